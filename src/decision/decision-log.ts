@@ -1,0 +1,44 @@
+import type { Service } from '../lib/service.ts'
+import type { DecidedSource } from '../store/decided.ts'
+import type { Command, JoinToken, Member } from './cluster-state.ts'
+
+/** Where the log stands, as this node sees it. */
+export interface LogStatus {
+  /** Node name of the leader, null when none is known. */
+  leader: string | null
+  term: number
+  commitIndex: number
+  appliedIndex: number
+  voters: string[]
+  isLeader: boolean
+}
+
+/**
+ * The replicated decision log (architecture §4–§5): Raft among the voters, everybody else a learner. One per node.
+ */
+export interface DecisionLog extends Service, DecidedSource {
+  status(): LogStatus
+  /**
+   * Any command, from any node: forwarded to the leader. Resolves with what applying it returned, once applied here.
+   * Throws StatusError as {@link DecidedSource.propose}.
+   */
+  command(command: Command, options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<unknown>
+  members(): readonly Member[]
+  tokens(): readonly JoinToken[]
+  onMembers(handler: (members: readonly Member[]) => void): void
+  /**
+   * `run` is called each time this node becomes leader AND has applied everything before its term; its signal is
+   * aborted the moment it no longer is (or cannot be sure: check-quorum).
+   */
+  onLeadership(run: (term: number, signal: AbortSignal) => void): void
+  /** This node's own reserve: takes a free ClusterIP / NodePort for a declared create. Refills itself while there is a leader. */
+  takeClusterIp(): string
+  takeNodePort(): number
+  /** Gives back what a failed create took. */
+  returnClusterIp(ip: string): void
+  returnNodePort(port: number): void
+  /** Monotonic ms at which this node last heard from a leader with a quorum; for fencing. */
+  lastLeaderContactMs(): number
+  /** Hands leadership to another voter, if this node has it. */
+  transferLeadership(): Promise<void>
+}
