@@ -1,0 +1,9 @@
+import type { CommandDefinition } from '../command.ts'
+import { clusterCommand } from './cluster.ts'
+
+/** The whole command line. */
+export const rootCommand: CommandDefinition = {
+  name: 'stormo',
+  summary: 'Masterless Kubernetes: the same agent on every machine, no control-plane nodes.',
+  commands: [clusterCommand],
+}
