@@ -1,0 +1,174 @@
+import { Agent, request as httpsRequest } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { WebSocket } from 'ws'
+import { StatusError, statusCodes, type StatusReason } from '../api/status-error.ts'
+import type { Status } from '../api/kinds.ts'
+import type { Connection } from './kubeconfig.ts'
+
+export interface RestRequest {
+  method?: string
+  /** With the leading slash; query parameters apart. */
+  path: string
+  query?: Record<string, string | readonly string[] | undefined>
+  /** A string or bytes go as they are, anything else as JSON. */
+  body?: unknown
+  contentType?: string
+  accept?: string
+  headers?: Record<string, string>
+  signal?: AbortSignal
+  /** Until the answer's headers are there. Default 60,000. */
+  timeoutMs?: number
+}
+
+export interface RestAnswer {
+  code: number
+  headers: IncomingMessage['headers']
+  text: string
+}
+
+/** HTTPS to one API server with one identity; connections are kept. Answers of 400 and above become StatusErrors. */
+export interface RestClient {
+  readonly connection: Connection
+  send(request: RestRequest): Promise<RestAnswer>
+  json<T>(request: RestRequest): Promise<T>
+  /** The raw answer, for watches and logs; the caller reads it to its end or destroys it. */
+  stream(request: RestRequest): Promise<IncomingMessage>
+  webSocket(request: RestRequest, protocols: readonly string[]): WebSocket
+  close(): void
+}
+
+/** The largest answer that `send` gathers, in bytes; lists beyond it must be paged. */
+const maxAnswerBytes = 512 * 1024 * 1024
+
+export function createRestClient(connection: Connection): RestClient {
+  const url = new URL(connection.server)
+  const tls = {
+    ca: connection.caPem,
+    cert: connection.certPem,
+    key: connection.keyPem,
+    rejectUnauthorized: !connection.insecure,
+  }
+  const agent = new Agent({ ...tls, keepAlive: true, maxSockets: 16, keepAliveMsecs: 10_000 })
+  const authorization: Record<string, string> = connection.token ? { authorization: `Bearer ${connection.token}` } : {}
+
+  const stream = (request: RestRequest): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const { body } = request
+      const payload =
+        body === undefined
+          ? undefined
+          : typeof body === 'string' || body instanceof Uint8Array
+            ? body
+            : JSON.stringify(body)
+      const headers: Record<string, string> = {
+        accept: request.accept ?? 'application/json',
+        ...authorization,
+        ...request.headers,
+      }
+      if (payload !== undefined) {
+        headers['content-type'] = request.contentType ?? 'application/json'
+        headers['content-length'] = String(Buffer.byteLength(payload))
+      }
+      const outgoing = httpsRequest({
+        agent,
+        host: url.hostname.replace(/^\[|\]$/g, ''),
+        port: url.port || 443,
+        method: request.method ?? 'GET',
+        path: withQuery(request),
+        headers,
+        signal: request.signal,
+      })
+      const deadline = setTimeout(
+        () => outgoing.destroy(new Error(`no answer from ${connection.server} in ${request.timeoutMs ?? 60_000} ms`)),
+        request.timeoutMs ?? 60_000,
+      )
+      outgoing.on('error', (error) => {
+        clearTimeout(deadline)
+        reject(unreachable(connection, error))
+      })
+      outgoing.on('response', (answer) => {
+        clearTimeout(deadline)
+        resolve(answer)
+      })
+      outgoing.end(payload)
+    })
+
+  const send = async (request: RestRequest): Promise<RestAnswer> => {
+    const answer = await stream(request)
+    const text = await gather(answer)
+    const code = answer.statusCode ?? 0
+    if (code >= 400) throw statusErrorOf(code, text, answer.headers['retry-after'])
+    return { code, headers: answer.headers, text }
+  }
+
+  return {
+    connection,
+    send,
+    json: async <T>(request: RestRequest) => JSON.parse((await send(request)).text) as T,
+    async stream(request) {
+      const answer = await stream(request)
+      const code = answer.statusCode ?? 0
+      if (code >= 400) throw statusErrorOf(code, await gather(answer), answer.headers['retry-after'])
+      return answer
+    },
+    webSocket: (request, protocols) =>
+      new WebSocket(`wss://${url.host}${withQuery(request)}`, [...protocols], {
+        ...tls,
+        headers: { ...authorization, ...request.headers },
+      }),
+    close: () => agent.destroy(),
+  }
+}
+
+function withQuery(request: RestRequest): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(request.query ?? {})) {
+    if (value === undefined) continue
+    for (const one of typeof value === 'string' ? [value] : value) query.append(name, one)
+  }
+  const text = query.toString()
+  return text === '' ? request.path : `${request.path}?${text}`
+}
+
+async function gather(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > maxAnswerBytes)
+      throw new Error(`the answer is larger than ${maxAnswerBytes} bytes: ask for less at a time`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A Status body as the error it describes; any other body becomes the message of a fitting one. */
+export function statusErrorOf(code: number, text: string, retryAfter?: string): StatusError {
+  try {
+    const status = JSON.parse(text) as Status
+    if (status.kind === 'Status') {
+      const reason = (status.reason ?? 'InternalError') as StatusReason
+      return new StatusError(reason in statusCodes ? reason : reasonOf(code), status.message ?? text, status.details)
+    }
+  } catch {
+    // Not JSON: a proxy's page, or text.
+  }
+  return new StatusError(
+    reasonOf(code),
+    text.trim().slice(0, 1000) || `HTTP ${code}`,
+    retryAfter ? { retryAfterSeconds: Number(retryAfter) || 1 } : undefined,
+  )
+}
+
+function reasonOf(code: number): StatusReason {
+  const found = Object.entries(statusCodes).find(([, one]) => one === code)
+  return (found?.[0] ?? 'InternalError') as StatusReason
+}
+
+/** Says what to do about a connection that could not be made. */
+function unreachable(connection: Connection, error: Error & { code?: string }): Error {
+  if (error.name === 'AbortError') return error
+  const why =
+    error.code === 'ECONNREFUSED' ? 'connection refused: is the agent running there?' : error.message || error.code
+  return new Error(`the server ${connection.server} cannot be reached: ${why}`)
+}
