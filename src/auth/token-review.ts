@@ -1,0 +1,16 @@
+import type { TokenReviewSpec, TokenReviewStatus } from '../api/kinds.ts'
+import type { ServiceAccountTokens } from './service-account-tokens.ts'
+
+/** Answers a TokenReview. Never throws: what is wrong with the token is part of the answer. */
+export async function reviewToken(tokens: ServiceAccountTokens, spec: TokenReviewSpec): Promise<TokenReviewStatus> {
+  if (!spec.token) return { authenticated: false, error: 'token is required' }
+  const audiences = spec.audiences?.length ? spec.audiences : [...tokens.apiAudiences]
+  try {
+    const verified = await tokens.verify(spec.token, audiences)
+    if (!verified) return { authenticated: false }
+    const { username, uid, groups, extra } = verified.user
+    return { authenticated: true, user: { username, uid, groups, extra }, audiences: verified.audiences }
+  } catch (error) {
+    return { authenticated: false, error: `invalid bearer token, ${(error as Error).message}` }
+  }
+}
