@@ -1,0 +1,170 @@
+import type { PolicyRule } from '../../api/kinds.ts'
+import { read, rule } from './rule.ts'
+
+const events = [rule('create patch update', 'core', 'events'), rule('create patch update', 'events.k8s.io', 'events')]
+const podControl = rule('create delete get list patch watch', 'core', 'pods')
+
+/** What each controller may do when it acts as its service account kube-system/<name>. */
+export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = {
+  'attachdetach-controller': [
+    rule(read, 'core', 'persistentvolumeclaims persistentvolumes pods nodes'),
+    rule('patch update', 'core', 'nodes/status'),
+    rule('create delete get list patch watch', 'storage.k8s.io', 'volumeattachments'),
+    rule(read, 'storage.k8s.io', 'csidrivers csinodes'),
+    ...events,
+  ],
+  'clusterrole-aggregation-controller': [
+    rule('escalate get list patch update watch', 'rbac.authorization.k8s.io', 'clusterroles'),
+  ],
+  'cronjob-controller': [
+    rule('get list update watch', 'batch', 'cronjobs'),
+    rule('create delete get list patch update watch', 'batch', 'jobs'),
+    rule('update', 'batch', 'cronjobs/status cronjobs/finalizers'),
+    rule('delete list', 'core', 'pods'),
+    ...events,
+  ],
+  'daemon-set-controller': [
+    rule(read, 'apps', 'daemonsets'),
+    rule('update', 'apps', 'daemonsets/status daemonsets/finalizers'),
+    rule('list watch', 'core', 'nodes'),
+    rule('create delete list patch watch', 'core', 'pods'),
+    rule('create', 'core', 'pods/binding'),
+    rule('create delete get list patch update watch', 'apps', 'controllerrevisions'),
+    ...events,
+  ],
+  'deployment-controller': [
+    rule('get list update watch', 'apps', 'deployments'),
+    rule('update', 'apps', 'deployments/status deployments/finalizers'),
+    rule('create delete get list patch update watch', 'apps', 'replicasets'),
+    rule('get list update watch', 'core', 'pods'),
+    ...events,
+  ],
+  'disruption-controller': [
+    rule(read, 'apps', 'deployments replicasets statefulsets'),
+    rule(read, 'core', 'replicationcontrollers'),
+    rule(read, 'policy', 'poddisruptionbudgets'),
+    rule('get', '*', '*/scale'),
+    rule('patch update', 'policy', 'poddisruptionbudgets/status'),
+    rule('patch update', 'core', 'pods/status'),
+    ...events,
+  ],
+  'endpoint-controller': [
+    rule(read, 'core', 'pods services'),
+    rule('create delete get list update', 'core', 'endpoints'),
+    rule('create', 'core', 'endpoints/restricted'),
+    ...events,
+  ],
+  'endpointslice-controller': [
+    rule(read, 'core', 'nodes pods services'),
+    rule('update', 'core', 'services/finalizers'),
+    rule('create delete get list update', 'discovery.k8s.io', 'endpointslices'),
+    ...events,
+  ],
+  'endpointslicemirroring-controller': [
+    rule(read, 'core', 'endpoints services'),
+    rule('update', 'core', 'endpoints/finalizers services/finalizers'),
+    rule('create delete get list update', 'discovery.k8s.io', 'endpointslices'),
+    ...events,
+  ],
+  'ephemeral-volume-controller': [
+    rule('update', 'core', 'pods/finalizers'),
+    rule(read, 'core', 'pods'),
+    rule('create get list watch', 'core', 'persistentvolumeclaims'),
+    ...events,
+  ],
+  'expand-controller': [
+    rule('get list patch update watch', 'core', 'persistentvolumes'),
+    rule('patch update', 'core', 'persistentvolumeclaims/status'),
+    rule(read, 'core', 'persistentvolumeclaims'),
+    rule(read, 'storage.k8s.io', 'storageclasses'),
+    ...events,
+  ],
+  'generic-garbage-collector': [rule('delete get list patch update watch', '*', '*'), ...events],
+  'horizontal-pod-autoscaler': [
+    rule(read, 'autoscaling', 'horizontalpodautoscalers'),
+    rule('update', 'autoscaling', 'horizontalpodautoscalers/status'),
+    rule('get update', '*', '*/scale'),
+    rule('list', 'core', 'pods'),
+    rule('list', 'metrics.k8s.io', 'pods'),
+    rule('get list', 'custom.metrics.k8s.io external.metrics.k8s.io', '*'),
+    ...events,
+  ],
+  'job-controller': [
+    rule('get list patch update watch', 'batch', 'jobs'),
+    rule('update', 'batch', 'jobs/status jobs/finalizers'),
+    podControl,
+    ...events,
+  ],
+  'namespace-controller': [
+    rule('delete get list watch', 'core', 'namespaces'),
+    rule('update', 'core', 'namespaces/finalize namespaces/status'),
+    rule('delete deletecollection get list', '*', '*'),
+  ],
+  'node-controller': [
+    rule('delete get list patch update watch', 'core', 'nodes'),
+    rule('patch update', 'core', 'nodes/status pods/status'),
+    rule('delete get list watch', 'core', 'pods'),
+    rule('list watch', 'coordination.k8s.io', 'leases'),
+    ...events,
+  ],
+  'persistent-volume-binder': [
+    rule('create delete get list update watch', 'core', 'persistentvolumes'),
+    rule('update', 'core', 'persistentvolumes/status persistentvolumeclaims/status'),
+    rule('get list update watch', 'core', 'persistentvolumeclaims'),
+    rule('create delete get list watch', 'core', 'pods'),
+    rule(read, 'storage.k8s.io', 'storageclasses'),
+    rule('list watch', 'core', 'nodes'),
+    ...events,
+  ],
+  'pod-garbage-collector': [
+    rule('delete list watch', 'core', 'pods'),
+    rule('get list', 'core', 'nodes'),
+    rule('patch', 'core', 'pods/status'),
+  ],
+  'pv-protection-controller': [rule('get list update watch', 'core', 'persistentvolumes'), ...events],
+  'pvc-protection-controller': [
+    rule('get list update watch', 'core', 'persistentvolumeclaims'),
+    rule(read, 'core', 'pods'),
+    ...events,
+  ],
+  'replicaset-controller': [
+    rule('get list update watch', 'apps', 'replicasets'),
+    rule('update', 'apps', 'replicasets/status replicasets/finalizers'),
+    podControl,
+    ...events,
+  ],
+  'replication-controller': [
+    rule('get list update watch', 'core', 'replicationcontrollers'),
+    rule('update', 'core', 'replicationcontrollers/status replicationcontrollers/finalizers'),
+    podControl,
+    ...events,
+  ],
+  'resourcequota-controller': [
+    rule('list watch', '*', '*'),
+    rule('update', 'core', 'resourcequotas/status'),
+    ...events,
+  ],
+  'root-ca-cert-publisher': [rule('create update', 'core', 'configmaps'), ...events],
+  'service-account-controller': [rule('create', 'core', 'serviceaccounts'), ...events],
+  'statefulset-controller': [
+    rule(read, 'apps', 'statefulsets'),
+    rule('update', 'apps', 'statefulsets/status statefulsets/finalizers'),
+    rule('create delete get list patch update watch', 'core', 'pods'),
+    rule('create delete get list patch update watch', 'apps', 'controllerrevisions'),
+    rule('create delete get list patch update watch', 'core', 'persistentvolumeclaims'),
+    ...events,
+  ],
+  'ttl-after-finished-controller': [rule('delete get list watch', 'batch', 'jobs'), ...events],
+  'certificate-controller': [
+    rule('delete get list watch', 'certificates.k8s.io', 'certificatesigningrequests'),
+    rule('update', 'certificates.k8s.io', 'certificatesigningrequests/approval certificatesigningrequests/status'),
+    rule('approve sign', 'certificates.k8s.io', 'signers', [
+      'kubernetes.io/kube-apiserver-client',
+      'kubernetes.io/kube-apiserver-client-kubelet',
+      'kubernetes.io/kubelet-serving',
+      'kubernetes.io/legacy-unknown',
+    ]),
+    rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
+    ...events,
+  ],
+}
