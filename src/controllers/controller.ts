@@ -1,0 +1,81 @@
+import type { ObjectReference } from '../api/kinds.ts'
+import type { GroupResource, KubeObject } from '../api/object.ts'
+import type { Change } from '../client/informer.ts'
+
+/** What a reconcile may see: this node's replica, which may be stale and may have skipped states. */
+export interface View {
+  get<T extends KubeObject>(ref: GroupResource, namespace: string, name: string): T | undefined
+  list<T extends KubeObject>(ref: GroupResource, namespace?: string): T[]
+}
+
+/** One thing to do. Data, but for `change`, which is pure; the executor makes no choices. */
+export type Action =
+  | {
+      do: 'create'
+      ref: GroupResource
+      object: KubeObject
+      /** What to say about the outcome: the name is known only now. */
+      created?(object: KubeObject): Action
+      failed?(message: string): Action
+    }
+  | {
+      do: 'delete'
+      ref: GroupResource
+      namespace: string
+      name: string
+      uid: string
+      gracePeriodSeconds?: number
+      propagationPolicy?: 'Foreground' | 'Background' | 'Orphan'
+    }
+  | {
+      do: 'mutate'
+      ref: GroupResource
+      namespace: string
+      name: string
+      uid: string
+      subresource?: string
+      change(current: KubeObject): KubeObject | undefined
+    }
+  | { do: 'event'; about: ObjectReference; type: 'Normal' | 'Warning'; reason: string; message: string }
+
+export interface Plan {
+  actions: Action[]
+  /** Look again after this long although nothing changed (deadlines, minReadySeconds). */
+  requeueAfterMs?: number
+}
+
+export const nothing: Plan = { actions: [] }
+
+export interface Watch {
+  ref: GroupResource
+  /** Which keys (`namespace/name` of the controller's own kind) to look at when something of `ref` changed. */
+  keysOf(change: Change<KubeObject>, view: View): string[]
+}
+
+/**
+ * A control loop: level-triggered, reconciling one object by its name. `plan` is pure: the same view and time give the
+ * same plan. Stale views are harmless because the next change brings the key back.
+ */
+export interface Controller {
+  name: string
+  watches: readonly Watch[]
+  /** Every key there is, for the start of a term and the periodic resync. */
+  keys(view: View): string[]
+  plan(key: string, view: View, nowMs: number): Plan
+}
+
+export const keyOf = (object: KubeObject): string => `${object.metadata.namespace ?? ''}/${object.metadata.name}`
+
+export function splitKey(key: string): { namespace: string; name: string } {
+  const slash = key.indexOf('/')
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
+}
+
+export const referenceTo = (object: KubeObject): ObjectReference => ({
+  apiVersion: object.apiVersion,
+  kind: object.kind,
+  name: object.metadata.name,
+  namespace: object.metadata.namespace,
+  uid: object.metadata.uid,
+  resourceVersion: object.metadata.resourceVersion,
+})

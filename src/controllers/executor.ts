@@ -1,0 +1,78 @@
+import type { KubeObject } from '../api/object.ts'
+import { isStatus, StatusError } from '../api/status-error.ts'
+import type { Client } from '../client/client.ts'
+import type { EventRecorder } from '../client/events.ts'
+import type { Action } from './controller.ts'
+
+/** Actions of one plan that run at the same time; creations of hundreds of pods would otherwise flood the store. */
+const concurrency = 16
+
+/**
+ * Carries out a plan. What is already so is no error: creating what exists, deleting or changing what is gone. Other
+ * failures are gathered and thrown once, after everything that could be done was done.
+ */
+export async function execute(
+  actions: readonly Action[],
+  client: Client,
+  events: EventRecorder,
+  signal: AbortSignal,
+): Promise<void> {
+  const failures: unknown[] = []
+  const rest = actions.values()
+  const worker = async (): Promise<void> => {
+    for (const action of rest) {
+      signal.throwIfAborted()
+      try {
+        await executeOne(action, client, events, signal)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(concurrency, actions.length) }, worker))
+  if (failures.length > 0) throw failures[0]
+}
+
+async function executeOne(action: Action, client: Client, events: EventRecorder, signal: AbortSignal): Promise<void> {
+  switch (action.do) {
+    case 'event':
+      return events.event(action.about, action.type, action.reason, action.message)
+    case 'create':
+      try {
+        const created = await client.create(action.ref, action.object, { signal })
+        if (action.created) await executeOne(action.created(created), client, events, signal)
+      } catch (error) {
+        if (isStatus(error, 'AlreadyExists')) return
+        if (action.failed && error instanceof StatusError)
+          await executeOne(action.failed(error.message), client, events, signal)
+        throw error
+      }
+      return
+    case 'delete': {
+      const { gracePeriodSeconds, propagationPolicy } = action
+      const current = await client.get(action.ref, action.namespace, action.name, { signal }).catch(() => undefined)
+      // A plan is about one object, not about whatever bears its name now.
+      if (current?.metadata.uid !== action.uid) return
+      return ignoring(
+        client.delete(action.ref, action.namespace, action.name, { gracePeriodSeconds, propagationPolicy, signal }),
+        'NotFound',
+      )
+    }
+    case 'mutate': {
+      const change = (current: KubeObject): KubeObject | undefined =>
+        current.metadata.uid === action.uid ? action.change(current) : undefined
+      return ignoring(
+        client.mutate(action.ref, action.namespace, action.name, change, { subresource: action.subresource, signal }),
+        'NotFound',
+      )
+    }
+  }
+}
+
+async function ignoring(promise: Promise<unknown>, reason: 'AlreadyExists' | 'NotFound'): Promise<void> {
+  try {
+    await promise
+  } catch (error) {
+    if (!isStatus(error, reason)) throw error
+  }
+}

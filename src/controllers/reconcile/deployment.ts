@@ -1,0 +1,254 @@
+import type { Deployment, Pod, ReplicaSet } from '../../api/kinds.ts'
+import { refs } from '../../client/client.ts'
+import { matchesLabelMap } from '../../lib/selector.ts'
+import {
+  type Action,
+  type Controller,
+  keyOf,
+  nothing,
+  type Plan,
+  referenceTo,
+  splitKey,
+  type View,
+} from '../controller.ts'
+import {
+  byAge,
+  desiredReplicasAnnotation,
+  findNewReplicaSet,
+  inheritedAnnotations,
+  maxReplicasAnnotation,
+  newReplicaSet,
+  revisionAnnotation,
+  revisionHistoryAnnotation,
+  revisionOf,
+} from './deployment-revision.ts'
+import { deadlineInMs, deploymentStatus, isComplete } from './deployment-status.ts'
+import { claim, isControlledBy, ownerKeys } from './ownership.ts'
+import { isFinished } from './pod-state.ts'
+import {
+  limits,
+  newReplicas,
+  proportionalStep,
+  recreateStep,
+  replicasOf,
+  rollingStep,
+  type Sizes,
+  wasScaled,
+} from './rollout.ts'
+import { sameJson } from './same-json.ts'
+
+/** Rolls pods from one template to the next through ReplicaSets (apps/v1 Deployment). */
+export const deploymentController: Controller = {
+  name: 'deployment',
+  watches: [
+    { ref: refs.deployments, keysOf: ({ namespace, name }) => [`${namespace}/${name}`] },
+    {
+      ref: refs.replicaSets,
+      keysOf({ object, previous }, view) {
+        const keys = ownerKeys('Deployment', [object, previous])
+        if (keys.length > 0 || !object) return keys
+        return view
+          .list<Deployment>(refs.deployments, object.metadata.namespace)
+          .filter((one) => matchesLabelMap(one.spec?.selector.matchLabels, object.metadata.labels ?? {}))
+          .map(keyOf)
+      },
+    },
+    {
+      // Recreate waits for the last old pod to be gone.
+      ref: refs.pods,
+      keysOf({ object, previous }, view) {
+        if (object) return []
+        return ownerKeys('ReplicaSet', [previous]).flatMap((key) => {
+          const { namespace, name } = splitKey(key)
+          return ownerKeys('Deployment', [view.get<ReplicaSet>(refs.replicaSets, namespace, name)])
+        })
+      },
+    },
+  ],
+  keys: (view) => view.list<Deployment>(refs.deployments).map(keyOf),
+  plan: planDeployment,
+}
+
+function planDeployment(key: string, view: View, nowMs: number): Plan {
+  const { namespace, name } = splitKey(key)
+  const deployment = view.get<Deployment>(refs.deployments, namespace, name)
+  if (!deployment?.spec) return nothing
+  const { claimed, actions } = claim(
+    deployment,
+    deployment.spec.selector,
+    refs.replicaSets,
+    view.list<ReplicaSet>(refs.replicaSets, namespace),
+  )
+  const fresh = findNewReplicaSet(deployment, claimed)
+  const old = claimed.filter((set) => set !== fresh)
+  if (!deployment.metadata.deletionTimestamp) {
+    actions.push(...converge(deployment, fresh, old, view))
+  }
+  const status = deploymentStatus(deployment, fresh, claimed, nowMs)
+  if (!sameJson(status, deployment.status)) {
+    actions.push(mutate(refs.deployments, deployment, (current) => ({ ...current, status }), 'status'))
+  }
+  if (!deployment.metadata.deletionTimestamp && isComplete(deployment, status)) actions.push(...prune(deployment, old))
+  const deadlineMs = deadlineInMs({ ...deployment, status }, nowMs)
+  return { actions, ...(Number.isFinite(deadlineMs) && deadlineMs > 0 ? { requeueAfterMs: deadlineMs + 1000 } : {}) }
+}
+
+/** Makes or marks the new ReplicaSet, then takes one step towards it. */
+function converge(
+  deployment: Deployment,
+  fresh: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+  view: View,
+): Action[] {
+  const all = [...(fresh ? [fresh] : []), ...old]
+  const revision = Math.max(0, ...old.map(revisionOf)) + 1
+  const { paused, strategy } = deployment.spec!
+  if (paused || wasScaled(deployment, all)) return resize(deployment, proportionalStep(deployment, fresh, old), all)
+  const isRecreate = strategy?.type === 'Recreate'
+  if (!fresh) {
+    if (isRecreate) {
+      const sizes = recreateStep(deployment, undefined, old, runsPods(deployment, old, view))
+      if (sizes.size > 0 || runsPods(deployment, old, view)) return resize(deployment, sizes, all)
+    }
+    const made = newReplicaSet(deployment, newReplicas(deployment, old, 0), revision, maxReplicas(deployment))
+    return [
+      {
+        do: 'create',
+        ref: refs.replicaSets,
+        object: made,
+        created: () => scaled(deployment, 'up', made, 0, replicasOf(made)),
+        failed: (message) => ({
+          do: 'event',
+          about: referenceTo(deployment),
+          type: 'Warning',
+          reason: 'ReplicaSetCreateError',
+          message: `Failed to create new replica set "${made.metadata.name}": ${message}`,
+        }),
+      },
+      ...markRevision(deployment, revision),
+    ]
+  }
+  const current = Math.max(revision, revisionOf(fresh))
+  const sizes = isRecreate
+    ? recreateStep(deployment, fresh, old, runsPods(deployment, old, view))
+    : rollingStep(deployment, fresh, old)
+  return [
+    ...markReplicaSet(deployment, fresh, current),
+    ...markRevision(deployment, current),
+    ...resize(deployment, sizes, all),
+  ]
+}
+
+const maxReplicas = (deployment: Deployment): number => (deployment.spec?.replicas ?? 1) + limits(deployment).maxSurge
+
+function runsPods(deployment: Deployment, old: readonly ReplicaSet[], view: View): boolean {
+  return view
+    .list<Pod>(refs.pods, deployment.metadata.namespace)
+    .some((pod) => !isFinished(pod) && old.some((set) => isControlledBy(pod, set)))
+}
+
+function resize(deployment: Deployment, sizes: Sizes, all: readonly ReplicaSet[]): Action[] {
+  const wanted = String(deployment.spec?.replicas ?? 1)
+  const most = String(maxReplicas(deployment))
+  return all.flatMap((set): Action[] => {
+    const size = sizes.get(set) ?? replicasOf(set)
+    const annotations = set.metadata.annotations ?? {}
+    const sized =
+      replicasOf(set) === 0 && size === 0
+        ? true
+        : annotations[desiredReplicasAnnotation] === wanted && annotations[maxReplicasAnnotation] === most
+    if (size === replicasOf(set) && sized) return []
+    const change = mutate(refs.replicaSets, set, (current: ReplicaSet) => {
+      current.metadata.annotations = {
+        ...current.metadata.annotations,
+        [desiredReplicasAnnotation]: wanted,
+        [maxReplicasAnnotation]: most,
+      }
+      current.spec!.replicas = size
+      return current
+    })
+    if (size === replicasOf(set)) return [change]
+    return [change, scaled(deployment, size > replicasOf(set) ? 'up' : 'down', set, replicasOf(set), size)]
+  })
+}
+
+function scaled(deployment: Deployment, direction: 'up' | 'down', set: ReplicaSet, from: number, to: number): Action {
+  return {
+    do: 'event',
+    about: referenceTo(deployment),
+    type: 'Normal',
+    reason: 'ScalingReplicaSet',
+    message: `Scaled ${direction} replica set ${set.metadata.name} from ${from} to ${to}`,
+  }
+}
+
+/** The new ReplicaSet carries the revision, the Deployment's annotations (change-cause) and its minReadySeconds. */
+function markReplicaSet(deployment: Deployment, set: ReplicaSet, revision: number): Action[] {
+  const before = set.metadata.annotations ?? {}
+  const annotations: Record<string, string> = {
+    ...before,
+    ...inheritedAnnotations(deployment),
+    [revisionAnnotation]: String(revision),
+  }
+  if (before[revisionAnnotation] && before[revisionAnnotation] !== String(revision)) {
+    // A roll back: the revisions that this template had before are remembered.
+    const history = before[revisionHistoryAnnotation]
+    annotations[revisionHistoryAnnotation] = history
+      ? `${history},${before[revisionAnnotation]}`
+      : before[revisionAnnotation]
+  }
+  const minReadySeconds = deployment.spec?.minReadySeconds ?? 0
+  if (sameJson(annotations, before) && (set.spec?.minReadySeconds ?? 0) === minReadySeconds) return []
+  return [
+    mutate(refs.replicaSets, set, (current: ReplicaSet) => {
+      current.metadata.annotations = annotations
+      if (minReadySeconds || current.spec!.minReadySeconds) current.spec!.minReadySeconds = minReadySeconds
+      return current
+    }),
+  ]
+}
+
+function markRevision(deployment: Deployment, revision: number): Action[] {
+  if (deployment.metadata.annotations?.[revisionAnnotation] === String(revision)) return []
+  return [
+    mutate(refs.deployments, deployment, (current) => {
+      current.metadata.annotations = { ...current.metadata.annotations, [revisionAnnotation]: String(revision) }
+      return current
+    }),
+  ]
+}
+
+/** Old ReplicaSets beyond the history limit go, oldest first, once nothing of them runs. */
+function prune(deployment: Deployment, old: readonly ReplicaSet[]): Action[] {
+  const limit = deployment.spec?.revisionHistoryLimit ?? 10
+  const surplus = old.length - limit
+  if (surplus <= 0) return []
+  return old
+    .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
+    .slice(0, surplus)
+    .filter((set) => replicasOf(set) === 0 && (set.status?.replicas ?? 0) === 0 && !set.metadata.deletionTimestamp)
+    .map((set): Action => ({
+      do: 'delete',
+      ref: refs.replicaSets,
+      namespace: set.metadata.namespace ?? '',
+      name: set.metadata.name!,
+      uid: set.metadata.uid!,
+    }))
+}
+
+function mutate<T extends Deployment | ReplicaSet>(
+  ref: (typeof refs)['deployments' | 'replicaSets'],
+  object: T,
+  change: (current: T) => T,
+  subresource?: string,
+): Action {
+  return {
+    do: 'mutate',
+    ref,
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name!,
+    uid: object.metadata.uid!,
+    subresource,
+    change: (current) => change(current as T),
+  }
+}
