@@ -42,10 +42,18 @@ export function wrapStream(stream: Stream, clock: Clock): MeshStream {
       if (error) return stream.abort(error)
       const timer = clock.after(lingerMs, () => stream.abort(new Error('peer did not close its half in time')))
       stream.addEventListener('close', () => timer.cancel(), { once: true })
-      stream.close().catch((cause: Error) => stream.abort(cause))
+      void finishWriting(stream)
       reader.discard()
     },
     closed: closed.signal,
+  }
+}
+
+async function finishWriting(stream: Stream): Promise<void> {
+  try {
+    await stream.close()
+  } catch (error) {
+    stream.abort(error as Error)
   }
 }
 
