@@ -1,5 +1,6 @@
 import type { Node, NodeCondition, Pod, Taint, Toleration } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
+import { tolerates } from '../../lib/taints.ts'
 import {
   type Action,
   type Controller,
@@ -215,14 +216,6 @@ function toleratedForMs(tolerations: readonly Toleration[], taints: readonly Tai
     leftMs = Math.min(leftMs, (Number.isNaN(since) ? nowMs : since) + Math.max(0, Math.min(...seconds)) * 1000 - nowMs)
   }
   return leftMs
-}
-
-/** core/v1 Toleration.ToleratesTaint. */
-function tolerates(toleration: Toleration, taint: Taint): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false
-  if (toleration.key && toleration.key !== taint.key) return false
-  if ((toleration.operator ?? 'Equal') === 'Exists') return true
-  return toleration.key !== undefined && (toleration.value ?? '') === (taint.value ?? '')
 }
 
 function change(node: Node, subresource: string | undefined, edit: (current: Node) => Node): Action {

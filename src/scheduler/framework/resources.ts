@@ -1,0 +1,55 @@
+import type { Container, Pod } from '../../api/kinds.ts'
+import { quantityMilliValue, quantityValue } from '../../lib/quantity.ts'
+
+/** Amounts by resource name: cpu in millicores, everything else in whole units (bytes, pieces). */
+export type Resources = Map<string, number>
+
+/** What a pod counts at least in scoring when it asks for nothing (upstream's schedutil defaults). */
+export const defaultCpuMilli = 100
+export const defaultMemoryBytes = 200 * 1024 * 1024
+
+export const amountOf = (name: string, text: string | number): number =>
+  name === 'cpu' ? quantityMilliValue(text) : quantityValue(text)
+
+export function resourcesOf(quantities: Readonly<Record<string, string>> | undefined): Resources {
+  const result: Resources = new Map()
+  for (const [name, text] of Object.entries(quantities ?? {})) result.set(name, amountOf(name, text))
+  return result
+}
+
+export function add(to: Resources, more: Resources, sign = 1): void {
+  for (const [name, amount] of more) to.set(name, (to.get(name) ?? 0) + sign * amount)
+}
+
+function raiseTo(to: Resources, other: Resources): void {
+  for (const [name, amount] of other) to.set(name, Math.max(to.get(name) ?? 0, amount))
+}
+
+const requestsOf = (container: Container): Resources => resourcesOf(container.resources?.requests)
+
+/**
+ * What a pod asks of its node (KEP-753): the sum of its containers and sidecars, or the largest of its init containers
+ * with the sidecars that run before it, whichever is more; plus overhead. Pod-level requests take their place.
+ */
+export function podRequests(pod: Pod): Resources {
+  const result: Resources = new Map()
+  const sidecars: Resources = new Map()
+  const peak: Resources = new Map()
+  for (const container of pod.spec?.containers ?? []) add(result, requestsOf(container))
+  for (const container of pod.spec?.initContainers ?? []) {
+    const asked = requestsOf(container)
+    if (container.restartPolicy === 'Always') {
+      add(sidecars, asked)
+      raiseTo(peak, sidecars)
+    } else {
+      const together = new Map(asked)
+      add(together, sidecars)
+      raiseTo(peak, together)
+    }
+  }
+  add(result, sidecars)
+  raiseTo(result, peak)
+  for (const [name, amount] of resourcesOf(pod.spec?.resources?.requests)) result.set(name, amount)
+  add(result, resourcesOf(pod.spec?.overhead))
+  return result
+}
