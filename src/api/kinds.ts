@@ -5436,4 +5436,3 @@ export interface WorkloadSpec {
   controllerRef?: SchedulingV1alpha2TypedLocalObjectReference
   podGroupTemplates: PodGroupTemplate[]
 }
-
