@@ -8,7 +8,7 @@ import type {
   UserInfo,
 } from '../../api/kinds.ts'
 import type { Informers } from '../../client/informer.ts'
-import { aggregatedRules } from './aggregation.ts'
+import { effectiveRules } from './aggregation.ts'
 import { createSubjectIndex } from './subject-index.ts'
 
 const group = 'rbac.authorization.k8s.io'
@@ -52,7 +52,7 @@ export function createRuleResolver(informers: Informers): RuleResolver {
     if (!role.aggregationRule) return role.rules ?? []
     const known = aggregated.get(name)
     if (known) return known
-    const rules = aggregatedRules(role, clusterRoles.list())
+    const rules = effectiveRules(role, clusterRoles.list())
     aggregated.set(name, rules)
     return rules
   }
