@@ -9,6 +9,7 @@ export const labelKeys = {
   podNamespace: 'io.kubernetes.pod.namespace',
   podUid: 'io.kubernetes.pod.uid',
   containerName: 'io.kubernetes.container.name',
+  sandboxId: 'io.kubernetes.sandbox.id',
   restartCount: 'io.kubernetes.container.restartCount',
   managed: 'io.stormo.managed',
   role: 'io.stormo.role',

@@ -99,6 +99,8 @@ export interface RuntimeContainer {
   readonly id: string
   readonly role: 'sandbox' | 'container'
   readonly pod: PodIdentity
+  /** The sandbox that a container joined; '' for a sandbox. */
+  readonly sandboxId: string
   /** Container's name in the pod; '' for a sandbox. */
   readonly name: string
   readonly attempt: number

@@ -87,6 +87,7 @@ export function containerCreateOptions(config: ContainerConfig, defaults: Docker
       ...podLabels(config.pod),
       [labelKeys.role]: 'container',
       [labelKeys.containerName]: config.name,
+      [labelKeys.sandboxId]: config.sandboxId,
       [labelKeys.restartCount]: String(config.attempt),
       [labelKeys.image]: config.imageRef,
     },

@@ -12,6 +12,7 @@ export function observeContainer(info: ContainerInspectInfo): RuntimeContainer |
     id: info.Id,
     role,
     pod: parsed.pod,
+    sandboxId: labels[labelKeys.sandboxId] ?? '',
     name: role === 'sandbox' ? '' : parsed.container,
     attempt: parsed.attempt,
     state: containerState(info.State),
@@ -32,7 +33,8 @@ export function observeContainer(info: ContainerInspectInfo): RuntimeContainer |
 
 function containerState(state: ContainerInspectInfo['State']): ContainerState {
   if (state.Running || state.Status === 'removing') return state.Running ? 'running' : 'exited'
-  return state.Status === 'created' ? 'created' : 'exited'
+  // A container that could not be started stays in `created` with the error and an exit code.
+  return state.Status === 'created' && state.ExitCode === 0 ? 'created' : 'exited'
 }
 
 /** Docker says year 1 for "never". */
