@@ -19,6 +19,8 @@ export interface ObjectProposal {
   uid: string
   /** Changed fields; null removes. For create: all fields. Empty for delete. */
   fields: Record<FieldPath, FieldValue | null>
+  /** Values that the asker saw in the changed fields (null: none): refused when the leader sees others. Absent: any. */
+  was?: Record<FieldPath, FieldValue | null>
   /** Present: the write holds only if the object is still in exactly this state. */
   expected?: ObjectVersion
   /** The asker's encoded document of the object, merged by the leader before it judges. Absent for create. */
@@ -67,6 +69,8 @@ export interface DecidedSink {
   applyDecided(objects: Iterable<DecidedObject>): void
   /** Uids that are gone everywhere as far as this node knows, among the given ones: candidates for `forget`. */
   isGone(uid: string): boolean
+  /** After a `forget` is committed: the decided values of these uids are no longer kept, here neither. */
+  forgotten?(uids: Iterable<string>): void
 }
 
 /** What the store asks of the decision log. */

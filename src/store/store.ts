@@ -58,8 +58,10 @@ export interface Store {
 /** How a kind's fields merge, from the schema graph; the store knows nothing else about kinds. */
 export interface FieldLayout {
   /**
-   * The keys that identify an element of the list at `path` (associative list), or undefined for a list that is one
-   * value. `path` is the schema path: field names without element selectors, e.g. ['spec','containers','ports'].
+   * The keys that identify an element of the list at `path` (associative list), none for a set (of scalars, each its
+   * own key), or undefined for a list that is one value. `path` is the schema path: field names without element selectors, e.g. ['spec','containers','ports'].
    */
   listKeys(ref: GroupResource, path: readonly string[]): readonly string[] | undefined
+  /** Whether objects of the kind carry metadata.generation. Default: yes. */
+  hasGeneration?(ref: GroupResource): boolean
 }

@@ -1,0 +1,66 @@
+import type { GroupResource } from '../api/object.ts'
+import type { FieldPath, FieldValue } from './decided.ts'
+import { isBelow, isMetadataPath, isStatusPath } from './field-path.ts'
+import type { Fields } from './flatten.ts'
+import type { Leaf } from './unflatten.ts'
+
+/** What a write changes: path → new value, null to remove. */
+export type FieldChanges = Map<FieldPath, FieldValue | null>
+
+/** JSON equality; key order does not count. */
+export function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const [keysA, keysB] = [Object.keys(a), Object.keys(b)]
+  if (keysA.length !== keysB.length) return false
+  return keysA.every(
+    (key) =>
+      Object.hasOwn(b, key) && sameValue((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
+  )
+}
+
+/** The fields in which `object` differs from what its writer had read. */
+export function changesBetween(base: Fields, object: Fields): FieldChanges {
+  const changes: FieldChanges = new Map()
+  for (const [path, value] of object) {
+    if (!base.has(path) || !sameValue(base.get(path), value)) changes.set(path, value)
+  }
+  for (const path of base.keys()) if (!object.has(path)) changes.set(path, null)
+  return changes
+}
+
+/**
+ * What of `changes` must be written over the present leaves: what says something new, and the removal of leaves that
+ * stand hidden below an element that comes (back) to life, so that nothing of an earlier life shows up in it.
+ */
+export function effectiveChanges(changes: FieldChanges, leaves: ReadonlyMap<FieldPath, Leaf>): FieldChanges {
+  const effective: FieldChanges = new Map()
+  const revived: FieldPath[] = []
+  for (const [path, value] of changes) {
+    const present = leaves.get(path)?.value ?? null
+    if (value === null ? present === null : present !== null && sameValue(present, value)) continue
+    effective.set(path, value)
+    if (value !== null && present === null && path.endsWith(']')) revived.push(path)
+  }
+  if (revived.length === 0) return effective
+  for (const [path, leaf] of leaves) {
+    if (leaf.value === null || changes.has(path)) continue
+    if (revived.some((element) => isBelow(path, element))) effective.set(path, null)
+  }
+  return effective
+}
+
+/**
+ * Whether a write raises metadata.generation: when the desired state changes, or deletion begins. Binding a pod does
+ * not (upstream's BindingREST leaves the generation alone).
+ */
+export function raisesGeneration(ref: GroupResource, changes: FieldChanges): boolean {
+  for (const path of changes.keys()) {
+    if (path === 'metadata.deletionTimestamp') return true
+    if (isStatusPath(path) || isMetadataPath(path) || path === 'apiVersion' || path === 'kind') continue
+    if (path === 'spec.nodeName' && ref.group === '' && ref.resource === 'pods') continue
+    return true
+  }
+  return false
+}

@@ -1,0 +1,62 @@
+import { mkdirSync } from 'node:fs'
+import { open } from 'lmdb'
+import type { Disk } from './disk.ts'
+
+export interface LmdbDiskOptions {
+  /** Directory; made when missing, readable by its owner only. */
+  path: string
+  /** 32 bytes. Everything on disk is encrypted with it; another key cannot open the directory. */
+  encryptionKey?: Uint8Array
+  /** The most that the file may grow to. Default 16 GiB. */
+  mapSizeBytes?: number
+}
+
+const defaultMapSizeBytes = 16 * 2 ** 30
+
+/** Opens the disk. Throws with a remedy in its message when the directory cannot be used. */
+export function lmdbDisk(options: LmdbDiskOptions): Disk {
+  const { path, encryptionKey } = options
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  let database
+  try {
+    database = open<Buffer, string>({
+      path,
+      encoding: 'binary',
+      keyEncoding: 'ordered-binary',
+      mapSize: options.mapSizeBytes ?? defaultMapSizeBytes,
+      // Otherwise a commit is reported before it is synced.
+      overlappingSync: false,
+      ...(encryptionKey ? { encryptionKey: Buffer.from(encryptionKey) } : {}),
+    })
+  } catch (error) {
+    throw new Error(
+      `store directory ${path} cannot be opened (wrong encryption key, or damaged): ${String(error)}. ` +
+        'Restore the key, or remove the directory and let the node join again.',
+      { cause: error },
+    )
+  }
+  const db = database
+  let closed: Promise<void> | undefined
+  return {
+    *load(prefix) {
+      const range = db.getRange({ start: prefix, end: `${prefix}\uffff`, snapshot: true })
+      for (const { key, value } of range) yield [key, new Uint8Array(value)]
+    },
+    get(key) {
+      const value = db.get(key)
+      return value && new Uint8Array(value)
+    },
+    async commit(batch) {
+      if (closed) throw new Error('the disk is closed')
+      await db.transaction(() => {
+        for (const [key, value] of batch.put)
+          void db.put(key, Buffer.from(value.buffer, value.byteOffset, value.length))
+        for (const key of batch.remove) void db.remove(key)
+      })
+    },
+    close() {
+      closed ??= db.close()
+      return closed
+    },
+  }
+}

@@ -1,0 +1,435 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { KubeObject, ObjectKey } from '../api/object.ts'
+import type { Clock } from '../lib/clock.ts'
+import { silentLogger } from '../lib/log.ts'
+import type { Conflict } from './conflict.ts'
+import { digestText } from './digest.ts'
+import { memoryDisk, type MemoryDisk } from './memory-disk.ts'
+import { openStore, type ObjectStore } from './object-store.ts'
+import type { Change } from './replica.ts'
+import type { FieldLayout, StoreEvent } from './store.ts'
+
+const layout: FieldLayout = {
+  listKeys(_ref, path) {
+    const text = path.join('.')
+    if (text === 'metadata.finalizers') return []
+    if (text === 'status.conditions') return ['type']
+    if (text.endsWith('containers')) return ['name']
+    if (text.endsWith('containers.ports')) return ['containerPort', 'protocol']
+    return undefined
+  },
+}
+
+interface Rig {
+  store: ObjectStore
+  disk: MemoryDisk
+  out: Change[]
+  conflicts: Conflict[]
+  clock: TestClock
+}
+
+type TestClock = Clock & { advance(ms: number): void }
+
+function testClock(): TestClock {
+  let now = Date.UTC(2026, 5, 1)
+  const timers: { at: number; run: () => void }[] = []
+  return {
+    nowMs: () => now,
+    monotonicMs: () => now,
+    after(delayMs, run) {
+      const timer = { at: now + delayMs, run }
+      timers.push(timer)
+      return { cancel: () => void timers.splice(timers.indexOf(timer), timers.includes(timer) ? 1 : 0) }
+    },
+    advance(ms) {
+      now += ms
+      for (const timer of timers.filter(({ at }) => at <= now)) {
+        timers.splice(timers.indexOf(timer), 1)
+        timer.run()
+      }
+    },
+  }
+}
+
+async function rig(nodeNumber: number, clock = testClock(), disk = memoryDisk()): Promise<Rig> {
+  const conflicts: Conflict[] = []
+  let seed = nodeNumber * 7919
+  const next = () => (seed = (seed * 1103515245 + 12345) % 2 ** 31) / 2 ** 31
+  const store = await openStore({
+    disk,
+    clock,
+    random: { next, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(next() * 256)) },
+    logger: silentLogger,
+    nodeNumber,
+    layout,
+    onConflict: (conflict) => conflicts.push(conflict),
+  })
+  const out: Change[] = []
+  store.onLocalChanges((changes) => {
+    out.push(...changes)
+    return Promise.resolve()
+  })
+  return { store, disk, out, conflicts, clock }
+}
+
+const key: ObjectKey = { group: 'apps', resource: 'deployments', namespace: 'default', name: 'web' }
+
+interface Web extends KubeObject {
+  spec: { replicas?: number; paused?: boolean; template: { spec: { containers: { name: string; image?: string }[] } } }
+  status?: { conditions?: { type: string; status: string }[]; replicas?: number }
+}
+
+const web = (): Web => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web', namespace: 'default', labels: { app: 'web' } },
+  spec: {
+    replicas: 1,
+    template: {
+      spec: {
+        containers: [
+          { name: 'web', image: 'nginx:1' },
+          { name: 'side', image: 'side:1' },
+        ],
+      },
+    },
+  },
+})
+
+const create = (rig: Rig, object: KubeObject = web()) => rig.store.write({ op: 'create', key, object, decided: false })
+
+async function change(rig: Rig, mutate: (object: Web) => void): Promise<Web> {
+  const base = rig.store.get(key) as Web
+  const object = structuredClone(base)
+  mutate(object)
+  return (await rig.store.write({
+    op: 'update',
+    key,
+    uid: base.metadata.uid ?? '',
+    base,
+    object,
+    decided: false,
+  })) as Web
+}
+
+/** Delivers everything both ways until nothing is left to say. */
+async function exchange(a: Rig, b: Rig): Promise<void> {
+  while (a.out.length + b.out.length > 0) {
+    const [fromA, fromB] = [a.out.splice(0), b.out.splice(0)]
+    await Promise.all([b.store.merge(fromA), a.store.merge(fromB)])
+    // What the stores clean up on their own account is queued before this.
+    await Promise.all([a.store.setFact('turn', 1), b.store.setFact('turn', 1)])
+  }
+}
+
+const shown = (rig: Rig): Web => {
+  const { resourceVersion: _, ...metadata } = rig.store.get(key)?.metadata ?? { name: '' }
+  return { ...(rig.store.get(key) as Web), metadata }
+}
+
+describe('one node', () => {
+  test('gives back what was written, with uid, version and generation', async () => {
+    const one = await rig(1)
+    const object = await create(one)
+    expect(object).toMatchObject(web())
+    expect(object.metadata.generation).toBe(1)
+    expect(object.metadata.uid).toMatch(/^[0-9a-f-]{36}$/)
+    expect(BigInt(object.metadata.resourceVersion ?? '') & 0xffffn).toBe(1n)
+    await expect(create(one)).rejects.toMatchObject({ reason: 'AlreadyExists' })
+  })
+
+  test('generation counts changes of the desired state, not of status or labels', async () => {
+    const one = await rig(1)
+    await create(one)
+    await change(one, (object) => (object.spec.replicas = 2))
+    await change(one, (object) => (object.status = { replicas: 2 }))
+    const object = await change(one, (object) => (object.metadata.labels = { app: 'web', tier: 'front' }))
+    expect(object.metadata.generation).toBe(2)
+  })
+
+  test('a version is never given twice, over crashes and restarts', async () => {
+    const one = await rig(1)
+    await create(one)
+    const before = one.store.currentVersion()
+    one.disk.crash()
+    const again = await rig(1, one.clock, one.disk)
+    expect(again.store.get(key)).toMatchObject(web())
+    expect(BigInt(again.store.get(key)?.metadata.resourceVersion ?? 0)).toBeGreaterThan(before)
+  })
+
+  test('what was not acknowledged before a crash is not there, what was is', async () => {
+    const done: (() => void)[] = []
+    let hold = false
+    const disk = memoryDisk((callback) => (hold ? void done.push(callback) : callback()))
+    const one = await rig(1, testClock(), disk)
+    await create(one)
+    hold = true
+    void change(one, (object) => (object.spec.replicas = 5))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(one.store.get(key)).toMatchObject({ spec: { replicas: 1 } })
+    disk.crash()
+    hold = false
+    const again = await rig(1, one.clock, disk)
+    expect(again.store.get(key)).toMatchObject({ spec: { replicas: 1 } })
+  })
+
+  test('a damaged record is not served', async () => {
+    const one = await rig(1)
+    const { metadata } = await create(one)
+    one.disk.corrupt(`d/${metadata.uid}`)
+    const again = await rig(1, one.clock, one.disk)
+    expect(again.store.get(key)).toBeUndefined()
+    expect(again.store.documentCount()).toBe(0)
+  })
+
+  test('a full disk refuses the write and shows nothing of it', async () => {
+    const one = await rig(1)
+    one.disk.setFull(true)
+    await expect(create(one)).rejects.toMatchObject({ reason: 'ServiceUnavailable' })
+    expect(one.store.get(key)).toBeUndefined()
+    one.disk.setFull(false)
+    await expect(create(one)).resolves.toMatchObject(web())
+  })
+
+  test('an object of more than 1.5 MB is refused with 413', async () => {
+    const one = await rig(1)
+    const object = { ...web(), data: { blob: 'x'.repeat(1_600_000) } }
+    await expect(create(one, object)).rejects.toMatchObject({ code: 413 })
+  })
+
+  test('a watch resumes without gap or double, and refuses versions that it cannot know', async () => {
+    const one = await rig(1)
+    const { metadata } = await create(one)
+    await change(one, (object) => (object.spec.replicas = 2))
+    const seen: StoreEvent[] = []
+    const watch = one.store.watch(key, metadata.resourceVersion, (event) => seen.push(event))
+    await change(one, (object) => (object.spec.replicas = 3))
+    await one.store.write({ op: 'delete', key, uid: metadata.uid ?? '', decided: false })
+    expect(seen.map(({ type }) => type)).toEqual(['MODIFIED', 'MODIFIED', 'DELETED'])
+    expect(seen.map(({ object }) => (object as Web).spec.replicas)).toEqual([2, 3, 3])
+    expect(seen.map(({ previous }) => (previous as Web).spec.replicas)).toEqual([1, 2, 3])
+    expect(seen.at(-1)?.object.metadata.resourceVersion).toBe(one.store.currentVersion().toString())
+    watch.close()
+    const foreign = ((1n << 16n) | 2n).toString()
+    expect(() => one.store.watch(key, foreign, () => undefined)).toThrow(/too old resource version/)
+  })
+
+  test('an Event goes an hour after its last write, and leaves no tombstone', async () => {
+    const one = await rig(1)
+    const eventKey: ObjectKey = { group: '', resource: 'events', namespace: 'default', name: 'web.1' }
+    const object = {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'web.1', namespace: 'default' },
+      reason: 'Pulled',
+    }
+    await one.store.start()
+    await one.store.write({ op: 'create', key: eventKey, object, decided: false })
+    one.clock.advance(3_500_000)
+    await one.store.setFact('turn', 1)
+    expect(one.store.count(eventKey)).toBe(1)
+    one.clock.advance(200_000)
+    await one.store.setFact('turn', 2)
+    expect(one.store.count(eventKey)).toBe(0)
+    expect(one.store.tombstoneCount()).toBe(0)
+    await one.store.stop()
+  })
+})
+
+describe('two nodes', () => {
+  async function pair(): Promise<[Rig, Rig]> {
+    const clock = testClock()
+    const [a, b] = [await rig(1, clock), await rig(2, clock)]
+    await create(a)
+    await exchange(a, b)
+    clock.advance(10)
+    return [a, b]
+  }
+
+  test('writes of different fields both survive', async () => {
+    const [a, b] = await pair()
+    await change(a, (object) => (object.spec.replicas = 3))
+    await change(b, (object) => (object.spec.template.spec.containers[0]!.image = 'nginx:2'))
+    await exchange(a, b)
+    expect(shown(a)).toEqual(shown(b))
+    expect(shown(a).spec.replicas).toBe(3)
+    expect(shown(a).spec.template.spec.containers[0]).toEqual({ name: 'web', image: 'nginx:2' })
+    expect(shown(a).metadata.generation).toBe(3)
+    expect([...a.conflicts, ...b.conflicts]).toEqual([])
+  })
+
+  test('of two values of one field one counts, and its loser is told of once, with the value', async () => {
+    const [a, b] = await pair()
+    await change(a, (object) => (object.spec.replicas = 3))
+    a.clock.advance(10)
+    await change(b, (object) => (object.spec.replicas = 4))
+    await exchange(a, b)
+    expect(shown(a)).toEqual(shown(b))
+    expect(shown(a).spec.replicas).toBe(4)
+    expect(b.conflicts).toEqual([])
+    expect(a.conflicts).toMatchObject([{ field: 'spec.replicas', value: 3, winnerNode: 2, loserNode: 1 }])
+    expect(digestText(a.store.digests.root())).toBe(digestText(b.store.digests.root()))
+  })
+
+  test('a later write that had seen the earlier one is no conflict', async () => {
+    const [a, b] = await pair()
+    await change(a, (object) => (object.spec.replicas = 3))
+    await exchange(a, b)
+    await change(b, (object) => (object.spec.replicas = 4))
+    await exchange(a, b)
+    expect(shown(a).spec.replicas).toBe(4)
+    expect([...a.conflicts, ...b.conflicts]).toEqual([])
+  })
+
+  test('removing a container beats a concurrent change of its image', async () => {
+    const [a, b] = await pair()
+    await change(a, (object) => object.spec.template.spec.containers.pop())
+    a.clock.advance(10)
+    await change(b, (object) => (object.spec.template.spec.containers[1]!.image = 'side:2'))
+    await exchange(a, b)
+    expect(shown(a)).toEqual(shown(b))
+    expect(shown(a).spec.template.spec.containers.map(({ name }) => name)).toEqual(['web'])
+    await change(b, (object) => object.spec.template.spec.containers.push({ name: 'side' }))
+    await exchange(a, b)
+    expect(shown(a).spec.template.spec.containers[1]).toEqual({ name: 'side' })
+  })
+
+  test('deleting beats a concurrent update, in whatever order they arrive', async () => {
+    const [a, b] = await pair()
+    const { uid = '' } = a.store.get(key)?.metadata ?? {}
+    await a.store.write({ op: 'delete', key, uid, decided: false })
+    a.clock.advance(10)
+    await change(b, (object) => (object.spec.replicas = 9))
+    await exchange(a, b)
+    expect(a.store.get(key)).toBeUndefined()
+    expect(b.store.get(key)).toBeUndefined()
+  })
+
+  test('of two objects of one name one counts whole, and the other is reported by its node', async () => {
+    const clock = testClock()
+    const [a, b] = [await rig(1, clock), await rig(2, clock)]
+    await create(a)
+    clock.advance(10)
+    const other = web()
+    other.spec.paused = true
+    delete other.spec.replicas
+    const created = await create(b, other)
+    await exchange(a, b)
+    expect(shown(a)).toEqual(shown(b))
+    expect(shown(a).metadata.uid).toBe(created.metadata.uid)
+    expect(shown(a).spec.replicas).toBeUndefined()
+    expect(b.conflicts).toEqual([])
+    expect(a.conflicts).toMatchObject([{ field: undefined, loserNode: 1, winnerNode: 2 }])
+  })
+
+  test('an object made anew after a deletion is no conflict where the deletion comes later', async () => {
+    const [a, b] = await pair()
+    await a.store.write({ op: 'delete', key, uid: a.store.get(key)?.metadata.uid ?? '', decided: false })
+    await create(a)
+    a.out.reverse()
+    await exchange(a, b)
+    expect(shown(b)).toEqual(shown(a))
+    expect([...a.conflicts, ...b.conflicts]).toEqual([])
+  })
+
+  test('two controllers that each write a condition of their own both keep it', async () => {
+    const [a, b] = await pair()
+    await change(a, (object) => (object.status = { conditions: [{ type: 'Ready', status: 'True' }] }))
+    await change(b, (object) => (object.status = { conditions: [{ type: 'Progressing', status: 'False' }] }))
+    await exchange(a, b)
+    expect(shown(a)).toEqual(shown(b))
+    expect(
+      shown(a)
+        .status?.conditions?.map(({ type }) => type)
+        .toSorted(),
+    ).toEqual(['Progressing', 'Ready'])
+  })
+
+  test('unreadable input is refused and counted', async () => {
+    const [a] = await pair()
+    const uid = a.store.get(key)?.metadata.uid ?? ''
+    const before = shown(a)
+    const junk: Change[] = [
+      { type: 'document', key, uid, update: Uint8Array.of(255, 255, 255, 1) },
+      { type: 'document', key: { ...key, name: 'other' }, uid, update: new Uint8Array([0, 0]) },
+    ]
+    expect(await a.store.merge(junk)).toEqual({ applied: 0, refused: 2 })
+    expect(shown(a)).toEqual(before)
+  })
+})
+
+describe('any history', () => {
+  const step = fc.record({
+    node: fc.nat(2),
+    act: fc.constantFrom(
+      'replicas',
+      'image',
+      'label',
+      'unlabel',
+      'pop',
+      'push',
+      'status',
+      'delete',
+      'create',
+      'deliver',
+    ),
+    value: fc.nat(5),
+  })
+
+  test('replicas that have the same writes are equal, however these arrived', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.infiniteStream(fc.nat(1000)), async (steps, chance) => {
+        const clock = testClock()
+        const rigs = await Promise.all([1, 2, 3].map((number) => rig(number, clock)))
+        const sent: Change[] = []
+        const gather = () => rigs.forEach(({ out }) => sent.push(...out.splice(0)))
+        for (const { node, act, value } of steps) {
+          clock.advance(1)
+          const at = rigs[node]!
+          await perform(at, act, value)
+          gather()
+          const picked = sent.filter(() => (chance.next().value ?? 0) < 300)
+          if (act === 'deliver') await at.store.merge(picked.toSorted(() => ((chance.next().value ?? 0) % 2 ? 1 : -1)))
+        }
+        for (let round = 0; round < 6; round += 1) {
+          gather()
+          for (const { store } of rigs) {
+            await store.merge([...sent].toSorted(() => ((chance.next().value ?? 0) % 2 ? 1 : -1)))
+          }
+        }
+        const [first, ...rest] = rigs
+        for (const other of rest) {
+          expect(shown(other)).toEqual(shown(first!))
+          expect(digestText(other.store.digests.root())).toBe(digestText(first!.store.digests.root()))
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  async function perform(at: Rig, act: string, value: number): Promise<void> {
+    const object = at.store.get(key) as Web | undefined
+    if (!object) {
+      if (act === 'create') await create(at)
+      return
+    }
+    const before = object.metadata.generation ?? 0
+    if (act === 'replicas') await change(at, ({ spec }) => (spec.replicas = value))
+    if (act === 'image') {
+      await change(at, ({ spec }) => {
+        const container = spec.template.spec.containers[value % 2]
+        if (container) container.image = `nginx:${value}`
+      })
+    }
+    if (act === 'label')
+      await change(at, ({ metadata }) => (metadata.labels = { ...metadata.labels, [`k${value}`]: 'v' }))
+    if (act === 'unlabel') await change(at, ({ metadata }) => delete metadata.labels?.[`k${value}`])
+    if (act === 'pop') await change(at, ({ spec }) => spec.template.spec.containers.shift())
+    if (act === 'push')
+      await change(at, ({ spec }) => spec.template.spec.containers.unshift({ name: `c${value}` })).catch(() => 0)
+    if (act === 'status') await change(at, (web) => (web.status = { replicas: value }))
+    if (act === 'delete') await at.store.write({ op: 'delete', key, uid: object.metadata.uid ?? '', decided: false })
+    if (act !== 'delete') expect(at.store.get(key)?.metadata.generation).toBeGreaterThanOrEqual(before)
+  }
+})

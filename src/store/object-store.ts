@@ -1,0 +1,478 @@
+import type { GroupResource, KubeObject, ObjectKey } from '../api/object.ts'
+import { errors, isStatus } from '../api/status-error.ts'
+import type { Clock, Random, Timer } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Service } from '../lib/service.ts'
+import { CommitQueue } from './commit-queue.ts'
+import type { Conflict } from './conflict.ts'
+import type { DecidedObject, DecidedSink, DecidedSource, ObjectEntry, ObjectProposal } from './decided.ts'
+import { changesBetween, effectiveChanges, sameValue } from './diff.ts'
+import type { DigestTable } from './digest.ts'
+import type { Disk } from './disk.ts'
+import { mergeUpdate, openDocument, readDocument } from './document.ts'
+import { flatten } from './flatten.ts'
+import { History } from './history.ts'
+import { Incarnations, type NameClash } from './incarnations.ts'
+import { judgeProposal, modifiedText, versionOf } from './judge.ts'
+import { loadReplica } from './load.ts'
+import type { Tombstone } from './record.ts'
+import type { Change, MergeResult, Replica } from './replica.ts'
+import {
+  replacementOf,
+  stageCreate,
+  stageDelete,
+  stageRemote,
+  stageTombstone,
+  stageUpdate,
+  type StageContext,
+} from './stages.ts'
+import type { Staging } from './staging.ts'
+import { msOfStamp, stampClock, stampOf, writerId, type StampClock, type WriterId } from './stamp.ts'
+import type { FieldLayout, Store, StoreEvent, Write } from './store.ts'
+import { Tombstones } from './tombstones.ts'
+import { VersionSource } from './versions.ts'
+import { contentOf, mergedLeaves } from './view.ts'
+
+export interface StoreLimits {
+  /** How long a deletion is remembered for members that are away. Default 24 h. */
+  retentionMs: number
+  /** How far ahead of this machine's clock a peer's may be before its writes are refused. Default 1 h. */
+  maxDriftMs: number
+  /** How long an Event lives after its last write. Default 1 h, as kube-apiserver's --event-ttl. */
+  eventTtlMs: number
+  /** Watch events remembered a resource. Default 10,000. */
+  historyEvents: number
+  /** Encoded bytes of watch events remembered a resource. Default 16 MiB. */
+  historyBytes: number
+}
+
+export const defaultStoreLimits: StoreLimits = {
+  retentionMs: 24 * 3_600_000,
+  maxDriftMs: 3_600_000,
+  eventTtlMs: 3_600_000,
+  historyEvents: 10_000,
+  historyBytes: 16 * 2 ** 20,
+}
+
+/** A tombstone that all members have is kept a little longer, for messages that are still under way. */
+const settleMs = 10 * 60_000
+/** How often expired Events and tombstones are looked for. */
+const sweepIntervalMs = 30_000
+/** Removed at one sweep at most, so that a sweep never holds up writes for long. */
+const sweepLimit = 5_000
+/** Proposals of one decided write without a resourceVersion, when others decide about the object at the same time. */
+const proposalAttempts = 4
+
+export interface ObjectStoreOptions {
+  disk: Disk
+  clock: Clock
+  random: Random
+  logger: Logger
+  /** Number of this member, never reused: 1…65,535. */
+  nodeNumber: number
+  layout: FieldLayout
+  limits?: Partial<StoreLimits>
+  /** Told once in the cluster for each acknowledged write that does not count. */
+  onConflict?(conflict: Conflict): void
+}
+
+/**
+ * Opens this node's replica: reads the disk, and takes a writer id and a block of versions that no earlier life of
+ * the node used. Throws when the disk holds a format that this version does not know.
+ */
+export async function openStore(options: ObjectStoreOptions): Promise<ObjectStore> {
+  const limits = { ...defaultStoreLimits, ...options.limits }
+  const stamps = stampClock(options.clock, limits.maxDriftMs)
+  const loaded = await loadReplica(options, stamps)
+  return new ObjectStore(options, limits, stamps, loaded)
+}
+
+/** The store of architecture §2–§4. One a node; see SPEC.md for what it promises. */
+export class ObjectStore implements Store, DecidedSink, Replica, Service {
+  readonly retentionMs: number
+  readonly #options: ObjectStoreOptions
+  readonly #limits: StoreLimits
+  readonly #stamps: StampClock
+  readonly #writer: WriterId
+  readonly #versions: VersionSource
+  readonly #history: History
+  readonly #incarnations: Incarnations
+  readonly #tombstones: Tombstones
+  readonly #facts: Map<string, unknown>
+  readonly #queue: CommitQueue
+  readonly #context: StageContext
+  /** Deleted uids of which the decision log still keeps values: their tombstones stay until it forgets them. */
+  readonly #decidedGone = new Set<string>()
+  #decisions: DecidedSource | undefined
+  #onLocal: (changes: readonly Change[]) => Promise<void> = () => Promise.resolve()
+  #sweepTimer: Timer | undefined
+  #refused = 0
+
+  constructor(
+    options: ObjectStoreOptions,
+    limits: StoreLimits,
+    stamps: StampClock,
+    loaded: Awaited<ReturnType<typeof loadReplica>>,
+  ) {
+    this.#options = options
+    this.#limits = limits
+    this.#stamps = stamps
+    this.retentionMs = limits.retentionMs
+    this.#writer = writerId(options.nodeNumber, loaded.boot)
+    this.#facts = loaded.facts
+    this.#queue = new CommitQueue({
+      disk: options.disk,
+      logger: options.logger,
+      publish: (staging) => this.#publish(staging),
+    })
+    this.#versions = new VersionSource(
+      options.nodeNumber,
+      loaded.firstVersion,
+      loaded.reservedVersions,
+      async (bound) => {
+        await this.setFact('versions', bound)
+      },
+    )
+    const hasGeneration = (ref: GroupResource) => options.layout.hasGeneration?.(ref) ?? true
+    this.#incarnations = new Incarnations(() => this.#versions.next(), hasGeneration)
+    this.#tombstones = new Tombstones({ retentionMs: limits.retentionMs, settleMs })
+    for (const tombstone of loaded.tombstones) this.#tombstones.add(tombstone)
+    this.#context = {
+      layout: options.layout,
+      stamps,
+      writer: this.#writer,
+      nodeNumber: options.nodeNumber,
+      incarnations: this.#incarnations,
+      tombstones: this.#tombstones,
+      isExpired: (key, newest) => this.#isExpired(key, newest),
+    }
+    const clashes = loaded.documents.map((document) => this.#incarnations.setDocument(document))
+    this.#history = new History(
+      { maxEvents: limits.historyEvents, maxBytes: limits.historyBytes },
+      this.#versions.current(),
+      (error) => options.logger.error({ err: error }, 'store: a watcher failed'),
+    )
+    this.#incarnations.history = this.#history
+    for (const clash of clashes) this.#resolve(clash)
+  }
+
+  /** Begins to sweep away what has outlived its time. */
+  start(): Promise<void> {
+    this.#sweepTimer ??= this.#options.clock.after(sweepIntervalMs, () => void this.#sweep())
+    return Promise.resolve()
+  }
+
+  /** Waits for writes under way. The disk stays open: it is its owner's. */
+  async stop(): Promise<void> {
+    this.#sweepTimer?.cancel()
+    this.#sweepTimer = undefined
+    await this.#queue.close()
+  }
+
+  /** The log is made after the store: until this is called decided writes are refused with 503. */
+  setDecisions(source: DecidedSource): void {
+    this.#decisions = source
+  }
+
+  get(key: ObjectKey): KubeObject | undefined {
+    return this.#incarnations.catalog.get(key)?.object
+  }
+
+  list(ref: GroupResource, namespace?: string): { items: KubeObject[]; resourceVersion: string } {
+    const items = this.#incarnations.catalog.list(ref, namespace).map((view) => view.object)
+    return { items, resourceVersion: this.currentVersion().toString() }
+  }
+
+  count(ref: GroupResource): number {
+    return this.#incarnations.catalog.count(ref)
+  }
+
+  currentVersion(): bigint {
+    return this.#versions.current()
+  }
+
+  watch(ref: GroupResource, since: string | undefined, listener: (event: StoreEvent) => void): { close(): void } {
+    return this.#history.watch(ref, since, this.#versions, listener)
+  }
+
+  write(write: Write, options: { signal?: AbortSignal } = {}): Promise<KubeObject> {
+    options.signal?.throwIfAborted()
+    const isDecided = write.decided || (write.op !== 'create' && write.resourceVersion !== undefined)
+    return isDecided ? this.#writeDecided(write, options) : this.#writeDeclared(write)
+  }
+
+  async #writeDeclared(write: Write): Promise<KubeObject> {
+    const { key } = write
+    const { result, spread } = await this.#queue.submit((staging) => {
+      if (write.op === 'delete') {
+        const last = stageDelete(this.#context, staging, key, write.uid)
+        return () => last
+      }
+      if (write.op === 'update') stageUpdate(this.#context, staging, write)
+      else stageCreate(this.#context, staging, key, write.object.metadata.uid ?? this.#newUid(), write.object)
+      return () => this.#standing(key)
+    })
+    await spread
+    return result
+  }
+
+  async #writeDecided(write: Write, options: { signal?: AbortSignal }): Promise<KubeObject> {
+    const { key } = write
+    const source = this.#decisions
+    if (!source) throw errors.unavailable('the decision log of this node has not started yet')
+    const last = this.get(key)
+    for (let attempt = 1; ; attempt += 1) {
+      const proposal = write.op === 'create' ? this.#creation(key, write.object) : this.#alteration(write)
+      if (!proposal) return this.#standing(key)
+      try {
+        await source.propose(proposal, options)
+      } catch (error) {
+        const mayRetry = write.op !== 'create' && write.resourceVersion === undefined && attempt < proposalAttempts
+        if (mayRetry && isStatus(error, 'Conflict')) continue
+        throw error
+      }
+      return write.op === 'delete' && last ? last : this.#standing(key)
+    }
+  }
+
+  #standing(key: ObjectKey): KubeObject {
+    const object = this.get(key)
+    if (!object) throw errors.notFound(key, key.name)
+    return object
+  }
+
+  #creation(key: ObjectKey, object: KubeObject): ObjectProposal {
+    if (this.get(key)) throw errors.alreadyExists(key, key.name)
+    const fields = Object.fromEntries(flatten(key, object, this.#options.layout))
+    return { op: 'create', key, uid: object.metadata.uid ?? this.#newUid(), fields }
+  }
+
+  /** The proposal for an update or deletion; undefined when nothing would change. Throws NotFound, Conflict. */
+  #alteration(write: Exclude<Write, { op: 'create' }>): ObjectProposal | undefined {
+    const { key, uid, op } = write
+    const view = this.#incarnations.catalog.get(key)
+    if (view?.uid !== uid) throw errors.notFound(key, key.name)
+    if (write.resourceVersion !== undefined && write.resourceVersion !== view.version.toString()) {
+      throw errors.conflict(key, key.name, modifiedText)
+    }
+    const content = contentOf(view.document)
+    const precondition =
+      write.resourceVersion === undefined ? {} : { expected: versionOf(content, this.#incarnations.get(uid)) }
+    const document = view.document ? { document: view.document.encoded } : {}
+    if (op === 'delete') return { op, key, uid, fields: {}, ...precondition, ...document }
+
+    const base = flatten(key, write.base, this.#options.layout)
+    const leaves = mergedLeaves(content, view.decided)
+    const changes = effectiveChanges(changesBetween(base, flatten(key, write.object, this.#options.layout)), leaves)
+    if (changes.size === 0) return undefined
+    const was: NonNullable<ObjectProposal['was']> = {}
+    for (const path of changes.keys()) {
+      was[path] = base.get(path) ?? null
+      const hidden = !base.has(path) && changes.get(path) === null
+      if (!hidden && !sameValue(was[path], leaves.get(path)?.value ?? null))
+        throw errors.conflict(key, key.name, modifiedText)
+      if (hidden) delete was[path]
+    }
+    return { op, key, uid, fields: Object.fromEntries(changes), was, ...precondition, ...document }
+  }
+
+  #newUid(): string {
+    const hex = Buffer.from(this.#options.random.bytes(16)).toString('hex')
+    const variant = ((Number.parseInt(hex[16] ?? '0', 16) & 3) | 8).toString(16)
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`
+  }
+
+  judge(proposal: ObjectProposal): ObjectEntry {
+    const { key, uid } = proposal
+    const inFlight = this.#queue.inFlight
+    const incarnation = this.#incarnations.get(uid)
+    const known = inFlight?.documents.get(uid)?.state ?? incarnation?.document
+    let content = contentOf(known)
+    if (proposal.document && !this.#tombstones.has(uid)) {
+      try {
+        const document = openDocument(known?.encoded)
+        mergeUpdate(document, proposal.document)
+        content = readDocument(uid, document)
+      } catch {
+        throw errors.badRequest('the proposal carries an unreadable document')
+      }
+      if (content.newest !== '') this.#stamps.merge(content.newest)
+      this.merge([{ type: 'document', key, uid, update: proposal.document }]).catch((error: unknown) => {
+        this.#options.logger.warn({ err: error }, 'store: what a proposal carried was not written')
+      })
+    }
+    const standing = this.#incarnations.catalog.get(key)
+    const facts = {
+      standing: standing && this.#incarnations.get(standing.uid),
+      incarnation,
+      content,
+      deleted:
+        this.#tombstones.has(uid) || inFlight?.tombstones.has(uid) === true || incarnation?.decided?.deleted === true,
+    }
+    return judgeProposal(proposal, facts, stampOf(this.#stamps.issue(), this.#writer))
+  }
+
+  applyDecided(objects: Iterable<DecidedObject>): void {
+    for (const decided of objects) {
+      for (const { stamp } of decided.fields.values()) this.#stamps.merge(stamp)
+      if (this.#tombstones.has(decided.uid)) {
+        this.#decidedGone.add(decided.uid)
+        continue
+      }
+      const present = this.#incarnations.get(decided.uid)?.decided
+      if (present && present.index === decided.index && present.deleted === decided.deleted) continue
+      this.#resolve(this.#incarnations.setDecided(decided))
+      if (decided.deleted) this.#bury(decided)
+    }
+    this.#history.flush()
+  }
+
+  /** A decided deletion becomes a tombstone, which outlives the log's memory of it. */
+  #bury({ key, uid }: DecidedObject): void {
+    const stamp = stampOf(this.#stamps.issue(), this.#writer)
+    this.#decidedGone.add(uid)
+    this.#background((staging) => stageTombstone(this.#context, staging, { key, uid, stamp, replacedBy: '' }))
+  }
+
+  isGone(uid: string): boolean {
+    return !this.#incarnations.get(uid) && this.#tombstones.isSettled(uid, this.#options.clock.nowMs())
+  }
+
+  forgotten(uids: Iterable<string>): void {
+    for (const uid of uids) {
+      this.#decidedGone.delete(uid)
+      this.#incarnations.dropDecided(uid)
+    }
+    this.#history.flush()
+  }
+
+  get digests(): DigestTable {
+    return this.#incarnations.digests
+  }
+
+  onLocalChanges(handler: (changes: readonly Change[]) => Promise<void>): void {
+    this.#onLocal = handler
+  }
+
+  async merge(changes: readonly Change[]): Promise<MergeResult> {
+    if (changes.length === 0) return { applied: 0, refused: 0 }
+    const { result } = await this.#queue.submit((staging) => {
+      const counted: MergeResult = { applied: 0, refused: 0 }
+      for (const change of changes) {
+        try {
+          if (stageRemote(this.#context, staging, change)) counted.applied += 1
+        } catch (error) {
+          counted.refused += 1
+          this.#refused += 1
+          this.#options.logger.warn({ err: error, change: change.type }, 'store: refused a change from a peer')
+        }
+      }
+      return () => counted
+    })
+    return result
+  }
+
+  /** Changes from peers that were refused since the start. */
+  get refused(): number {
+    return this.#refused
+  }
+
+  document(uid: string): { key: ObjectKey; encoded: Uint8Array } | undefined {
+    const document = this.#incarnations.get(uid)?.document
+    return document && { key: document.key, encoded: document.encoded }
+  }
+
+  tombstone(uid: string): Tombstone | undefined {
+    return this.#tombstones.get(uid)
+  }
+
+  tombstonesSince(sequence: number, limit: number): { tombstones: Tombstone[]; last: number } {
+    return this.#tombstones.since(sequence, limit)
+  }
+
+  acknowledgeTombstones(sequence: number): void {
+    this.#tombstones.acknowledge(sequence)
+  }
+
+  fact(name: string): unknown {
+    return this.#facts.get(name)
+  }
+
+  async setFact(name: string, value: unknown): Promise<void> {
+    await this.#queue.submit((staging) => {
+      staging.facts.set(name, value)
+      return () => undefined
+    })
+  }
+
+  documentCount(): number {
+    return this.#incarnations.size
+  }
+
+  tombstoneCount(): number {
+    return this.#tombstones.size
+  }
+
+  /** Makes visible what has become durable. Runs to its end without a pause: readers see all of a commit or nothing. */
+  #publish(staging: Staging): Promise<void> {
+    for (const [name, value] of staging.facts) this.#facts.set(name, value)
+    for (const uid of staging.forgottenTombstones) this.#tombstones.remove(uid)
+    for (const uid of staging.dropped) this.#incarnations.remove(uid)
+    for (const [uid, tombstone] of staging.tombstones) {
+      this.#tombstones.add(tombstone)
+      if (this.#incarnations.remove(uid)?.decided) this.#decidedGone.add(uid)
+    }
+    for (const { state, content } of staging.documents.values()) {
+      this.#resolve(this.#incarnations.setDocument(state, content))
+    }
+    this.#history.flush()
+    for (const conflict of staging.conflicts) this.#options.onConflict?.(conflict)
+    return staging.outgoing.length > 0 ? this.#onLocal(staging.outgoing) : Promise.resolve()
+  }
+
+  #resolve(clash: NameClash | undefined): void {
+    if (!clash) return
+    const stamp = stampOf(this.#stamps.issue(), this.#writer)
+    const tombstone = replacementOf(clash.winner, clash.loser, stamp)
+    this.#background((staging) => stageTombstone(this.#context, staging, tombstone))
+  }
+
+  /** A write that nobody waits for. When it fails it is made again by what makes it necessary: a restart, or a sweep. */
+  #background(stage: (staging: Staging) => void): void {
+    const operation = (staging: Staging) => {
+      stage(staging)
+      return () => undefined
+    }
+    this.#queue.submit(operation).catch((error: unknown) => {
+      this.#options.logger.warn({ err: error }, 'store: a clean-up was not written')
+    })
+  }
+
+  #isExpired(key: ObjectKey, newest: string): boolean {
+    if (key.group !== '' || key.resource !== 'events' || newest === '') return false
+    return msOfStamp(newest) + this.#limits.eventTtlMs < this.#options.clock.nowMs()
+  }
+
+  /** Drops Events whose hour is over, without a trace, and tombstones that nobody needs any more. */
+  async #sweep(): Promise<void> {
+    const nowMs = this.#options.clock.nowMs()
+    const events: string[] = []
+    for (const { key, uid, document } of this.#incarnations.values()) {
+      if (events.length >= sweepLimit) break
+      if (document && this.#isExpired(key, document.newest)) events.push(uid)
+    }
+    const tombstones = this.#tombstones.expired(nowMs, sweepLimit).filter((uid) => !this.#decidedGone.has(uid))
+    if (events.length + tombstones.length > 0) {
+      this.#background((staging) => {
+        for (const uid of events) {
+          const document = staging.documents.get(uid)?.state ?? this.#incarnations.get(uid)?.document
+          if (!document || !this.#isExpired(document.key, document.newest)) continue
+          staging.documents.delete(uid)
+          staging.dropped.add(uid)
+        }
+        for (const uid of tombstones) staging.forgottenTombstones.add(uid)
+      })
+    }
+    if (this.#sweepTimer) this.#sweepTimer = this.#options.clock.after(sweepIntervalMs, () => void this.#sweep())
+  }
+}

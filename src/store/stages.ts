@@ -1,0 +1,242 @@
+import { keyString, type KubeObject, type ObjectKey } from '../api/object.ts'
+import { errors, StatusError } from '../api/status-error.ts'
+import type { FieldPath } from './decided.ts'
+import { changesBetween, effectiveChanges, raisesGeneration, type FieldChanges } from './diff.ts'
+import { sameDigest } from './digest.ts'
+import {
+  changeDocument,
+  closeDocument,
+  dropLosers,
+  mergeUpdate,
+  openDocument,
+  readDocument,
+  writeCreation,
+  writeFields,
+  type DocumentContent,
+  type DocumentState,
+} from './document.ts'
+import { flatten } from './flatten.ts'
+import type { Incarnation, Incarnations } from './incarnations.ts'
+import type { Tombstone } from './record.ts'
+import type { Change } from './replica.ts'
+import type { Staging } from './staging.ts'
+import { nodeOfWriter, stampOf, writerOfStamp, type StampClock, type WriterId } from './stamp.ts'
+import type { FieldLayout } from './store.ts'
+import type { Tombstones } from './tombstones.ts'
+import { unflatten, type Leaf } from './unflatten.ts'
+import { mergedLeaves, ObjectView } from './view.ts'
+
+/** Largest document, encoded (etcd's limit on a request). */
+export const documentLimitBytes = 1_572_864
+
+/** What staging a write reads, and whose stamps it uses. */
+export interface StageContext {
+  readonly layout: FieldLayout
+  readonly stamps: StampClock
+  readonly writer: WriterId
+  readonly nodeNumber: number
+  readonly incarnations: Incarnations
+  readonly tombstones: Tombstones
+  /** Whether an object last written at `newestMs` has outlived its kind's time (Events). */
+  isExpired(key: ObjectKey, newestMs: string): boolean
+}
+
+const isDeleted = (context: StageContext, staging: Staging, uid: string): boolean =>
+  staging.tombstones.has(uid) || context.tombstones.has(uid)
+
+/** The document as this commit will leave it. */
+function documentOf(context: StageContext, staging: Staging, uid: string): DocumentState | undefined {
+  if (staging.dropped.has(uid)) return undefined
+  return staging.documents.get(uid)?.state ?? context.incarnations.get(uid)?.document
+}
+
+/** The uid that counts under a name, this commit included. */
+function standingUid(context: StageContext, staging: Staging, key: ObjectKey): string | undefined {
+  const created = staging.createdUid(key)
+  if (created) return created
+  const uid = context.incarnations.catalog.get(key)?.uid
+  return uid === undefined || isDeleted(context, staging, uid) || staging.dropped.has(uid) ? undefined : uid
+}
+
+function tooLarge(): StatusError {
+  return new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${documentLimitBytes}`)
+}
+
+/** Creates an object. Throws AlreadyExists, RequestEntityTooLarge. */
+export function stageCreate(
+  context: StageContext,
+  staging: Staging,
+  key: ObjectKey,
+  uid: string,
+  object: KubeObject,
+): void {
+  if (standingUid(context, staging, key) !== undefined) throw errors.alreadyExists(key, key.name)
+  if (isDeleted(context, staging, uid) || documentOf(context, staging, uid)) {
+    throw errors.conflict(key, key.name, `the uid ${uid} was used before`)
+  }
+  const document = openDocument()
+  const moment = context.stamps.issue()
+  const replaces = context.tombstones.predecessors(key)
+  for (const tombstone of staging.tombstones.values()) {
+    if (keyString(tombstone.key) === keyString(key)) replaces.push(tombstone.uid)
+  }
+  const changes: FieldChanges = new Map(flatten(key, object, context.layout))
+  const update = changeDocument(document, () => {
+    writeCreation(document, context.writer, moment, replaces)
+    writeFields(document, { writer: context.writer, moment, changes, raisesGeneration: false, isOwn: () => false })
+  })
+  const content = readDocument(uid, document)
+  const state = closeDocument(key, uid, document, content)
+  if (state.encoded.length > documentLimitBytes) throw tooLarge()
+  staging.putDocument({ state, content })
+  staging.created.set(keyString(key), uid)
+  if (update) staging.outgoing.push({ type: 'document', key, uid, update })
+}
+
+/** Writes the fields in which `object` differs from `base`. Throws NotFound, RequestEntityTooLarge. */
+export function stageUpdate(
+  context: StageContext,
+  staging: Staging,
+  write: { key: ObjectKey; uid: string; base: KubeObject; object: KubeObject },
+): void {
+  const { key, uid } = write
+  if (standingUid(context, staging, key) !== uid) throw errors.notFound(key, key.name)
+  const base = flatten(key, write.base, context.layout)
+  const asked = changesBetween(base, flatten(key, write.object, context.layout))
+  if (asked.size === 0) return
+  const present = documentOf(context, staging, uid)
+  const document = openDocument(present?.encoded)
+  const before = readDocument(uid, document)
+  const changes = effectiveChanges(asked, mergedLeaves(before, context.incarnations.get(uid)?.decided))
+  if (changes.size === 0) return
+  const moment = context.stamps.issue()
+  const update = changeDocument(document, () =>
+    writeFields(document, {
+      writer: context.writer,
+      moment,
+      changes,
+      raisesGeneration: raisesGeneration(key, changes),
+      isOwn: (writer) => nodeOfWriter(writer) === context.nodeNumber,
+    }),
+  )
+  const content = readDocument(uid, document)
+  const state = closeDocument(key, uid, document, content)
+  if (state.encoded.length > documentLimitBytes && state.encoded.length > (present?.encoded.length ?? 0))
+    throw tooLarge()
+  staging.putDocument({ state, content })
+  if (update) staging.outgoing.push({ type: 'document', key, uid, update })
+}
+
+/** Deletes an incarnation for good. Returns how it was last. Throws NotFound. */
+export function stageDelete(context: StageContext, staging: Staging, key: ObjectKey, uid: string): KubeObject {
+  if (standingUid(context, staging, key) !== uid) throw errors.notFound(key, key.name)
+  const last = lastView(context, staging, key, uid)
+  stageTombstone(context, staging, { key, uid, stamp: stampOf(context.stamps.issue(), context.writer), replacedBy: '' })
+  return last.object
+}
+
+function lastView(context: StageContext, staging: Staging, key: ObjectKey, uid: string): ObjectView {
+  const staged = staging.documents.get(uid)
+  const standing = context.incarnations.catalog.get(key)
+  if (standing?.uid === uid && !staged) return standing
+  const hasGeneration = context.layout.hasGeneration?.(key) ?? true
+  const version = standing?.version ?? 0n
+  const decided = context.incarnations.get(uid)?.decided
+  return new ObjectView({ key, uid, document: staged?.state, decided, version, hasGeneration })
+}
+
+/** Puts up a tombstone that this node makes, for others to learn. */
+export function stageTombstone(context: StageContext, staging: Staging, tombstone: Tombstone): void {
+  if (isDeleted(context, staging, tombstone.uid)) return
+  reportReplaced(context, staging, tombstone)
+  staging.putTombstone(tombstone)
+  staging.outgoing.push({ type: 'tombstone', tombstone })
+}
+
+/**
+ * Takes a change from a peer. True when it said something new. Throws on what no honest replica sends, with nothing
+ * staged.
+ */
+export function stageRemote(context: StageContext, staging: Staging, change: Change): boolean {
+  if (change.type === 'tombstone') {
+    const { tombstone } = change
+    if (!context.stamps.plausible(tombstone.stamp)) throw new Error('the deletion is dated in the future')
+    if (isDeleted(context, staging, tombstone.uid)) return false
+    context.stamps.merge(tombstone.stamp)
+    reportReplaced(context, staging, tombstone)
+    staging.putTombstone(tombstone)
+    return true
+  }
+  const { key, uid, update } = change
+  if (isDeleted(context, staging, uid)) return false
+  const present = documentOf(context, staging, uid)
+  const known = context.incarnations.get(uid)?.key ?? present?.key
+  if (known && keyString(known) !== keyString(key)) throw new Error('the uid belongs to another object')
+  const document = openDocument(present?.encoded)
+  mergeUpdate(document, update)
+  let content = readDocument(uid, document)
+  if (content.newest !== '' && !context.stamps.plausible(content.newest))
+    throw new Error('the write is dated in the future')
+  if (context.isExpired(key, content.newest)) return false
+  if (content.newest !== '') context.stamps.merge(content.newest)
+  const lost = content.rivals.filter(({ loser }) => nodeOfWriter(writerOfStamp(loser.stamp)) === context.nodeNumber)
+  if (lost.length > 0) {
+    const withdrawal = changeDocument(document, () => dropLosers(document, lost))
+    content = readDocument(uid, document)
+    if (withdrawal) staging.outgoing.push({ type: 'document', key, uid, update: withdrawal })
+    for (const { path, winner, loser } of lost) reportField(staging, key, uid, path, winner, loser)
+  }
+  const state = closeDocument(key, uid, document, content)
+  if (state.encoded.length > 2 * documentLimitBytes)
+    throw new Error('the document is larger than any write can make it')
+  // Bytes may grow with operations that wait for earlier ones: those count too, though nothing shows yet.
+  if (present && sameDigest(present.digest, state.digest) && present.encoded.length === state.encoded.length)
+    return false
+  staging.putDocument({ state, content })
+  return true
+}
+
+function reportField(staging: Staging, key: ObjectKey, uid: string, path: FieldPath, winner: Leaf, loser: Leaf): void {
+  if (winner.value === loser.value || JSON.stringify(winner.value) === JSON.stringify(loser.value)) return
+  staging.conflicts.push({
+    key,
+    uid,
+    field: path,
+    winner: winner.stamp,
+    loser: loser.stamp,
+    value: loser.value,
+    winnerNode: nodeOfWriter(writerOfStamp(winner.stamp)),
+    loserNode: nodeOfWriter(writerOfStamp(loser.stamp)),
+  })
+}
+
+/** An object that lost its name is reported by the node through which it was created, whoever noticed first. */
+function reportReplaced(context: StageContext, staging: Staging, tombstone: Tombstone): void {
+  if (tombstone.replacedBy === '') return
+  const loser = documentOf(context, staging, tombstone.uid)
+  if (!loser?.created || nodeOfWriter(writerOfStamp(loser.created.stamp)) !== context.nodeNumber) return
+  const winner = documentOf(context, staging, tombstone.replacedBy)
+  const winnerStamp = winner?.created?.stamp ?? tombstone.stamp
+  if (winner?.created?.replaces.includes(loser.uid)) return
+  staging.conflicts.push({
+    key: tombstone.key,
+    uid: tombstone.uid,
+    field: undefined,
+    winner: winnerStamp,
+    loser: loser.created.stamp,
+    value: loserObject(context, loser),
+    winnerNode: nodeOfWriter(writerOfStamp(winnerStamp)),
+    loserNode: context.nodeNumber,
+  })
+}
+
+function loserObject(context: StageContext, document: DocumentState): Record<string, unknown> {
+  const decided = context.incarnations.get(document.uid)?.decided
+  const content: DocumentContent = readDocument(document.uid, openDocument(document.encoded))
+  return unflatten(mergedLeaves(content, decided))
+}
+
+/** Tells the losing incarnation of a name from the winner's. */
+export function replacementOf(winner: Incarnation, loser: Incarnation, stamp: string): Tombstone {
+  return { key: loser.key, uid: loser.uid, stamp, replacedBy: winner.uid }
+}
