@@ -1,9 +1,27 @@
 import type { CommandDefinition } from '../command.ts'
 import { clusterCommand } from './cluster.ts'
+import {
+  agentCommand,
+  initCommand,
+  joinCommand,
+  kubeconfigCommand,
+  leaveCommand,
+  statusCommand,
+  tokenCommand,
+} from './membership.ts'
 
 /** The whole command line. */
 export const rootCommand: CommandDefinition = {
   name: 'stormo',
   summary: 'Masterless Kubernetes: the same agent on every machine, no control-plane nodes.',
-  commands: [clusterCommand],
+  commands: [
+    initCommand,
+    joinCommand,
+    agentCommand,
+    leaveCommand,
+    tokenCommand,
+    statusCommand,
+    kubeconfigCommand,
+    clusterCommand,
+  ],
 }

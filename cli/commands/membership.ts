@@ -1,0 +1,184 @@
+import { type CommandDefinition, option, UsageError } from '../command.ts'
+import { connectionOptions, withClient } from '../connection.ts'
+import { settingOptions, settingsOf } from '../setting-options.ts'
+import { printTable } from '../printers/table.ts'
+import { parseDurationMs, humanDuration } from '../../src/lib/duration.ts'
+
+const placeOptions = settingOptions(
+  'dataDir',
+  'configDir',
+  'nodeName',
+  'advertiseAddress',
+  'apiPort',
+  'meshPort',
+  'zone',
+  'dockerSocket',
+)
+
+export const initCommand: CommandDefinition = {
+  name: 'init',
+  summary: 'Make a cluster with this machine as its first member',
+  options: [{ flags: '--cluster-name <name>', summary: 'name of the cluster', default: 'stormo' }, ...placeOptions],
+  async run(invocation) {
+    const { initCluster } = await import('../../src/agent/init.ts')
+    const settings = settingsOf(invocation)
+    await initCluster(settings, option.text(invocation, 'clusterName') ?? 'stormo')
+    invocation.io.err(
+      `Cluster made. Start this machine with 'stormo agent', then 'stormo token create' lets others join.\n`,
+    )
+  },
+}
+
+export const joinCommand: CommandDefinition = {
+  name: 'join',
+  arguments: '<token>',
+  summary: 'Make this machine a member of the cluster that the token is for',
+  options: [
+    {
+      flags: '--bootstrap <multiaddr>',
+      summary: 'member to ask, for example /ip4/192.0.2.7/tcp/6443 (default: those in the token)',
+      repeatable: true,
+    },
+    ...placeOptions,
+  ],
+  async run(invocation) {
+    const { joinCluster } = await import('../../src/agent/init.ts')
+    const [token = ''] = invocation.args
+    await joinCluster(settingsOf(invocation), token, option.list(invocation, 'bootstrap'), (line) =>
+      invocation.io.err(`${line}\n`),
+    )
+  },
+}
+
+export const agentCommand: CommandDefinition = {
+  name: 'agent',
+  summary: 'Run the agent in the foreground',
+  options: settingOptions(
+    'dataDir',
+    'configDir',
+    'nodeName',
+    'advertiseAddress',
+    'apiPort',
+    'meshPort',
+    'zone',
+    'dockerSocket',
+    'logLevel',
+  ),
+  async run(invocation) {
+    const { runAgent } = await import('../../src/agent/agent.ts')
+    await runAgent((written) => settingsOf(invocation, written), invocation.io.signal)
+  },
+}
+
+export const leaveCommand: CommandDefinition = {
+  name: 'leave',
+  summary: 'Take this machine out of its cluster and remove its state',
+  options: [
+    ...connectionOptions,
+    ...settingOptions('dataDir', 'configDir'),
+    { flags: '--force', summary: 'remove the state even if the cluster cannot be told' },
+  ],
+  async run(invocation) {
+    const { leaveCluster } = await import('../../src/agent/leave.ts')
+    const force = option.flag(invocation, 'force')
+    await leaveCluster({
+      dataDir: option.text(invocation, 'dataDir') ?? invocation.io.env['STORMO_DATA_DIR'] ?? '/var/lib/stormo',
+      configDir: option.text(invocation, 'configDir') ?? invocation.io.env['STORMO_CONFIG_DIR'] ?? '/etc/stormo',
+      async tell(node) {
+        try {
+          await withClient(invocation, (client) =>
+            client.send({ method: 'DELETE', path: '/stormo/v1/members', query: { node } }),
+          )
+        } catch (error) {
+          if (!force)
+            throw new UsageError(
+              `the cluster could not be told: ${error instanceof Error ? error.message : String(error)}; --force removes this machine's state all the same`,
+            )
+        }
+      },
+    })
+  },
+}
+
+const tokenCreateCommand: CommandDefinition = {
+  name: 'create',
+  summary: 'Print a token with which other machines join',
+  options: [
+    ...connectionOptions,
+    { flags: '--ttl <duration>', summary: 'how long it is good for', default: '24h' },
+    { flags: '--uses <count>', summary: 'how many machines may use it; 0: any number', default: 1, integer: true },
+  ],
+  async run(invocation) {
+    const ttl = option.text(invocation, 'ttl') ?? '24h'
+    const ttlMs = parseDurationMs(ttl)
+    if (ttlMs === undefined) throw new UsageError(`--ttl ${ttl}: must be a duration such as 30m or 24h`)
+    const body = { ttlMs, uses: option.integer(invocation, 'uses') ?? 1 }
+    const { token } = await withClient(invocation, (client) =>
+      client.json<{ token: string }>({ method: 'POST', path: '/stormo/v1/tokens', body }),
+    )
+    invocation.io.out(`${token}\n`)
+  },
+}
+
+const tokenListCommand: CommandDefinition = {
+  name: 'list',
+  summary: 'List the tokens that are good',
+  options: connectionOptions,
+  async run(invocation) {
+    const { tokens } = await withClient(invocation, (client) =>
+      client.json<{ tokens: { id: string; expiresMs: number; usesLeft: number | null }[] }>({
+        path: '/stormo/v1/tokens',
+      }),
+    )
+    const rows = tokens.map((token) => [
+      token.id,
+      token.expiresMs <= Date.now() ? '<expired>' : humanDuration(token.expiresMs - Date.now()),
+      token.usesLeft === null ? 'any' : String(token.usesLeft),
+    ])
+    invocation.io.out(printTable(['ID', 'EXPIRES IN', 'USES LEFT'], rows))
+  },
+}
+
+const tokenDeleteCommand: CommandDefinition = {
+  name: 'delete',
+  arguments: '<id>',
+  summary: 'Revoke a token',
+  options: connectionOptions,
+  async run(invocation) {
+    const [id = ''] = invocation.args
+    await withClient(invocation, (client) =>
+      client.send({ method: 'DELETE', path: '/stormo/v1/tokens', query: { id } }),
+    )
+    invocation.io.out(`token ${id} revoked\n`)
+  },
+}
+
+export const tokenCommand: CommandDefinition = {
+  name: 'token',
+  summary: 'Tokens with which machines join',
+  commands: [tokenCreateCommand, tokenListCommand, tokenDeleteCommand],
+}
+
+export const statusCommand: CommandDefinition = {
+  name: 'status',
+  summary: 'Members, leader and term, and how far each replica lags, as this node sees them',
+  options: [...connectionOptions, { flags: '-o, --output <format>', summary: 'json' }],
+  async run(invocation) {
+    const { printStatus } = await import('../printers/status.ts')
+    const status = await withClient(invocation, (client) =>
+      client.json<Parameters<typeof printStatus>[0]>({ path: '/stormo/v1/status', timeoutMs: 10_000 }),
+    )
+    invocation.io.out(printStatus(status, option.text(invocation, 'output')))
+  },
+}
+
+export const kubeconfigCommand: CommandDefinition = {
+  name: 'kubeconfig',
+  summary: "Print this node's kubeconfig, for kubectl and other clients",
+  options: connectionOptions,
+  async run(invocation) {
+    const { readFileSync } = await import('node:fs')
+    const { findKubeconfig } = await import('../connection.ts')
+    invocation.io.out(readFileSync(findKubeconfig(invocation), 'utf8'))
+  },
+}

@@ -1,0 +1,145 @@
+import type { ClusterRole, ClusterRoleBinding, EndpointSlice, Namespace, PriorityClass, Service } from '../api/kinds.ts'
+import type { GroupResource, KubeObject } from '../api/object.ts'
+import { isStatus } from '../api/status-error.ts'
+import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from '../auth/policy/bootstrap-policy.ts'
+import { reconciledBinding, reconciledRole } from '../auth/policy/reconcile.ts'
+import { type Client, refs } from '../client/client.ts'
+import type { ClusterConfig } from './membership-file.ts'
+
+const clusterRoles = { group: 'rbac.authorization.k8s.io', resource: 'clusterroles' }
+const clusterRoleBindings = { group: 'rbac.authorization.k8s.io', resource: 'clusterrolebindings' }
+
+/** The namespaces that every cluster has. */
+const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
+
+/** What every cluster has, made and mended by the leader at the start of its term. */
+export async function ensureBootstrapObjects(
+  client: Client,
+  config: ClusterConfig,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const name of namespaces) {
+    const namespace: Namespace = {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
+    }
+    await ensure(client, refs.namespaces, namespace, signal)
+  }
+  await ensure(client, refs.services, kubernetesService(config), signal)
+  await ensure(client, refs.services, dnsService(config), signal)
+  for (const role of bootstrapClusterRoles)
+    await ensure(client, clusterRoles, role, signal, (stored) => reconciledRole(stored as ClusterRole, role))
+  for (const binding of bootstrapClusterRoleBindings) {
+    await ensure(client, clusterRoleBindings, binding, signal, (stored) =>
+      reconciledBinding(stored as ClusterRoleBinding, binding),
+    )
+  }
+  for (const priorityClass of priorityClasses) await ensure(client, refs.priorityClasses, priorityClass, signal)
+}
+
+/** Creates what is not there; `mend` may return a better state of what is. */
+async function ensure(
+  client: Client,
+  ref: GroupResource,
+  object: KubeObject,
+  signal: AbortSignal,
+  mend?: (stored: KubeObject) => KubeObject | undefined,
+): Promise<void> {
+  const { namespace = '', name = '' } = object.metadata
+  const options = { signal, fieldManager: 'stormo' }
+  const stored = await client.get(ref, namespace, name, options).catch((error: unknown) => {
+    if (isStatus(error, 'NotFound')) return undefined
+    throw error
+  })
+  if (stored) {
+    if (mend?.(stored)) await client.mutate(ref, namespace, name, mend, options)
+    return
+  }
+  try {
+    await client.create(ref, object, options)
+  } catch (error) {
+    if (!isStatus(error, 'AlreadyExists')) throw error
+  }
+}
+
+const priorityClasses: readonly PriorityClass[] = [
+  {
+    name: 'system-cluster-critical',
+    value: 2_000_000_000,
+    description:
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+  },
+  {
+    name: 'system-node-critical',
+    value: 2_000_001_000,
+    description: 'Used for system critical pods that must not be moved from their current node.',
+  },
+].map(({ name, value, description }) => ({
+  apiVersion: 'scheduling.k8s.io/v1',
+  kind: 'PriorityClass',
+  metadata: { name },
+  value,
+  description,
+}))
+
+/** The API inside the cluster; each node's proxy sends it to the node's own API server first. */
+function kubernetesService(config: ClusterConfig): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: config.kubernetesIp,
+      clusterIPs: [config.kubernetesIp],
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
+    },
+  }
+}
+
+/** DNS inside the cluster; each node answers its own pods. */
+function dnsService(config: ClusterConfig): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: 'kube-dns',
+      namespace: 'kube-system',
+      labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/name': 'CoreDNS' },
+    },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: config.dnsIp,
+      clusterIPs: [config.dnsIp],
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+      ],
+    },
+  }
+}
+
+/** Endpoints of default/kubernetes: the API servers of the members that are alive. */
+export function kubernetesEndpointSlice(
+  apiServers: readonly { node: string; address: string; port: number; ready: boolean }[],
+): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: 'kubernetes',
+      namespace: 'default',
+      labels: { 'kubernetes.io/service-name': 'kubernetes', 'endpointslice.kubernetes.io/managed-by': 'stormo' },
+    },
+    addressType: 'IPv4',
+    endpoints: apiServers
+      .toSorted((a, b) => (a.address < b.address ? -1 : 1))
+      .map(({ node, address, ready }) => ({
+        addresses: [address],
+        conditions: { ready, serving: ready, terminating: false },
+        nodeName: node,
+      })),
+    ports: [{ name: 'https', port: apiServers[0]?.port ?? 6443, protocol: 'TCP' }],
+  }
+}

@@ -1,0 +1,138 @@
+import type { EndpointSlice } from '../api/kinds.ts'
+import { isStatus } from '../api/status-error.ts'
+import { type Client, refs } from '../client/client.ts'
+import type { EventRecorder } from '../client/events.ts'
+import type { Informers } from '../client/informer.ts'
+import type { Controller } from '../controllers/controller.ts'
+import { type CollectedResource, garbageCollector } from '../controllers/reconcile/garbage-collector.ts'
+import { deploymentController } from '../controllers/reconcile/deployment.ts'
+import { endpointsController } from '../controllers/reconcile/endpoints.ts'
+import { endpointSliceController } from '../controllers/reconcile/endpoint-slice.ts'
+import { namespaceController } from '../controllers/reconcile/namespace.ts'
+import { namespaceDefaultsController } from '../controllers/reconcile/namespace-defaults.ts'
+import { type Liveness, nodeLifecycleController } from '../controllers/reconcile/node-lifecycle.ts'
+import { podGarbageCollector } from '../controllers/reconcile/pod-garbage-collector.ts'
+import { replicaSetController } from '../controllers/reconcile/replica-set.ts'
+import { sameJson } from '../controllers/reconcile/same-json.ts'
+import { runControllers } from '../controllers/runner.ts'
+import type { Member } from '../decision/cluster-state.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import { runScheduler } from '../scheduler/scheduler.ts'
+import { ensureBootstrapObjects, kubernetesEndpointSlice } from './bootstrap-objects.ts'
+import type { ClusterConfig } from './membership-file.ts'
+
+export interface LeaderContext {
+  client: Client
+  informers: Informers
+  events: (component: string) => EventRecorder
+  clock: Clock
+  random: Random
+  logger: Logger
+  config: ClusterConfig
+  caPem: string
+  /** Resources that can own or be owned. */
+  resources(): readonly CollectedResource[]
+  isAlive: Liveness
+  members(): readonly Member[]
+  /** Called when a member's liveness or the membership changed; returns the way to stop. */
+  onMembership(handler: () => void): () => void
+}
+
+const retryMs = 500
+
+/** Everything that only the leader of the decision log does, for as long as it leads. */
+export async function lead(context: LeaderContext, term: number, signal: AbortSignal): Promise<void> {
+  const { client, informers, clock, logger } = context
+  logger.info({ term }, 'leading')
+  await untilDone(context, signal, () => ensureBootstrapObjects(client, context.config, signal))
+  const controllers: Controller[] = [
+    deploymentController,
+    replicaSetController,
+    endpointSliceController,
+    endpointsController,
+    nodeLifecycleController(context.isAlive),
+    namespaceController(context.resources),
+    namespaceDefaultsController(context.caPem),
+    podGarbageCollector,
+    ...context.resources().map((resource) => garbageCollector(resource, context.resources)),
+  ]
+  await Promise.all([
+    runControllers(
+      controllers,
+      { client, informers, clock, events: context.events('controller-manager'), logger },
+      signal,
+    ),
+    runScheduler(
+      { client, informers, clock, random: context.random, events: context.events('default-scheduler'), logger },
+      signal,
+    ),
+    keepKubernetesEndpoints(context, signal),
+  ])
+  logger.info({ term }, 'no longer leading')
+}
+
+/** Tries until it worked or the term is over: at its start a leader may not yet be able to write. */
+async function untilDone(context: LeaderContext, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return await work()
+    } catch (error) {
+      if (signal.aborted) return
+      context.logger.warn(
+        { error: error instanceof Error ? error.message : String(error) },
+        'cluster objects not ensured yet',
+      )
+      await new Promise<void>((resolve) => context.clock.after(retryMs, resolve))
+    }
+  }
+}
+
+/** default/kubernetes points at the API servers of the members that are alive. */
+async function keepKubernetesEndpoints(context: LeaderContext, signal: AbortSignal): Promise<void> {
+  const { client, informers, clock, logger } = context
+  let isDirty = true
+  let isRunning = false
+  const sync = async (): Promise<void> => {
+    if (isRunning) return
+    isRunning = true
+    while (isDirty && !signal.aborted) {
+      isDirty = false
+      const wanted = kubernetesEndpointSlice(
+        context.members().map((member) => apiServerOf(member, context.isAlive(member.node) !== false)),
+      )
+      const stored = informers.for<EndpointSlice>(refs.endpointSlices).get('default', 'kubernetes')
+      if (stored && sameJson(stored.endpoints, wanted.endpoints)) continue
+      try {
+        if (stored)
+          await client.mutate<EndpointSlice>(refs.endpointSlices, 'default', 'kubernetes', (current) => ({
+            ...current,
+            endpoints: wanted.endpoints,
+            ports: wanted.ports,
+          }))
+        else await client.create(refs.endpointSlices, wanted)
+      } catch (error) {
+        if (!isStatus(error, 'AlreadyExists'))
+          logger.warn({ error: String(error) }, 'endpoints of default/kubernetes not written')
+        clock.after(retryMs, changed)
+      }
+    }
+    isRunning = false
+  }
+  const changed = (): void => {
+    isDirty = true
+    void sync()
+  }
+  const stop = context.onMembership(changed)
+  changed()
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  stop()
+}
+
+function apiServerOf(member: Member, ready: boolean) {
+  const { hostname, port } = new URL(member.apiUrl)
+  return { node: member.node, address: hostname, port: Number(port || 443), ready }
+}

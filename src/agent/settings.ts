@@ -1,0 +1,150 @@
+import { hostname, networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+
+/** One setting: its flag, its environment variable, its default and what it means, in one place. */
+export interface SettingDefinition {
+  flags: string
+  env: string
+  summary: string
+  default?: string
+}
+
+/** What an agent can be told. Flags beat the environment, which beats what `init` or `join` wrote, which beats defaults. */
+export const settingDefinitions = {
+  dataDir: {
+    flags: '--data-dir <dir>',
+    env: 'STORMO_DATA_DIR',
+    summary: 'where the agent keeps its state',
+    default: '/var/lib/stormo',
+  },
+  configDir: {
+    flags: '--config-dir <dir>',
+    env: 'STORMO_CONFIG_DIR',
+    summary: 'where the kubeconfig is written',
+    default: '/etc/stormo',
+  },
+  nodeName: {
+    flags: '--node-name <name>',
+    env: 'STORMO_NODE_NAME',
+    summary: "name of this machine's Node (default: the host name)",
+  },
+  advertiseAddress: {
+    flags: '--advertise-address <ip>',
+    env: 'STORMO_ADVERTISE_ADDRESS',
+    summary: 'address at which other machines reach this one (default: the first that is not loopback)',
+  },
+  apiPort: {
+    flags: '--api-port <port>',
+    env: 'STORMO_API_PORT',
+    summary: 'port of the Kubernetes API',
+    default: '6443',
+  },
+  meshPort: {
+    flags: '--mesh-port <port>',
+    env: 'STORMO_MESH_PORT',
+    summary: 'port of the mesh between agents',
+    default: '7946',
+  },
+  zone: {
+    flags: '--zone <zone>',
+    env: 'STORMO_ZONE',
+    summary: 'failure domain (topology.kubernetes.io/zone); voters are spread over them',
+    default: '',
+  },
+  dockerSocket: {
+    flags: '--docker-socket <path>',
+    env: 'STORMO_DOCKER_SOCKET',
+    summary: "Docker Engine's socket (also Podman's)",
+    default: '/run/docker.sock',
+  },
+  logLevel: {
+    flags: '--log-level <level>',
+    env: 'STORMO_LOG_LEVEL',
+    summary: 'debug, info, warn or error',
+    default: 'info',
+  },
+} as const satisfies Record<string, SettingDefinition>
+
+export type SettingName = keyof typeof settingDefinitions
+
+export interface Settings {
+  dataDir: string
+  configDir: string
+  nodeName: string
+  advertiseAddress: string
+  apiPort: number
+  meshPort: number
+  zone: string
+  dockerSocket: string
+  logLevel: string
+}
+
+/** A setting that cannot be used; the message names the flag, the value and what is wanted. */
+export class SettingError extends Error {
+  override name = 'SettingError'
+}
+
+type Given = Partial<Record<SettingName, string>>
+
+/** Normalises once, at the start. `written` is what `init` or `join` decided on this machine. */
+export function readSettings(flags: Given, env: NodeJS.ProcessEnv, written: Given = {}): Settings {
+  const text = (name: SettingName): string => {
+    const definition: SettingDefinition = settingDefinitions[name]
+    return flags[name] ?? env[definition.env] ?? written[name] ?? definition.default ?? ''
+  }
+  return {
+    dataDir: text('dataDir'),
+    configDir: text('configDir'),
+    nodeName: checkedNodeName(text('nodeName') || hostname().toLowerCase()),
+    advertiseAddress: checkedAddress(text('advertiseAddress') || firstAddress()),
+    apiPort: checkedPort('apiPort', text('apiPort')),
+    meshPort: checkedPort('meshPort', text('meshPort')),
+    zone: text('zone'),
+    dockerSocket: text('dockerSocket'),
+    logLevel: checkedLevel(text('logLevel')),
+  }
+}
+
+function checkedNodeName(name: string): string {
+  if (name.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name)) return name
+  throw new SettingError(
+    `--node-name ${JSON.stringify(name)}: must be a lower case DNS name of letters, digits, '-' and '.'`,
+  )
+}
+
+function checkedAddress(address: string): string {
+  const parts = address.split('.')
+  if (parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255)) return address
+  throw new SettingError(`--advertise-address ${JSON.stringify(address)}: must be an IPv4 address of this machine`)
+}
+
+function checkedPort(name: SettingName, text: string): number {
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port
+  throw new SettingError(`${settingDefinitions[name].flags.split(' ')[0]} ${text}: must be a port between 1 and 65535`)
+}
+
+function checkedLevel(level: string): string {
+  if (['debug', 'info', 'warn', 'error'].includes(level)) return level
+  throw new SettingError(`--log-level ${level}: must be debug, info, warn or error`)
+}
+
+function firstAddress(): string {
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    if (/^(docker|br-|veth|stormo)/.test(name)) continue
+    const found = addresses?.find((one) => one.family === 'IPv4' && !one.internal)
+    if (found) return found.address
+  }
+  throw new SettingError('no network interface has an IPv4 address: give one with --advertise-address')
+}
+
+/** Paths below the data directory. */
+export const paths = (dataDir: string) => ({
+  identity: join(dataDir, 'identity'),
+  member: join(dataDir, 'member.json'),
+  store: join(dataDir, 'store'),
+  log: join(dataDir, 'log'),
+  kubelet: join(dataDir, 'kubelet'),
+})
+
+export const kubeconfigPath = (configDir: string): string => join(configDir, 'kubeconfig')
