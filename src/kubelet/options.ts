@@ -1,0 +1,74 @@
+import type { ObjectReference, Pod } from '../api/kinds.ts'
+import type { Client } from '../client/client.ts'
+import type { EventRecorder } from '../client/events.ts'
+import type { Informers } from '../client/informer.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import type { ContainerRuntime } from '../runtime/runtime.ts'
+
+export interface HostPort {
+  readonly hostIp: string
+  readonly hostPort: number
+  readonly containerPort: number
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP'
+}
+
+/** Gives a sandbox its network. Level-triggered: attaching what is attached returns the same address. */
+export interface PodNetwork {
+  attach(input: {
+    readonly podUid: string
+    /** Of the sandbox's first process, which holds the network namespace. */
+    readonly pid: number
+    readonly namespace: string
+    readonly name: string
+    readonly hostPorts?: readonly HostPort[]
+  }): Promise<{ ip: string }>
+  /** Takes the address back. A pod that was never attached is success. */
+  detach(podUid: string): Promise<void>
+  /** What is attached, also from before a restart. */
+  list(): Promise<readonly { podUid: string; ip: string }[]>
+}
+
+export interface KubeletOptions {
+  readonly nodeName: string
+  /** Host name of the machine; the label `kubernetes.io/hostname` and the name of pods on the host's network. */
+  readonly hostname?: string
+  readonly nodeIp: string
+  readonly podCidr: string
+  readonly client: Client
+  readonly informers: Informers
+  readonly runtime: ContainerRuntime
+  readonly podNetwork: PodNetwork
+  readonly events: EventRecorder
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Pods' volumes, files and logs live below it. */
+  readonly dataDir: string
+  /** First resolver of pods, such as `10.96.0.10`. */
+  readonly clusterDns: readonly string[]
+  /** Such as `cluster.local`. */
+  readonly clusterDomain: string
+  readonly nodeLabels?: Readonly<Record<string, string>>
+  readonly nodeTaints?: readonly { key: string; value?: string; effect: string }[]
+  /** Default 110. */
+  readonly maxPods?: number
+  /** Set apart for the system, taken from allocatable. Quantities by resource. */
+  readonly systemReserved?: Readonly<Record<string, string>>
+  readonly version?: string
+  /** Port of the kubelet's own endpoint in the Node's daemonEndpoints; 0 leaves it out. */
+  readonly kubeletPort?: number
+  /** Address and port that pods of this node are given as KUBERNETES_SERVICE_HOST when the Service is not there yet. */
+  readonly maxParallelPulls?: number
+}
+
+/** What an Event about this pod points at. */
+export const podReference = (pod: Pod, fieldPath?: string): ObjectReference => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  namespace: pod.metadata.namespace,
+  name: pod.metadata.name,
+  uid: pod.metadata.uid,
+  resourceVersion: pod.metadata.resourceVersion,
+  ...(fieldPath === undefined ? {} : { fieldPath }),
+})
