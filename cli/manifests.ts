@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { get as httpGet } from 'node:http'
+import { get as httpsGet } from 'node:https'
+import { extname, join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import type { KubeObject } from '../src/api/object.ts'
+import { type Io, UsageError } from './command.ts'
+
+/** An object of a manifest and where it stood, for messages. */
+export interface Manifest {
+  object: KubeObject
+  source: string
+}
+
+const maxManifestBytes = 32 * 1024 * 1024
+const downloadTimeoutMs = 30_000
+
+/** Reads files, directories, URLs and `-`. Lists are taken apart. Throws UsageError that names the file and the line. */
+export async function readManifests(sources: readonly string[], recursive: boolean, io: Io): Promise<Manifest[]> {
+  if (sources.length === 0) throw new UsageError('must specify one of -f and -k')
+  const manifests: Manifest[] = []
+  for (const source of sources) {
+    for (const { name, text } of await readTexts(source, recursive, io)) manifests.push(...parseManifest(text, name))
+  }
+  if (manifests.length === 0) throw new UsageError(`no objects passed: ${sources.join(', ')} holds no manifest`)
+  return manifests
+}
+
+async function readTexts(source: string, recursive: boolean, io: Io): Promise<{ name: string; text: string }[]> {
+  if (source === '-') {
+    const chunks: Buffer[] = []
+    for await (const chunk of io.stdin as AsyncIterable<Buffer>) chunks.push(chunk)
+    return [{ name: 'STDIN', text: Buffer.concat(chunks).toString('utf8') }]
+  }
+  if (/^https?:\/\//.test(source)) return [{ name: source, text: await download(source) }]
+  const stat = statSync(source, { throwIfNoEntry: false })
+  if (!stat) throw new UsageError(`the path "${source}" does not exist`)
+  return filesOf(source, stat.isDirectory(), recursive).map((name) => ({ name, text: readFileSync(name, 'utf8') }))
+}
+
+function filesOf(path: string, isDirectory: boolean, recursive: boolean): string[] {
+  if (!isDirectory) return [path]
+  return readdirSync(path, { withFileTypes: true })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const child = join(path, entry.name)
+      if (entry.isDirectory()) return recursive ? filesOf(child, true, true) : []
+      return ['.yaml', '.yml', '.json'].includes(extname(entry.name)) ? [child] : []
+    })
+}
+
+function download(url: string, redirects = 5): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = (url.startsWith('https:') ? httpsGet : httpGet)(url, { timeout: downloadTimeoutMs }, (answer) => {
+      const code = answer.statusCode ?? 0
+      if (code >= 300 && code < 400 && answer.headers.location && redirects > 0) {
+        answer.resume()
+        return resolve(download(new URL(answer.headers.location, url).href, redirects - 1))
+      }
+      if (code !== 200) {
+        answer.resume()
+        return reject(
+          new UsageError(`unable to read URL "${url}", server reported ${code} ${answer.statusMessage ?? ''}`),
+        )
+      }
+      const chunks: Buffer[] = []
+      let length = 0
+      answer.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length > maxManifestBytes)
+          request.destroy(new UsageError(`${url} is larger than ${maxManifestBytes} bytes`))
+        chunks.push(chunk)
+      })
+      answer.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')))
+    })
+    request.on('timeout', () =>
+      request.destroy(new UsageError(`no answer from ${url} in ${downloadTimeoutMs / 1000} s`)),
+    )
+    request.on('error', reject)
+  })
+}
+
+function parseManifest(text: string, source: string): Manifest[] {
+  const documents = parseAllDocuments(text, { uniqueKeys: false, maxAliasCount: 100 } as Parameters<
+    typeof parseAllDocuments
+  >[1])
+  return [...documents].flatMap((document) => {
+    const [error] = document.errors
+    if (error)
+      throw new UsageError(`error parsing ${source}: error converting YAML to JSON: ${error.message.split('\n')[0]}`)
+    const value = document.toJS() as unknown
+    return value === null || value === undefined ? [] : objectsOf(value, source)
+  })
+}
+
+function objectsOf(value: unknown, source: string): Manifest[] {
+  const object = value as KubeObject & { items?: unknown[] }
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new UsageError(`error parsing ${source}: a manifest must be an object with apiVersion and kind`)
+  if (typeof object.kind !== 'string' || object.kind === '')
+    throw new UsageError(`error validating ${source}: kind not set`)
+  if (typeof object.apiVersion !== 'string' || object.apiVersion === '')
+    throw new UsageError(`error validating ${source}: apiVersion not set`)
+  if (object.kind.endsWith('List') && Array.isArray(object.items))
+    return object.items.flatMap((item) => objectsOf(item, source))
+  if (!object.metadata?.name && !object.metadata?.generateName)
+    throw new UsageError(`error when reading ${source}: ${object.kind} has no metadata.name`)
+  return [{ object, source }]
+}
