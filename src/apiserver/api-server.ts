@@ -1,0 +1,145 @@
+import { createSecureServer, type Http2SecureServer } from 'node:http2'
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Authorize } from '../api/authorizer.ts'
+import type { Authenticate } from '../auth/authenticator.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Service } from '../lib/service.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { NodeAccess } from '../streams/node-access.ts'
+import type { Codecs } from './codecs.ts'
+import { createDiscovery } from './discovery.ts'
+import type { Request, Response } from './exchange.ts'
+import type { ExtensionRoute } from './extension-routes.ts'
+import { createHandler } from './handler.ts'
+import type { HealthCheck } from './health.ts'
+import { createMetrics } from './metrics.ts'
+import type { OpenApiSource } from './openapi-routes.ts'
+import { createResourceHandler } from './resource-handler.ts'
+import { createStreamHandler } from './stream-handler.ts'
+
+/** PEM texts. `ca` is what client certificates are signed by; it is shown to clients as a hint, not enforced by TLS. */
+export interface TlsMaterial {
+  key: string
+  cert: string
+  ca: string
+}
+
+/** What the composition root passes to the API server. */
+export interface ApiServerOptions {
+  registry: Registry
+  codecs: Codecs
+  authenticate: Authenticate
+  authorize: Authorize
+  openapi: OpenApiSource
+  /** Without it log, exec, attach, portforward and proxy answer 503. */
+  nodeAccess?: NodeAccess
+  extensions?: readonly ExtensionRoute[]
+  healthChecks?: readonly HealthCheck[]
+  /** Prometheus text of the rest of the agent, appended to /metrics. */
+  extraMetrics?: () => string
+  tls: TlsMaterial
+  host: string
+  /** 0: any free port, see {@link ApiServer.port}. */
+  port: number
+  clock: Clock
+  random: Random
+  log: Logger
+}
+
+export interface ApiServer extends Service {
+  /** The port that is listened on, once started. */
+  port(): number
+  /** New connections use the new certificate; open ones go on. */
+  setTls(tls: TlsMaterial): void
+}
+
+/** How long open requests may take to finish when the server stops. */
+const drainMs = 5000
+const maxConcurrentStreams = 250
+
+/** The HTTPS face of a registry: HTTP/1.1 and HTTP/2 on one port. */
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { registry, codecs, clock, log } = options
+  const stopping = new AbortController()
+  const sockets = new Set<Socket>()
+  const handler = createHandler({
+    ...options,
+    discovery: createDiscovery(registry.catalogue),
+    resources: createResourceHandler({ registry, codecs, clock }),
+    streams: createStreamHandler(options),
+    metrics: createMetrics(clock),
+    stopping: stopping.signal,
+  })
+  let server: Http2SecureServer | undefined
+
+  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // A refusal is an ordinary answer: the socket gets a response object until somebody takes it over.
+    const response = new ServerResponse(request)
+    response.assignSocket(socket as Socket)
+    response.shouldKeepAlive = false
+    response.on('finish', () => socket.end())
+    socket.on('error', () => socket.destroy())
+    void handler(request, response, { socket, head })
+  }
+
+  return {
+    async start() {
+      server = createSecureServer({
+        allowHTTP1: true,
+        ...tlsOptions(options.tls),
+        requestCert: true,
+        // A bearer token may stand in for a certificate: whether one counts is for the authenticator to say.
+        rejectUnauthorized: false,
+        settings: { maxConcurrentStreams },
+      })
+      server.on('request', (request: Request, response: Response) => void handler(request, response))
+      server.on('upgrade', onUpgrade)
+      server.on('secureConnection', (socket: Socket) => {
+        sockets.add(socket)
+        socket.once('close', () => sockets.delete(socket))
+      })
+      server.on('sessionError', (error) => log.debug({ error: String(error) }, 'http2 session failed'))
+      server.on('tlsClientError', (error) => log.debug({ error: String(error) }, 'tls handshake failed'))
+      const listening = server
+      await new Promise<void>((resolve, reject) => {
+        listening.once('error', reject)
+        listening.listen(options.port, options.host, () => {
+          listening.off('error', reject)
+          resolve()
+        })
+      })
+    },
+    async stop() {
+      const closing = server
+      if (!closing) return
+      server = undefined
+      stopping.abort()
+      const closed = new Promise<void>((resolve) => closing.close(() => resolve()))
+      const timer = clock.after(drainMs, () => destroyAll())
+      // Watches end at once; idle keep-alive connections would hold the server open for ever.
+      const sweep = setImmediate(() => {
+        for (const socket of sockets) if (socket.bytesWritten === 0) socket.destroy()
+      })
+      destroyIdle(closing)
+      await closed
+      clearImmediate(sweep)
+      timer.cancel()
+      destroyAll()
+    },
+    port: () => (server?.address() as AddressInfo | null)?.port ?? options.port,
+    setTls: (tls) => server?.setSecureContext(tlsOptions(tls)),
+  }
+
+  function destroyAll(): void {
+    for (const socket of sockets) socket.destroy()
+  }
+
+  function destroyIdle(closing: Http2SecureServer & { closeIdleConnections?: () => void }): void {
+    closing.closeIdleConnections?.()
+  }
+}
+
+const tlsOptions = ({ key, cert, ca }: TlsMaterial) => ({ key, cert, ca, minVersion: 'TLSv1.2' as const })

@@ -1,0 +1,225 @@
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import type { Authorize } from '../api/authorizer.ts'
+import { errors, StatusError } from '../api/status-error.ts'
+import type { UserInfo } from '../api/kinds.ts'
+import type { Authenticate } from '../auth/authenticator.ts'
+import { requireAccess } from '../auth/forbidden.ts'
+import { impersonate, impersonationRequest } from '../auth/impersonation.ts'
+import { anonymous, type User } from '../auth/user.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import { newUid } from '../registry/metadata.ts'
+import type { Registry } from '../registry/registry.ts'
+import { answer, answerBytes, answerError, flushHead, writeHead } from './answer.ts'
+import { readBody } from './body.ts'
+import type { Codecs } from './codecs.ts'
+import type { Discovery } from './discovery.ts'
+import { serveDiscovery } from './discovery-routes.ts'
+import { header, type Exchange, type Request, type Response } from './exchange.ts'
+import { findRoute, type ExtensionRoute } from './extension-routes.ts'
+import { answerHealth, type HealthCheck } from './health.ts'
+import type { Metrics } from './metrics.ts'
+import { createOpenApiRoutes, type OpenApiSource } from './openapi-routes.ts'
+import { parseRequestInfo, type RequestInfo } from './request-info.ts'
+import type { ResourceHandler } from './resource-handler.ts'
+import { isStream, type StreamHandler } from './stream-handler.ts'
+import { findTarget } from './target.ts'
+import { serverVersion } from './version.ts'
+
+export interface HandlerOptions {
+  registry: Registry
+  codecs: Codecs
+  authenticate: Authenticate
+  authorize: Authorize
+  discovery: Discovery
+  openapi: OpenApiSource
+  resources: ResourceHandler
+  streams: StreamHandler
+  metrics: Metrics
+  extensions?: readonly ExtensionRoute[]
+  healthChecks?: readonly HealthCheck[]
+  extraMetrics?: () => string
+  /** Aborted when the server stops: watches and streams end. */
+  stopping: AbortSignal
+  clock: Clock
+  random: Random
+  log: Logger
+}
+
+/** A connection that asks to become something else. */
+export interface Upgrade {
+  socket: Duplex
+  head: Buffer
+}
+
+/** As upstream's --request-timeout: what is neither watch nor stream answers within a minute. */
+const requestTimeoutMs = 60_000
+
+// What load balancers and clients without credentials may ask.
+const openPaths = /^\/(healthz|livez|readyz|version)(\/|$)/
+
+/** One request from its first byte to its answer. Never rejects. */
+export function createHandler(options: HandlerOptions) {
+  const { codecs, clock, log, metrics } = options
+  const openapi = createOpenApiRoutes(options.openapi, codecs)
+
+  return async (request: Request, response: Response, upgrade?: Upgrade): Promise<void> => {
+    const url = parseUrl(request)
+    const info = parseRequestInfo(request.method ?? 'GET', url)
+    const long = upgrade !== undefined || info.verb === 'watch' || isStream(info.subresource)
+    const closed = new AbortController()
+    response.once('close', () => closed.abort())
+    const timer = long ? undefined : clock.after(requestTimeoutMs, () => closed.abort(timedOut))
+    const done = metrics.begin({ ...seriesOf(info, options.registry), long })
+    const warnings: string[] = []
+    const context = {
+      user: anonymous as UserInfo,
+      signal: AbortSignal.any([closed.signal, options.stopping]),
+      userAgent: header(request, 'user-agent')?.split('/', 1)[0]?.slice(0, 128),
+      warn: (message: string) => void warnings.push(message),
+    }
+    const exchange: Exchange = { request, response, url, info, context, warnings }
+    ;(response as { setHeader(name: string, value: string): void }).setHeader('audit-id', auditId(request))
+    try {
+      const route = findRoute(options.extensions ?? [], url.pathname)
+      if (!route?.public) context.user = await identify(request)
+      if (!route?.public) authorizeRequest(context.user, info)
+      await (route ? serveExtension(exchange, route) : serve(exchange, upgrade))
+    } catch (error) {
+      if (!(error instanceof StatusError) && !context.signal.aborted) {
+        log.error({ path: url.pathname, error: (error as Error).stack ?? String(error) }, 'request failed')
+      }
+      await answerError(codecs, exchange, closed.signal.reason === timedOut ? timedOut : error).catch(() =>
+        response.end(),
+      )
+    } finally {
+      timer?.cancel()
+      done(response.statusCode)
+    }
+  }
+
+  async function identify(request: Request): Promise<User> {
+    const socket = request.socket as TLSSocket
+    const certificate = socket.getPeerCertificate?.()
+    const user = await options.authenticate({ peerCertificate: certificate?.raw, headers: request.headers })
+    const wanted = impersonationRequest(request.headers, request.rawHeaders)
+    return wanted ? impersonate(user, wanted, options.authorize) : user
+  }
+
+  function authorizeRequest(user: UserInfo, info: RequestInfo): void {
+    if (openPaths.test(info.path)) return
+    const { verb, group, version, resource, subresource, namespace, name, path } = info
+    requireAccess(
+      options.authorize,
+      info.isResource ? { user, verb, group, version, resource, subresource, namespace, name } : { user, verb, path },
+    )
+  }
+
+  async function serve(exchange: Exchange, upgrade: Upgrade | undefined): Promise<void> {
+    const { info, url } = exchange
+    if (info.isResource) {
+      const target = findTarget(options.registry.catalogue, info)
+      if (isStream(info.subresource)) return options.streams(exchange, target, upgrade)
+      if (info.verb === 'options')
+        throw errors.methodNotAllowed('the server does not allow this method on the requested resource')
+      return options.resources(exchange, target)
+    }
+    if (/^\/(healthz|livez|readyz)(\/|$)/.test(url.pathname)) return serveHealth(exchange)
+    if (url.pathname === '/version' || url.pathname === '/version/') return answer(codecs, exchange, 200, serverVersion)
+    if (url.pathname === '/metrics') {
+      const text = metrics.text() + (options.extraMetrics?.() ?? '')
+      return answerBytes(exchange, 200, Buffer.from(text), { 'content-type': 'text/plain; version=0.0.4' })
+    }
+    if (await openapi(exchange)) return
+    if (await serveDiscovery(codecs, options.discovery, exchange)) return
+    if (url.pathname === '/') return answer(codecs, exchange, 200, { paths: rootPaths(options) })
+    throw new StatusError('NotFound', 'the server could not find the requested resource', {})
+  }
+
+  async function serveHealth(exchange: Exchange): Promise<void> {
+    const stopping = { name: 'shutdown', readyOnly: true, check: () => options.stopping.throwIfAborted() }
+    const timeout = (ms: number) =>
+      new Promise<never>((_, reject) => clock.after(ms, () => reject(new Error('timed out'))))
+    const result = await answerHealth([...(options.healthChecks ?? []), stopping], exchange.url, timeout)
+    if (!result) throw new StatusError('NotFound', 'the server could not find the requested resource', {})
+    await answerBytes(exchange, result.code, Buffer.from(result.text), {
+      'content-type': 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+    })
+  }
+
+  async function serveExtension(exchange: Exchange, route: ExtensionRoute): Promise<void> {
+    const { request, url, context, response } = exchange
+    const result = await route.handler({
+      method: request.method ?? 'GET',
+      url,
+      headers: request.headers,
+      user: context.user,
+      signal: context.signal,
+      body: () => readBody(request),
+      stream: request as AsyncIterable<Uint8Array>,
+    })
+    const { body, code, contentType } = result
+    if (body instanceof Uint8Array) {
+      return answerBytes(exchange, code, body, { 'content-type': contentType ?? 'application/octet-stream' })
+    }
+    if (body === undefined || !(Symbol.asyncIterator in body)) return answer(codecs, exchange, code, body ?? {})
+    writeHead(exchange, code, { 'content-type': contentType ?? 'application/octet-stream' })
+    flushHead(response)
+    const out = response as NodeJS.WritableStream
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      if (!out.write(chunk)) await new Promise((resolve) => out.once('drain', resolve))
+    }
+    out.end()
+  }
+
+  function auditId(request: Request): string {
+    const given = header(request, 'audit-id')
+    return given && /^[-\w]{1,64}$/.test(given) ? given : newUid(options.random)
+  }
+}
+
+const timedOut = new StatusError('Timeout', 'request did not complete within the allotted timeout')
+
+function parseUrl(request: Request): URL {
+  try {
+    return new URL(`https://localhost${request.url?.startsWith('/') ? request.url : '/'}`)
+  } catch {
+    return new URL('https://localhost/')
+  }
+}
+
+/** Only what the catalogue knows becomes a label: anybody may ask for any path. */
+function seriesOf(info: RequestInfo, registry: Registry) {
+  const { verb, group, version, resource } = info
+  const known = info.isResource && registry.catalogue.find(group, version, resource) !== undefined
+  const knownVerb = /^(get|list|watch|create|update|patch|delete|deletecollection)$/.test(verb) ? verb : 'other'
+  return known
+    ? { verb: knownVerb, group, version, resource }
+    : { verb: knownVerb, group: '', version: '', resource: '' }
+}
+
+function rootPaths({ discovery, openapi }: HandlerOptions): string[] {
+  const groups = discovery
+    .groupList()
+    .groups.flatMap(({ name, versions }) => [
+      `/apis/${name}`,
+      ...versions.map(({ groupVersion }) => `/apis/${groupVersion}`),
+    ])
+  const documents = openapi.v3Paths().map((path) => `/openapi/v3/${path}`)
+  return [
+    '/api',
+    '/api/v1',
+    '/apis',
+    ...groups,
+    '/healthz',
+    '/livez',
+    '/metrics',
+    '/openapi/v2',
+    '/openapi/v3',
+    ...documents,
+    '/readyz',
+    '/version',
+  ]
+}

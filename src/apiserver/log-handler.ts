@@ -1,0 +1,94 @@
+import type { PodLogOptions } from '../api/pod-options.ts'
+import { errors, fieldErrors, type FieldError } from '../api/status-error.ts'
+import { channel } from '../streams/channels.ts'
+import type { NodeAccess, NodeRequest } from '../streams/node-access.ts'
+import { flushHead, writeHead } from './answer.ts'
+import type { Exchange } from './exchange.ts'
+import { isTrue } from './request-info.ts'
+
+/** The query of GET …/log. Throws Invalid as core validation of PodLogOptions does. */
+export function podLogOptions(query: URLSearchParams, container: string): PodLogOptions {
+  const causes: FieldError[] = []
+  const integer = (name: string, least: number): number | undefined => {
+    const text = query.get(name)
+    if (text === null || text === '') return undefined
+    const value = Number(text)
+    if (!Number.isInteger(value))
+      throw errors.badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be an integer`)
+    if (value < least)
+      causes.push(fieldErrors.invalid(name, value, `must be greater than ${least === 0 ? 'or equal to 0' : '0'}`))
+    return value
+  }
+  const options: PodLogOptions = {
+    container,
+    follow: isTrue(query.get('follow')),
+    previous: isTrue(query.get('previous')),
+    timestamps: isTrue(query.get('timestamps')),
+    sinceSeconds: integer('sinceSeconds', 1),
+    sinceTime: query.get('sinceTime') || undefined,
+    tailLines: integer('tailLines', 0),
+    limitBytes: integer('limitBytes', 1),
+    stream: query.get('stream') || undefined,
+  }
+  if (options.sinceSeconds !== undefined && options.sinceTime !== undefined) {
+    causes.push(fieldErrors.forbidden('sinceSeconds', 'at most one of `sinceTime` or `sinceSeconds` may be specified'))
+  }
+  if (options.stream !== undefined && !['All', 'Stdout', 'Stderr'].includes(options.stream)) {
+    causes.push(fieldErrors.notSupported('stream', options.stream, ['All', 'Stdout', 'Stderr']))
+  }
+  if (options.stream !== undefined && options.stream !== 'All' && options.tailLines !== undefined) {
+    causes.push(fieldErrors.forbidden('tailLines', '`tailLines` and specific `stream` are mutually exclusive for now'))
+  }
+  if (causes.length > 0) throw errors.invalid({ group: '', kind: 'PodLogOptions' }, '', causes)
+  return options
+}
+
+/** Streams a container's log as text, until its end or, when following, until the client leaves. */
+export async function serveLog(
+  nodes: NodeAccess,
+  node: string,
+  request: NodeRequest,
+  exchange: Exchange,
+): Promise<void> {
+  const { context, response } = exchange
+  const remote = await nodes.open(node, request, context.signal)
+  const stop = () => remote.close()
+  context.signal.addEventListener('abort', stop, { once: true })
+  const out = response as NodeJS.WritableStream
+  let started = false
+  const start = () => {
+    if (started) return
+    started = true
+    writeHead(exchange, 200, { 'content-type': 'text/plain' })
+    flushHead(response)
+  }
+  try {
+    // A follower of a silent container must still see that the log is open.
+    if (request.kind === 'log' && request.options.follow) start()
+    for await (const { channel: number, data } of remote.frames) {
+      if (number !== channel.stdout || !data) continue
+      start()
+      if (!out.write(data)) await drained(out, context.signal)
+    }
+    start()
+  } catch (error) {
+    // Once text has gone out there is no Status to send any more: the text just ends.
+    if (!started) throw error
+  } finally {
+    context.signal.removeEventListener('abort', stop)
+    remote.close()
+    if (started) out.end()
+  }
+}
+
+function drained(out: NodeJS.WritableStream, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      out.off('drain', done)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    out.once('drain', done)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}

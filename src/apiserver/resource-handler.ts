@@ -1,0 +1,203 @@
+import type { KubeObject } from '../api/object.ts'
+import { errors, StatusError } from '../api/status-error.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { ResourceDefinition } from '../kinds/definition.ts'
+import { apiVersionOf } from '../registry/api-version.ts'
+import type { Target } from '../registry/options.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Written } from '../registry/writer.ts'
+import { answer } from './answer.ts'
+import { mediaTypeOf, parseBody, readBody } from './body.ts'
+import type { Codecs } from './codecs.ts'
+import { header, type Exchange } from './exchange.ts'
+import { negotiate, type Negotiated } from './negotiation.ts'
+import { deleteOptions, listOptions, writeOptions } from './query-options.ts'
+import { toPartialMetadata, toTable, type IncludeObject } from './table.ts'
+import { serveWatch } from './watch-handler.ts'
+
+export interface ResourceHandlerOptions {
+  registry: Registry
+  codecs: Codecs
+  clock: Clock
+}
+
+/** Serves one request for a resource or one of its stored subresources. Throws StatusError. */
+export type ResourceHandler = (exchange: Exchange, target: Target) => Promise<void>
+
+const patchTypes: Readonly<Record<string, 'json' | 'merge' | 'strategic'>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+}
+const applyTypes = new Set(['application/apply-patch+yaml', 'application/apply-patch+cbor'])
+
+// Upstream answers a delete of these with the object itself, of others with a Status.
+const deletesAnswerObject = new Set([
+  'pods',
+  'podtemplates',
+  'services',
+  'serviceaccounts',
+  'persistentvolumes',
+  'persistentvolumeclaims',
+  'resourcequotas',
+])
+
+export function createResourceHandler({ registry, codecs, clock }: ResourceHandlerOptions): ResourceHandler {
+  const body = async (exchange: Exchange) =>
+    parseBody(codecs, await readBody(exchange.request), header(exchange.request, 'content-type'))
+
+  async function patch(exchange: Exchange, target: Target): Promise<Written> {
+    const { request, url, context } = exchange
+    const type = mediaTypeOf(header(request, 'content-type'))
+    const options = writeOptions(url.searchParams)
+    const text = (await readBody(request)).toString()
+    if (applyTypes.has(type)) return registry.apply(context, target, codecs.parseYaml(text), options)
+    if (options.force) {
+      throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
+        {
+          reason: 'FieldValueForbidden',
+          field: 'force',
+          message: 'Forbidden: may not be specified for non-apply patch',
+        },
+      ])
+    }
+    const known = patchTypes[type]
+    if (!known) {
+      throw new StatusError(
+        'UnsupportedMediaType',
+        `the body of the request was in an unknown format - accepted media types include: ${[...Object.keys(patchTypes), 'application/apply-patch+yaml'].join(', ')}`,
+      )
+    }
+    const decoded = codecs.parseJson(text)
+    if (options.fieldValidation !== 'Ignore') {
+      if (options.fieldValidation === 'Strict' && decoded.strictErrors.length > 0) {
+        throw errors.badRequest(`strict decoding error: ${decoded.strictErrors.join(', ')}`)
+      }
+      for (const warning of decoded.strictErrors) context.warn(warning)
+    }
+    return registry.patch(context, target, { type: known, body: decoded.value }, options)
+  }
+
+  async function remove(exchange: Exchange, target: Target): Promise<object> {
+    const { context, url } = exchange
+    const bytes = await readBody(exchange.request)
+    const given =
+      bytes.length === 0 ? undefined : parseBody(codecs, bytes, header(exchange.request, 'content-type')).value
+    const request = deleteOptions(url.searchParams, given)
+    if (target.name === '') {
+      const items = await registry.deleteCollection(context, target, request, listOptions(url.searchParams))
+      return listObject(target.definition, items, {})
+    }
+    const { object, gone } = await registry.delete(context, target, request)
+    const { definition } = target
+    if (!gone || (definition.group === '' && deletesAnswerObject.has(definition.resource))) return object
+    return {
+      apiVersion: 'v1',
+      kind: 'Status',
+      metadata: {},
+      status: 'Success',
+      details: {
+        name: target.name,
+        ...(definition.group ? { group: definition.group } : {}),
+        kind: definition.resource,
+        uid: object.metadata.uid,
+      },
+    }
+  }
+
+  async function send(exchange: Exchange, definition: ResourceDefinition, code: number, object: object): Promise<void> {
+    const wanted = negotiate(header(exchange.request, 'accept'), { transforms: true, protobuf: true })
+    const view = project(object as KubeObject, wanted, definition, exchange, clock.nowMs())
+    await answer(codecs, exchange, code, view, wanted.format)
+  }
+
+  return async (exchange, target) => {
+    const { info, url, context } = exchange
+    const { definition } = target
+    switch (info.verb) {
+      case 'get':
+        return send(exchange, definition, 200, await registry.get(context, target))
+      case 'list': {
+        const page = await registry.list(context, target, listOptions(url.searchParams))
+        const { items, ...metadata } = page
+        return send(exchange, definition, 200, listObject(definition, items, metadata))
+      }
+      case 'watch':
+        return serveWatch({ registry, codecs, clock }, exchange, target)
+      case 'create': {
+        const options = writeOptions(url.searchParams)
+        const object = await registry.create(context, target, await body(exchange), options)
+        return send(exchange, definition, 201, object)
+      }
+      case 'update': {
+        const options = writeOptions(url.searchParams)
+        const written = await registry.update(context, target, await body(exchange), options)
+        return send(exchange, definition, written.created ? 201 : 200, written.object)
+      }
+      case 'patch': {
+        const written = await patch(exchange, target)
+        return send(exchange, definition, written.created ? 201 : 200, written.object)
+      }
+      case 'delete':
+      case 'deletecollection':
+        return send(exchange, definition, 200, await remove(exchange, target))
+      default:
+        throw errors.methodNotAllowed('the server does not allow this method on the requested resource')
+    }
+  }
+}
+
+interface ListObject {
+  apiVersion: string
+  kind: string
+  metadata: object
+  items: KubeObject[]
+}
+
+function listObject(definition: ResourceDefinition, items: readonly KubeObject[], metadata: object): ListObject {
+  // Go's lists leave the type out of their items; clients take it from the list.
+  return { kind: definition.listKind, apiVersion: apiVersionOf(definition), metadata, items: [...items] }
+}
+
+/** The object, or list, as the client wants to see it. */
+export function project(
+  object: KubeObject | ListObject,
+  wanted: Negotiated,
+  definition: ResourceDefinition,
+  exchange: Exchange,
+  nowMs: number,
+): object {
+  if (!wanted.as || object.kind === 'Status') return object
+  const list = 'items' in object && Array.isArray(object.items) ? object.items : undefined
+  const { version } = wanted.as
+  if (wanted.as.kind === 'Table') {
+    const { resourceVersion } = object.metadata as { resourceVersion?: string }
+    return toTable(definition, list ?? [object as KubeObject], {
+      version,
+      include: includeOf(exchange),
+      metadata: list ? object.metadata : { ...(resourceVersion ? { resourceVersion } : {}) },
+      nowMs,
+      headers: true,
+    })
+  }
+  if (wanted.as.kind === 'PartialObjectMetadataList') {
+    if (!list)
+      throw new StatusError(
+        'NotAcceptable',
+        'you requested PartialObjectMetadataList, but the requested object is not a list',
+      )
+    const items = list.map((item) => toPartialMetadata(item, version))
+    return { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata, items }
+  }
+  if (list)
+    throw new StatusError('NotAcceptable', 'you requested PartialObjectMetadata, but the requested object is a list')
+  return toPartialMetadata(object as KubeObject, version)
+}
+
+/** Throws BadRequest for a value that is none. */
+export function includeOf(exchange: Exchange): IncludeObject {
+  const text = exchange.url.searchParams.get('includeObject') ?? ''
+  if (text === '' || text === 'Metadata') return 'Metadata'
+  if (text === 'None' || text === 'Object') return text
+  throw errors.badRequest(`unrecognized includeObject value: ${JSON.stringify(text)}`)
+}

@@ -1,0 +1,91 @@
+import type { Authorize } from '../../api/authorizer.ts'
+import type { Authenticate } from '../../auth/authenticator.ts'
+import { silentLogger, type Logger } from '../../lib/log.ts'
+import { systemClock, systemRandom } from '../../lib/system.ts'
+import type { ResourceDefinition } from '../../kinds/definition.ts'
+import { createAuthority, openAuthority } from '../../pki/certificate-authority.ts'
+import { issueServerCertificate } from '../../pki/certificates.ts'
+import { createCatalogue, type Catalogue } from '../../registry/catalogue.ts'
+import type { RegistryOptions } from '../../registry/environment.ts'
+import { openAdmission } from '../../registry/ports.ts'
+import { createRegistry, type Registry } from '../../registry/registry.ts'
+import { memoryStore } from '../../registry/testing/memory-store.ts'
+import { schemaTypeSystem } from '../../registry/type-system.ts'
+import { loadBuiltinSchemas } from '../../schema/graph.ts'
+import type { Store } from '../../store/store.ts'
+import { createApiServer, type ApiServer, type ApiServerOptions, type TlsMaterial } from '../api-server.ts'
+import { schemaCodecs } from '../schema-codecs.ts'
+
+/** One API server on loopback over a store in memory, whose every caller with the token is an administrator. */
+export interface Fixture {
+  server: ApiServer
+  registry: Registry
+  catalogue: Catalogue
+  store: Store
+  tls: TlsMaterial
+  url: string
+  token: string
+  stop(): Promise<void>
+}
+
+export interface FixtureOptions {
+  definitions: readonly ResourceDefinition[]
+  registry?: Partial<RegistryOptions>
+  server?: Partial<ApiServerOptions>
+  port?: number
+  log?: Logger
+}
+
+const token = 'fixture-token'
+
+export async function startFixture(options: FixtureOptions): Promise<Fixture> {
+  const store = memoryStore()
+  const catalogue = createCatalogue(options.definitions)
+  const log = options.log ?? silentLogger
+  const registry = createRegistry({
+    store,
+    catalogue,
+    types: schemaTypeSystem(loadBuiltinSchemas()),
+    admission: openAdmission,
+    authorize: allowMasters,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    ...options.registry,
+  })
+  const tls = await loopbackTls()
+  const server = createApiServer({
+    registry,
+    codecs: schemaCodecs(),
+    authenticate: byToken,
+    authorize: allowMasters,
+    openapi: { revision: () => 1, v3Paths: () => [], v3: () => undefined, v2: () => ({ swagger: '2.0' }) },
+    tls,
+    host: '127.0.0.1',
+    port: options.port ?? 0,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    ...options.server,
+  })
+  await server.start()
+  const url = `https://127.0.0.1:${server.port()}`
+  return { server, registry, catalogue, store, tls, url, token, stop: () => server.stop() }
+}
+
+const allowMasters: Authorize = ({ user }) =>
+  user.groups?.includes('system:masters') ? { verdict: 'allow', reason: '' } : { verdict: 'no-opinion', reason: '' }
+
+const byToken: Authenticate = async ({ headers }) =>
+  headers.authorization === `Bearer ${token}`
+    ? { username: 'admin', groups: ['system:masters', 'system:authenticated'], extra: {} }
+    : { username: 'system:anonymous', groups: ['system:unauthenticated'], extra: {} }
+
+/** A certificate for loopback, from an authority of the fixture's own. */
+async function loopbackTls(): Promise<TlsMaterial> {
+  const pair = await createAuthority('fixture', systemClock.nowMs(), systemRandom)
+  const authority = await openAuthority(pair, systemRandom)
+  const names = { nodeName: 'fixture', addresses: ['127.0.0.1'] }
+  const { keyPem, certPem } = await issueServerCertificate(authority, names, systemClock.nowMs())
+  return { key: keyPem, cert: certPem, ca: pair.certPem }
+}

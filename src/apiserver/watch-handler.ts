@@ -1,0 +1,74 @@
+import { once } from 'node:events'
+import type { KubeObject } from '../api/object.ts'
+import type { ResourceDefinition } from '../kinds/definition.ts'
+import type { Target } from '../registry/options.ts'
+import type { WatchEvent } from '../registry/watch-stream.ts'
+import { flushHead, writeHead } from './answer.ts'
+import { header, type Exchange } from './exchange.ts'
+import { mediaTypes, negotiate, type Negotiated } from './negotiation.ts'
+import { listOptions } from './query-options.ts'
+import type { ResourceHandlerOptions } from './resource-handler.ts'
+import { includeOf } from './resource-handler.ts'
+import { toPartialMetadata, toTable } from './table.ts'
+
+/** A watch without a time of its own ends after this long, so that load moves to nodes that joined since. */
+const defaultTimeoutSeconds = 3600
+
+/** Streams events, one JSON document a line, until the client or the watch's time ends it. */
+export async function serveWatch(
+  { registry, clock }: ResourceHandlerOptions,
+  exchange: Exchange,
+  target: Target,
+): Promise<void> {
+  const { context, response } = exchange
+  const wanted = negotiate(header(exchange.request, 'accept'), { transforms: true, protobuf: false })
+  const include = includeOf(exchange)
+  const options = listOptions(exchange.url.searchParams)
+  options.timeoutSeconds ||= defaultTimeoutSeconds
+  const stream = registry.watch(context, target, options)
+  writeHead(exchange, 200, { 'content-type': mediaTypes.json })
+  // Clients wait for the head before they believe that the watch stands.
+  flushHead(response)
+  let first = true
+  try {
+    for await (const event of stream) {
+      const object = view(event, wanted, target.definition, { include, nowMs: clock.nowMs(), headers: first })
+      first = false
+      const line = `${JSON.stringify({ type: event.type, object })}\n`
+      if (!write(response, line)) await once(response, 'drain', { signal: context.signal })
+    }
+  } catch (error) {
+    // The client left in the middle of a line: there is nobody to tell.
+    if (!context.signal.aborted) throw error
+  } finally {
+    stream.close()
+    response.end()
+  }
+}
+
+// The two kinds of response have overloads that no common call satisfies.
+function write(response: Exchange['response'], text: string): boolean {
+  return (response as NodeJS.WritableStream).write(text)
+}
+
+function view(
+  event: WatchEvent,
+  wanted: Negotiated,
+  definition: ResourceDefinition,
+  table: { include: 'None' | 'Metadata' | 'Object'; nowMs: number; headers: boolean },
+): object {
+  if (!wanted.as || event.type === 'ERROR') return event.object
+  const object = event.object as KubeObject
+  const { version } = wanted.as
+  if (wanted.as.kind !== 'Table') return toPartialMetadata(object, version)
+  const { resourceVersion } = object.metadata
+  // A bookmark has no row; kubectl reads the version of the table.
+  const made = toTable(definition, event.type === 'BOOKMARK' ? [] : [object], {
+    version,
+    metadata: { resourceVersion },
+    ...table,
+  })
+  return event.type === 'BOOKMARK'
+    ? { ...made, rows: [{ cells: definition.columns.map(() => null), object: toPartialMetadata(object, version) }] }
+    : made
+}

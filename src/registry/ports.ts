@@ -1,0 +1,95 @@
+import type { ManagedFieldsEntry, UserInfo } from '../api/kinds.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { FieldError } from '../api/status-error.ts'
+import type { ResourceDefinition } from '../kinds/definition.ts'
+import type { Decoded } from '../schema/schema.ts'
+
+/** One request as the pipeline sees it, whatever transport brought it. */
+export interface RequestContext {
+  readonly user: UserInfo
+  readonly signal?: AbortSignal
+  /** Product part of the client's User-Agent: the field manager when none is named. */
+  readonly userAgent?: string
+  /** Collects what the answer's Warning headers say. */
+  warn(message: string): void
+}
+
+/** What admission sees of a write. `mutate` may alter `object` in place. */
+export interface AdmissionRequest {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+  readonly definition: ResourceDefinition
+  readonly subresource: string
+  readonly namespace: string
+  readonly name: string
+  object: KubeObject | undefined
+  readonly oldObject: KubeObject | undefined
+  readonly user: UserInfo
+  readonly dryRun: boolean
+  /** The CreateOptions, UpdateOptions or DeleteOptions of the request. */
+  readonly options: object
+  warn(message: string): void
+}
+
+/** Both throw StatusError to refuse. */
+export interface Admission {
+  mutate(request: AdmissionRequest): Promise<void>
+  validate(request: AdmissionRequest): Promise<void>
+}
+
+/** Admits everything as it is; for tests. */
+export const openAdmission: Admission = {
+  mutate: async () => undefined,
+  validate: async () => undefined,
+}
+
+/** What the pipeline needs of the schema graph, by resource definition, so that CRDs and built-ins look alike. */
+export interface TypeSystem {
+  /** Untyped value → object without unknown fields, of the right types. Throws StatusError BadRequest. */
+  conform(definition: ResourceDefinition, value: unknown): Decoded
+  /** Defaults that the schema declares, then the strategy's. Idempotent; mutates. */
+  applyDefaults(definition: ResourceDefinition, object: KubeObject): void
+  /** Rules that the schema declares (required, enum, bounds, patterns, CEL). */
+  validate(definition: ResourceDefinition, object: KubeObject, old: KubeObject | undefined): FieldError[]
+  /** Strategic merge patch (KEP-less; upstream's strategicpatch package). Throws StatusError. */
+  strategicMerge(definition: ResourceDefinition, current: KubeObject, patch: unknown): unknown
+  /** Server-side apply (KEP-555). Returns the merged object with its new managedFields. Throws Conflict unless forced. */
+  apply(
+    definition: ResourceDefinition,
+    live: KubeObject | undefined,
+    applied: KubeObject,
+    by: FieldWriter & { force: boolean },
+  ): KubeObject
+  /** managedFields after `next` replaces `live`. */
+  track(
+    definition: ResourceDefinition,
+    live: KubeObject | undefined,
+    next: KubeObject,
+    by: FieldWriter,
+  ): ManagedFieldsEntry[] | undefined
+}
+
+/** Who writes fields, for managedFields. */
+export interface FieldWriter {
+  readonly manager: string
+  readonly subresource: string
+  readonly nowMs: number
+}
+
+/** Where Services get their addresses (architecture §4). A `take` is local; a `claim` of a given value is a decision. */
+export interface ServiceAddresses {
+  takeClusterIp(): string
+  takeNodePort(): number
+  /** Give back what a failed write took. */
+  returnClusterIp(ip: string): void
+  returnNodePort(port: number): void
+  /** Throws StatusError Invalid-like `AlreadyExists` when the value is taken, ServiceUnavailable without a leader. */
+  claim(what: { clusterIp?: string; nodePort?: number; owner: string }): Promise<void>
+  release(what: { clusterIps: string[]; nodePorts: number[] }): Promise<void>
+}
+
+/** POST …/serviceaccounts/{name}/token: fills the status of a TokenRequest. */
+export type TokenIssuer = (
+  serviceAccount: KubeObject,
+  request: KubeObject,
+  context: RequestContext,
+) => Promise<KubeObject>

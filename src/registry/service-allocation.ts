@@ -1,0 +1,148 @@
+import type { Service, ServicePort, ServiceSpec } from '../api/kinds.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { ServiceAddresses } from './ports.ts'
+
+/** Addresses that change hands with one write of a Service. */
+export interface Allocation {
+  /** The write failed: what was taken goes back. */
+  undo(): Promise<void>
+  /** The write is done: what the old state held and the new one does not is released. */
+  commit(): Promise<void>
+}
+
+/**
+ * Fills in what an update left out and the server had given before, and drops what the new type has no use for, so
+ * that validation sees the final shape (core/service strategy's patchAllocatedValues and dropTypeDependentFields).
+ */
+export function carryOverAddresses(next: KubeObject, old: KubeObject | undefined): void {
+  const spec = specOf(next)
+  const before = old && specOf(old)
+  if (before) {
+    if (hasClusterIp(spec) && before.type !== 'ExternalName' && !spec.clusterIP && before.clusterIP) {
+      spec.clusterIP = before.clusterIP
+      spec.clusterIPs = before.clusterIPs
+    }
+    if (usesNodePorts(spec) && usesNodePorts(before)) {
+      for (const port of spec.ports ?? []) {
+        port.nodePort ||= before.ports?.find((one) => samePort(one, port))?.nodePort
+        if (!port.nodePort) delete port.nodePort
+      }
+    }
+    if (usesHealthPort(spec) && usesHealthPort(before)) spec.healthCheckNodePort ||= before.healthCheckNodePort
+    dropUnused(spec, before)
+  }
+  completeFamilies(spec)
+}
+
+/** Takes and claims what `next` needs and has not. Mutates `next`. Throws StatusError with nothing taken. */
+export async function allocateAddresses(
+  next: KubeObject,
+  old: KubeObject | undefined,
+  addresses: ServiceAddresses,
+): Promise<Allocation> {
+  const spec = specOf(next)
+  const before = holdings(old)
+  const undo: (() => void | Promise<void>)[] = []
+  const owner = next.metadata.uid ?? ''
+
+  const undoAll = async () => {
+    for (const step of undo.reverse()) await step()
+  }
+  const port = async (wanted: number | undefined): Promise<number> => {
+    if (!wanted) {
+      const taken = addresses.takeNodePort()
+      undo.push(() => addresses.returnNodePort(taken))
+      return taken
+    }
+    if (!before.nodePorts.includes(wanted)) {
+      await addresses.claim({ nodePort: wanted, owner })
+      undo.push(() => addresses.release({ clusterIps: [], nodePorts: [wanted] }))
+    }
+    return wanted
+  }
+
+  try {
+    if (hasClusterIp(spec)) {
+      if (!spec.clusterIP) {
+        const ip = addresses.takeClusterIp()
+        undo.push(() => addresses.returnClusterIp(ip))
+        spec.clusterIP = ip
+      } else if (!before.clusterIps.includes(spec.clusterIP)) {
+        const ip = spec.clusterIP
+        await addresses.claim({ clusterIp: ip, owner })
+        undo.push(() => addresses.release({ clusterIps: [ip], nodePorts: [] }))
+      }
+      spec.clusterIPs = [spec.clusterIP]
+    }
+    if (usesNodePorts(spec)) {
+      // TCP and UDP of one number may share their node port when the manifest says so.
+      const claimed = new Set<number>()
+      for (const one of spec.ports ?? []) {
+        if (!one.nodePort && spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false) continue
+        if (!one.nodePort || !claimed.has(one.nodePort)) one.nodePort = await port(one.nodePort)
+        claimed.add(one.nodePort)
+      }
+    }
+    if (usesHealthPort(spec)) spec.healthCheckNodePort = await port(spec.healthCheckNodePort)
+  } catch (error) {
+    await undoAll()
+    throw error
+  }
+  const after = holdings(next)
+  return {
+    undo: undoAll,
+    async commit() {
+      const clusterIps = before.clusterIps.filter((ip) => !after.clusterIps.includes(ip))
+      const nodePorts = before.nodePorts.filter((one) => !after.nodePorts.includes(one))
+      if (clusterIps.length + nodePorts.length > 0) await addresses.release({ clusterIps, nodePorts })
+    },
+  }
+}
+
+/** What a Service holds of the cluster's address space. */
+export function holdings(service: KubeObject | undefined): { clusterIps: string[]; nodePorts: number[] } {
+  const spec = service && specOf(service)
+  if (!spec) return { clusterIps: [], nodePorts: [] }
+  const ports = (spec.ports ?? []).map((one) => one.nodePort ?? 0)
+  return {
+    clusterIps: hasClusterIp(spec) && spec.clusterIP ? [spec.clusterIP] : [],
+    nodePorts: [...new Set([...ports, spec.healthCheckNodePort ?? 0])].filter((one) => one > 0),
+  }
+}
+
+function dropUnused(spec: ServiceSpec, before: ServiceSpec): void {
+  if (spec.type === 'ExternalName') {
+    if (before.type !== 'ExternalName') {
+      if (spec.clusterIP === before.clusterIP) delete spec.clusterIP
+      delete spec.clusterIPs
+      delete spec.ipFamilies
+      delete spec.ipFamilyPolicy
+    }
+  }
+  // Ports that the user set by hand in the same update stay, and are then refused by validation.
+  if (!usesNodePorts(spec) && usesNodePorts(before)) {
+    for (const port of spec.ports ?? []) {
+      if (before.ports?.some((one) => one.nodePort === port.nodePort)) delete port.nodePort
+    }
+  }
+  if (!usesHealthPort(spec) && usesHealthPort(before) && spec.healthCheckNodePort === before.healthCheckNodePort) {
+    delete spec.healthCheckNodePort
+  }
+}
+
+/** One address family is served; every Service that has cluster IPs says so. */
+function completeFamilies(spec: ServiceSpec): void {
+  if (spec.type === 'ExternalName') return
+  spec.ipFamilies ??= ['IPv4']
+  spec.ipFamilyPolicy ??= 'SingleStack'
+  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP]
+  if (!spec.clusterIP && spec.clusterIPs?.[0]) spec.clusterIP = spec.clusterIPs[0]
+}
+
+const specOf = (object: KubeObject): ServiceSpec => ((object as Service).spec ??= {})
+const hasClusterIp = (spec: ServiceSpec): boolean => spec.type !== 'ExternalName' && spec.clusterIP !== 'None'
+const usesNodePorts = (spec: ServiceSpec): boolean => spec.type === 'NodePort' || spec.type === 'LoadBalancer'
+const usesHealthPort = (spec: ServiceSpec): boolean =>
+  spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local'
+const samePort = (a: ServicePort, b: ServicePort): boolean =>
+  a.port === b.port && (a.protocol ?? 'TCP') === (b.protocol ?? 'TCP')

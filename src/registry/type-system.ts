@@ -1,0 +1,59 @@
+import { must } from '../lib/assert.ts'
+import type { ResourceDefinition } from '../kinds/definition.ts'
+import { applyPatch, updateManagedFields, type FieldManagerOptions } from '../schema/apply.ts'
+import { conform } from '../schema/conform.ts'
+import { applySchemaDefaults, completeStructs } from '../schema/defaults.ts'
+import type { SchemaGraph } from '../schema/graph.ts'
+import type { Schema } from '../schema/schema.ts'
+import { applyStrategicPatch } from '../schema/strategic-patch.ts'
+import { apiVersionOf } from './api-version.ts'
+import { timestamp } from './metadata.ts'
+import type { FieldWriter, TypeSystem } from './ports.ts'
+
+/** A definition that brings its schema along instead of naming one in the graph (CRDs). */
+export interface SchemaHolder {
+  schema?: Schema
+}
+
+/** The schema graph as the pipeline uses it. */
+export function schemaTypeSystem(
+  graph: Pick<SchemaGraph, 'get'>,
+  validateCustom: TypeSystem['validate'] = () => [],
+): TypeSystem {
+  const schemaOf = (definition: ResourceDefinition): Schema =>
+    (definition as ResourceDefinition & SchemaHolder).schema ??
+    must(graph.get(definition.schemaName), `no schema named ${definition.schemaName}`)
+
+  return {
+    conform: (definition, value) => ({ value, strictErrors: conform(value, schemaOf(definition)) }),
+    applyDefaults(definition, object) {
+      const schema = schemaOf(definition)
+      applySchemaDefaults(object, schema)
+      definition.strategy.applyDefaults?.(object)
+      // Structs that Go always writes; a CRD's objects are written as they are.
+      if (!schema.rules) completeStructs(object, schema)
+    },
+    validate: validateCustom,
+    strategicMerge: (definition, current, patch) => applyStrategicPatch(current, patch, schemaOf(definition)),
+    apply: (definition, live, applied, by) =>
+      applyPatch(schemaOf(definition), live, applied, { ...writerOf(definition, by), force: by.force }),
+    track: (definition, live, next, by) =>
+      updateManagedFields(schemaOf(definition), live, next, writerOf(definition, by)).metadata.managedFields,
+  }
+}
+
+function writerOf(definition: ResourceDefinition, { manager, subresource, nowMs }: FieldWriter): FieldManagerOptions {
+  return {
+    manager,
+    apiVersion: apiVersionOf(definition),
+    now: timestamp(nowMs),
+    subresource,
+    resetFields: resetFields(definition, subresource),
+  }
+}
+
+/** What an endpoint ignores nobody comes to own by it. */
+function resetFields(definition: ResourceDefinition, subresource: string): string[][] {
+  if (subresource === 'status') return [['spec']]
+  return subresource === '' && definition.subresources.some(({ name }) => name === 'status') ? [['status']] : []
+}

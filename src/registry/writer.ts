@@ -1,0 +1,329 @@
+import { errors, isStatus } from '../api/status-error.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { ResourceDefinition, Strategy } from '../kinds/definition.ts'
+import type { Decoded } from '../schema/schema.ts'
+import { convert, type RegistryOptions } from './environment.ts'
+import { decodeBody } from './field-validation.ts'
+import { bumpGeneration, isSame } from './generation.ts'
+import { isFinished } from './lifecycle.ts'
+import { alignWithUrl, generateName, initialMetadata, keepServerMetadata, keyOf } from './metadata.ts'
+import type { Target, WriteOptions } from './options.ts'
+import type { AdmissionRequest, RequestContext } from './ports.ts'
+import { allocateAddresses, carryOverAddresses, holdings, type Allocation } from './service-allocation.ts'
+
+const maxConflictRetries = 5
+const maxNameRetries = 8
+
+/** One way to change an object; every mutating verb but create and delete is one. */
+export interface Change {
+  /** The next state in the version of the request, or undefined to leave it. May be called again after a conflict. */
+  next(current: KubeObject): Promise<KubeObject | undefined> | KubeObject | undefined
+  /** What the caller's body demands: makes the write decided (architecture §4). */
+  preconditions?: { resourceVersion?: string; uid?: string }
+  /** Forces the decided class without a version check. */
+  decided?: boolean
+  /** What to create when there is nothing to change. Without it a missing object is NotFound. */
+  createInstead?: () => KubeObject
+  /** `next` brings its managedFields (server-side apply). */
+  managed?: boolean
+}
+
+export interface Written {
+  object: KubeObject
+  created: boolean
+}
+
+/** The one pipeline of every write (architecture §7). */
+export interface Writer {
+  create(context: RequestContext, target: Target, body: Decoded, options: WriteOptions): Promise<KubeObject>
+  change(context: RequestContext, target: Target, change: Change, options: WriteOptions): Promise<Written>
+  /** Gives back what a Service that is gone had held. Never throws. */
+  released(definition: ResourceDefinition, object: KubeObject): Promise<void>
+}
+
+export function createWriter(registry: RegistryOptions): Writer {
+  const { store, catalogue, types, admission, clock, random, log } = registry
+
+  async function create(
+    context: RequestContext,
+    target: Target,
+    body: Decoded,
+    options: WriteOptions,
+  ): Promise<KubeObject> {
+    return createObject(context, target, decodeBody(types, target.definition, body, options, context), options)
+  }
+
+  async function createObject(
+    context: RequestContext,
+    target: Target,
+    object: KubeObject,
+    options: WriteOptions,
+    managed = false,
+  ): Promise<KubeObject> {
+    const { definition } = target
+    alignWithUrl(object, target)
+    const base = object.metadata.name ? undefined : object.metadata.generateName
+    initialMetadata(object, definition, clock.nowMs(), random)
+    for (let attempt = 1; ; attempt++) {
+      const candidate = structuredClone(object)
+      if (base) candidate.metadata.name = generateName(base, random)
+      try {
+        return await createOnce(context, target, candidate, options, managed)
+      } catch (error) {
+        // A generated name that is taken is nobody's fault: another one is tried (KEP-4420).
+        if (!base || attempt >= maxNameRetries || !isStatus(error, 'AlreadyExists')) throw error
+      }
+    }
+  }
+
+  async function createOnce(
+    context: RequestContext,
+    target: Target,
+    object: KubeObject,
+    options: WriteOptions,
+    managed: boolean,
+  ): Promise<KubeObject> {
+    const { definition } = target
+    const storage = catalogue.storage(definition)
+    types.applyDefaults(definition, object)
+    const request = admissionRequest(context, storage, target, 'CREATE', undefined, options)
+    request.object = structuredClone(await convert(registry, object, definition, storage))
+    await admission.mutate(request)
+    const next = request.object
+    storage.strategy.prepareForCreate?.(next)
+    types.applyDefaults(storage, next)
+    if (!managed || next.metadata.managedFields === undefined)
+      track(definition, undefined, next, context, target, options)
+    if (isService(storage)) carryOverAddresses(next, undefined)
+    refuseInvalid(storage, next, [
+      ...types.validate(storage, next, undefined),
+      ...(storage.strategy.validate?.(next) ?? []),
+    ])
+    for (const warning of storage.strategy.warnings?.(next) ?? []) context.warn(warning)
+    await admission.validate(request)
+    const key = keyOf(definition, target.namespace, next.metadata.name ?? '')
+    if (options.dryRun) {
+      if (store.get(key)) throw errors.alreadyExists(definition, key.name)
+      return convert(registry, next, storage, definition)
+    }
+    const allocation = await allocate(storage, next, undefined)
+    try {
+      const stored = await store.write(
+        { op: 'create', key, object: next, decided: storage.decided },
+        { signal: context.signal },
+      )
+      return await convert(registry, stored, storage, definition)
+    } catch (error) {
+      await allocation?.undo()
+      throw error
+    }
+  }
+
+  async function change(
+    context: RequestContext,
+    target: Target,
+    wanted: Change,
+    options: WriteOptions,
+  ): Promise<Written> {
+    const key = keyOf(target.definition, target.namespace, target.name)
+    for (let attempt = 1; ; attempt++) {
+      const stored = store.get(key)
+      try {
+        if (stored) return { object: await changeOnce(context, target, stored, wanted, options), created: false }
+        if (!wanted.createInstead) throw errors.notFound(target.definition, target.name)
+        if (wanted.preconditions?.uid) {
+          throw errors.conflict(
+            target.definition,
+            target.name,
+            `Precondition failed: UID in precondition: ${wanted.preconditions.uid}, UID in object meta: `,
+          )
+        }
+        const object = await createObject(context, target, wanted.createInstead(), options, wanted.managed)
+        return { object, created: true }
+      } catch (error) {
+        const lostRace =
+          isStatus(error, 'Conflict') && wanted.preconditions?.resourceVersion === undefined && !isPrecondition(error)
+        const raced = lostRace || (!stored && isStatus(error, 'AlreadyExists'))
+        if (!raced || attempt >= maxConflictRetries) throw error
+      }
+    }
+  }
+
+  async function changeOnce(
+    context: RequestContext,
+    target: Target,
+    stored: KubeObject,
+    wanted: Change,
+    options: WriteOptions,
+  ): Promise<KubeObject> {
+    const { definition } = target
+    const storage = catalogue.storage(definition)
+    const current = await convert(registry, stored, storage, definition)
+    const { resourceVersion, uid } = wanted.preconditions ?? {}
+    if (uid !== undefined && uid !== stored.metadata.uid) {
+      throw errors.conflict(
+        definition,
+        target.name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${stored.metadata.uid}`,
+      )
+    }
+    if (resourceVersion !== undefined && resourceVersion !== stored.metadata.resourceVersion) {
+      throw errors.conflict(
+        definition,
+        target.name,
+        'the object has been modified; please apply your changes to the latest version and try again',
+      )
+    }
+    const proposed = await wanted.next(structuredClone(current))
+    if (proposed === undefined) return current
+    alignWithUrl(proposed, target)
+    keepServerMetadata(proposed, current)
+    types.applyDefaults(definition, proposed)
+    const request = admissionRequest(context, storage, target, 'UPDATE', stored, options)
+    request.object = structuredClone(await convert(registry, proposed, definition, storage))
+    await admission.mutate(request)
+    const next = request.object
+    const strategy = strategyOf(storage, target.subresource)
+    if (isService(storage) && target.subresource === '') carryOverAddresses(next, stored)
+    strategy.prepareForUpdate?.(next, stored)
+    types.applyDefaults(storage, next)
+    if (target.subresource !== 'status') bumpGeneration(storage, next, stored)
+    if (!wanted.managed) track(definition, current, next, context, target, options)
+    refuseInvalid(storage, next, [
+      ...types.validate(storage, next, stored),
+      ...(strategy.validateUpdate?.(next, stored) ?? strategy.validate?.(next) ?? []),
+    ])
+    for (const warning of strategy.warnings?.(next) ?? []) context.warn(warning)
+    await admission.validate(request)
+    next.metadata.resourceVersion = stored.metadata.resourceVersion
+    if (isSame(next, stored)) return current
+    if (options.dryRun) return convert(registry, next, storage, definition)
+    return commit(context, definition, storage, target, stored, next, wanted)
+  }
+
+  async function commit(
+    context: RequestContext,
+    definition: ResourceDefinition,
+    storage: ResourceDefinition,
+    target: Target,
+    stored: KubeObject,
+    next: KubeObject,
+    wanted: Change,
+  ): Promise<KubeObject> {
+    const key = keyOf(definition, target.namespace, target.name)
+    const { resourceVersion, uid } = wanted.preconditions ?? {}
+    const decided = storage.decided || wanted.decided === true || resourceVersion !== undefined || uid !== undefined
+    const base = {
+      key,
+      uid: stored.metadata.uid ?? '',
+      decided,
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    }
+    const { signal } = context
+    if (isFinished(storage, next)) {
+      await store.write({ op: 'delete', ...base }, { signal })
+      await released(storage, stored)
+      return convert(registry, next, storage, definition)
+    }
+    const allocation = target.subresource === '' ? await allocate(storage, next, stored) : undefined
+    let written: KubeObject
+    try {
+      written = await store.write({ op: 'update', ...base, base: stored, object: next }, { signal })
+    } catch (error) {
+      await allocation?.undo()
+      throw error
+    }
+    await quietly(() => allocation?.commit())
+    return convert(registry, written, storage, definition)
+  }
+
+  async function allocate(
+    storage: ResourceDefinition,
+    next: KubeObject,
+    old: KubeObject | undefined,
+  ): Promise<Allocation | undefined> {
+    if (!isService(storage) || !registry.addresses) return undefined
+    return allocateAddresses(next, old, registry.addresses)
+  }
+
+  async function released(definition: ResourceDefinition, object: KubeObject): Promise<void> {
+    const held = isService(definition) ? holdings(object) : undefined
+    if (held && held.clusterIps.length + held.nodePorts.length > 0)
+      await quietly(() => registry.addresses?.release(held))
+  }
+
+  /** Releases are decisions: without a leader they wait for the controller that sweeps what nobody holds. */
+  async function quietly(run: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      log.warn({ error: String(error) }, 'service addresses were not released')
+    }
+  }
+
+  function track(
+    definition: ResourceDefinition,
+    live: KubeObject | undefined,
+    next: KubeObject,
+    context: RequestContext,
+    target: Target,
+    options: WriteOptions,
+  ): void {
+    const managedFields = types.track(definition, live, next, {
+      manager: options.fieldManager || context.userAgent || 'unknown',
+      subresource: target.subresource,
+      nowMs: clock.nowMs(),
+    })
+    if (managedFields === undefined || managedFields.length === 0) delete next.metadata.managedFields
+    else next.metadata.managedFields = managedFields
+  }
+
+  return { create, change, released }
+}
+
+function refuseInvalid(
+  definition: ResourceDefinition,
+  object: KubeObject,
+  causes: Parameters<typeof errors.invalid>[2],
+): void {
+  if (causes.length === 0) return
+  throw errors.invalid(definition, object.metadata.name ?? object.metadata.generateName ?? '', causes)
+}
+
+function admissionRequest(
+  context: RequestContext,
+  definition: ResourceDefinition,
+  target: Target,
+  operation: AdmissionRequest['operation'],
+  oldObject: KubeObject | undefined,
+  options: WriteOptions,
+): AdmissionRequest & { object: KubeObject } {
+  return {
+    operation,
+    definition,
+    subresource: target.subresource,
+    namespace: target.namespace,
+    name: target.name,
+    // Set by the caller before admission sees it.
+    object: oldObject as KubeObject,
+    oldObject,
+    user: context.user,
+    dryRun: options.dryRun === true,
+    options,
+    warn: (message) => context.warn(message),
+  }
+}
+
+/**
+ * A subresource without a strategy of its own is written under the rules of the resource. A binding is the server's own
+ * doing, across spec and status: no rule for users' updates applies to it.
+ */
+function strategyOf(definition: ResourceDefinition, subresource: string): Strategy {
+  if (subresource === 'binding') return {}
+  return (subresource === '' ? undefined : definition.subresourceStrategies[subresource]) ?? definition.strategy
+}
+
+const isService = (definition: ResourceDefinition): boolean =>
+  definition.group === '' && definition.resource === 'services'
+
+const isPrecondition = (error: Error): boolean => error.message.includes('Precondition failed')
