@@ -1,0 +1,36 @@
+import type { Contribution } from './contribution.ts'
+import type { Exec } from './applier.ts'
+
+/** `address port` of each endpoint to which a contribution sends UDP. */
+export function udpBackends(contribution: Contribution | undefined): Set<string> {
+  const found = new Set<string>()
+  for (const { container, key, value } of contribution?.elements ?? []) {
+    if (container.endsWith('eps') && key.split(' . ').includes('udp')) found.add(value.replace(' . ', ' '))
+  }
+  for (const { rules } of contribution?.chains.values() ?? []) {
+    for (const action of rules.flatMap((rule) => rule.does)) {
+      if (action.do === 'dnatTo' && action.proto === 'udp') found.add(`${action.address} ${action.port}`)
+    }
+  }
+  return found
+}
+
+/** Endpoints that one version of a contribution used and the next does not. */
+export function staleUdpBackends(before: Contribution | undefined, after: Contribution | undefined): string[] {
+  const kept = udpBackends(after)
+  return [...udpBackends(before)].filter((backend) => !kept.has(backend))
+}
+
+/**
+ * Makes the kernel forget UDP flows to endpoints that are gone. Without a handshake a client would go on sending into
+ * a translation that nobody answers, for as long as it sends.
+ */
+export async function forgetUdpFlows(exec: Exec, backends: readonly string[]): Promise<void> {
+  for (const backend of backends) {
+    const [address = '', port = ''] = backend.split(' ')
+    // Exit code 1 says that there was no such flow.
+    await exec('conntrack', ['-D', '-p', 'udp', '--reply-src', address, '--reply-port-src', port], {
+      timeoutMs: 10_000,
+    })
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * The part of nftables that the proxy uses, as data: rendered to text for the kernel, and interpreted by the packet
+ * tracer of the tests. One table of family `ip`.
+ */
+export type Field = 'saddr' | 'daddr' | 'proto' | 'dport'
+
+export type Match =
+  | { match: 'prefix'; field: 'saddr' | 'daddr'; in: readonly string[]; not?: boolean }
+  /** The address is one of this machine's (fib type local). */
+  | { match: 'local'; field: 'saddr' | 'daddr' }
+  | { match: 'set'; key: readonly Field[]; set: string; not?: boolean }
+  | { match: 'mark' }
+
+export type Action =
+  | { do: 'mark' }
+  | { do: 'unmark' }
+  /** Goes to the chain, or takes the verdict, that the map holds for the packet; goes on when it holds none. */
+  | { do: 'lookup'; key: readonly Field[]; map: string }
+  /** Redirects to what the map holds for the packet and a random number below `oneOf`; goes on when it holds none. */
+  | { do: 'dnat'; key: readonly Field[]; oneOf: number; map: string }
+  | { do: 'dnatTo'; proto: string; address: string; port: number }
+  /** Goes to one of the chains at random. */
+  | { do: 'pick'; chains: readonly string[] }
+  /** Puts the source address into a dynamic set, for the set's time. */
+  | { do: 'remember'; set: string }
+  | { do: 'masquerade' }
+  | { do: 'drop' }
+  | { do: 'reject' }
+  | { do: 'goto'; chain: string }
+  | { do: 'jump'; chain: string }
+
+export interface Rule {
+  readonly when: readonly Match[]
+  readonly does: readonly Action[]
+}
+
+export interface Hook {
+  readonly type: 'nat' | 'filter'
+  readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
+  readonly priority: string
+}
+
+export interface Chain {
+  readonly hook?: Hook
+  readonly rules: readonly Rule[]
+}
+
+/** What follows `map NAME` or `set NAME`: kind and declaration. */
+export interface Container {
+  readonly kind: 'map' | 'set'
+  readonly declaration: string
+}
+
+/** Value of an element: '' in a set, `goto CHAIN`, `drop` or `ADDRESS . PORT` in a map. */
+export type ElementValue = string
+
+const fieldText: Record<Field, string> = {
+  saddr: 'ip saddr',
+  daddr: 'ip daddr',
+  proto: 'meta l4proto',
+  dport: 'th dport',
+}
+
+const keyText = (key: readonly Field[]): string => key.map((field) => fieldText[field]).join(' . ')
+
+function matchText(match: Match, mark: number): string {
+  switch (match.match) {
+    case 'prefix': {
+      const list = match.in.length === 1 ? match.in[0] : `{ ${match.in.join(', ')} }`
+      return `${fieldText[match.field]} ${match.not ? '!= ' : ''}${list}`
+    }
+    case 'local':
+      return `fib ${match.field} type local`
+    case 'set':
+      return `${keyText(match.key)} ${match.not ? '!= ' : ''}@${match.set}`
+    case 'mark':
+      return `meta mark & ${mark} == ${mark}`
+  }
+}
+
+function actionText(action: Action, mark: number): string {
+  switch (action.do) {
+    case 'mark':
+      return `meta mark set meta mark or ${mark}`
+    case 'unmark':
+      return `meta mark set meta mark and ${(~mark >>> 0).toString()}`
+    case 'lookup':
+      return `${keyText(action.key)} vmap @${action.map}`
+    case 'dnat':
+      return `dnat ip to ${keyText(action.key)} . numgen random mod ${action.oneOf} map @${action.map}`
+    case 'dnatTo':
+      return `meta l4proto ${action.proto} dnat ip to ${action.address}:${action.port}`
+    case 'pick': {
+      const entries = action.chains.map((chain, index) => `${index} : goto ${chain}`)
+      return `numgen random mod ${action.chains.length} vmap { ${entries.join(', ')} }`
+    }
+    case 'remember':
+      return `update @${action.set} { ip saddr }`
+    case 'masquerade':
+      return 'masquerade fully-random'
+    case 'drop':
+    case 'reject':
+      return action.do
+    case 'goto':
+    case 'jump':
+      return `${action.do} ${action.chain}`
+  }
+}
+
+/** One rule as nft reads it. `mark` is the bit that stands for "masquerade this". */
+export function ruleText(rule: Rule, mark: number): string {
+  return [
+    ...rule.when.map((match) => matchText(match, mark)),
+    ...rule.does.map((action) => actionText(action, mark)),
+  ].join(' ')
+}
+
+/** One element: key parts and value. */
+export const elementText = (key: string, value: ElementValue): string => (value === '' ? key : `${key} : ${value}`)

@@ -1,0 +1,211 @@
+import { refs } from '../../client/client.ts'
+import type { Informers } from '../../client/informer.ts'
+import type { EndpointSlice, Node, Pod, Service } from '../../api/kinds.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Service as LifeCycle } from '../../lib/service.ts'
+import { createApplier, type Exec } from './applier.ts'
+import type { Drift } from './audit.ts'
+import { forgetUdpFlows, staleUdpBackends } from './conntrack.ts'
+import type { Contribution } from './contribution.ts'
+import type { Backend } from './endpoints.ts'
+import { hostPortContribution, pinnedContribution, serviceContribution, type HostPort } from './frontends.ts'
+import { createRuleset } from './ruleset.ts'
+import { fixedChains, fixedContainers, type ProxyRanges } from './skeleton.ts'
+
+/** kube-proxy's bit, so that what knows it (other firewalls) knows ours. */
+const defaultMark = 0x4000
+const serviceNameLabel = 'kubernetes.io/service-name'
+const zoneLabel = 'topology.kubernetes.io/zone'
+
+export interface ServiceProxyOptions {
+  nodeName: string
+  /** This node's address at which its own API server listens. */
+  nodeIp: string
+  ranges: ProxyRanges
+  /** nft table of family ip; agents that share a network namespace need different ones. */
+  table: string
+  mark?: number
+  /** Tuples that lead to this node itself, before any service: its DNS. */
+  pinned: Parameters<typeof pinnedContribution>[0]
+  informers: Informers
+  exec: Exec
+  clock: Clock
+  logger: Logger
+  onDrift(drift: Drift): void
+}
+
+export interface ServiceProxy extends LifeCycle {
+  /** Whether default/kubernetes leads to this node's API server (default) or to the others'. */
+  setLocalApiServer(up: boolean): void
+  /** Resolves when the kernel has the rules of everything that changed before the call. */
+  flush(): Promise<void>
+  audit(): Promise<Drift>
+  /** Removes all rules. */
+  remove(): Promise<void>
+}
+
+/** Keeps the kernel's rules equal to what Services, EndpointSlices and this node's pods ask for. */
+export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
+  const { informers, nodeName, exec, logger } = options
+  const services = informers.for<Service>(refs.services)
+  const slices = informers.for<EndpointSlice>(refs.endpointSlices)
+  const pods = informers.for<Pod>(refs.pods)
+  const nodes = informers.for<Node>(refs.nodes)
+  const ruleset = createRuleset({
+    table: options.table,
+    mark: options.mark ?? defaultMark,
+    chains: fixedChains(options.ranges),
+    containers: fixedContainers(),
+  })
+  const slicesByService = new Map<string, Map<string, EndpointSlice>>()
+  /** `service/NAMESPACE/NAME` and `pod/NAMESPACE/NAME` that are to be looked at again. */
+  const dirty = new Set<string>()
+  const contributions = new Map<string, Contribution>()
+  const staleFlows = new Set<string>()
+  let stops: (() => void)[] = []
+  let zone = ''
+  let localApiServer = true
+
+  const preferThisNode = (all: readonly Backend[]): readonly Backend[] => {
+    const mine = all.filter((one) => one.address === options.nodeIp)
+    const others = all.filter((one) => one.address !== options.nodeIp)
+    const preferred = localApiServer ? mine : others
+    return preferred.length > 0 ? preferred : all
+  }
+
+  function contributionOf(owner: string): Contribution | undefined {
+    const [kind = '', namespace = '', name = ''] = owner.split('/')
+    if (kind === 'pod') {
+      const pod = pods.get(namespace, name)
+      const ports = pod ? hostPortsOf(pod, nodeName) : []
+      return ports.length > 0 ? hostPortContribution(ports) : undefined
+    }
+    const service = services.get(namespace, name)
+    if (!service) return undefined
+    const own = [...(slicesByService.get(`${namespace}/${name}`)?.values() ?? [])]
+    const isApi = namespace === 'default' && name === 'kubernetes'
+    return serviceContribution(service, own, { nodeName, zone }, isApi ? preferThisNode : undefined)
+  }
+
+  function prepare(): void {
+    for (const owner of dirty) {
+      const before = contributions.get(owner)
+      const after = contributionOf(owner)
+      for (const backend of staleUdpBackends(before, after)) staleFlows.add(backend)
+      if (after) contributions.set(owner, after)
+      else contributions.delete(owner)
+      // Services come before host ports; the pinned ones ("0") before both.
+      ruleset.set(owner.startsWith('pod/') ? `2/${owner}` : `1/${owner}`, after)
+    }
+    dirty.clear()
+  }
+
+  /** After the rules have changed, so that the old ones do not make the flow anew. */
+  async function cleanFlows(): Promise<void> {
+    const stale = [...staleFlows]
+    staleFlows.clear()
+    try {
+      await forgetUdpFlows(exec, stale)
+    } catch (error) {
+      logger.warn({ error: (error as Error).message }, 'UDP flows of endpoints that are gone could not be removed')
+    }
+  }
+
+  const applier = createApplier({
+    ...options,
+    ruleset,
+    prepare,
+    onApplied() {
+      if (staleFlows.size > 0) void cleanFlows()
+    },
+  })
+
+  function touch(owner: string): void {
+    dirty.add(owner)
+    applier.changed()
+  }
+
+  function onSlice(current: EndpointSlice | undefined, previous: EndpointSlice | undefined): void {
+    for (const [slice, present] of [
+      [previous, false],
+      [current, true],
+    ] as const) {
+      const service = slice?.metadata.labels?.[serviceNameLabel]
+      if (!slice || service === undefined) continue
+      const key = `${slice.metadata.namespace}/${service}`
+      const own = slicesByService.get(key) ?? new Map<string, EndpointSlice>()
+      if (present) own.set(slice.metadata.name ?? '', slice)
+      else own.delete(slice.metadata.name ?? '')
+      if (own.size > 0) slicesByService.set(key, own)
+      else slicesByService.delete(key)
+      touch(`service/${key}`)
+    }
+  }
+
+  function onNode(): void {
+    const now = nodes.get('', nodeName)?.metadata.labels?.[zoneLabel] ?? ''
+    if (now === zone) return
+    zone = now
+    for (const { metadata } of services.list()) touch(`service/${metadata.namespace}/${metadata.name}`)
+  }
+
+  return {
+    async start() {
+      ruleset.set('0/pinned', pinnedContribution(options.pinned))
+      stops = [
+        services.onChange(({ namespace, name }) => touch(`service/${namespace}/${name}`)),
+        slices.onChange(({ object, previous }) => onSlice(object, previous)),
+        pods.onChange(({ object, previous, namespace, name }) => {
+          if ((object ?? previous)?.spec?.nodeName === nodeName) touch(`pod/${namespace}/${name}`)
+        }),
+        nodes.onChange(({ name }) => {
+          if (name === nodeName) onNode()
+        }),
+      ]
+      zone = nodes.get('', nodeName)?.metadata.labels?.[zoneLabel] ?? ''
+      for (const slice of slices.list()) onSlice(slice, undefined)
+      for (const { metadata } of services.list()) dirty.add(`service/${metadata.namespace}/${metadata.name}`)
+      for (const { metadata, spec } of pods.list()) {
+        if (spec?.nodeName === nodeName) dirty.add(`pod/${metadata.namespace}/${metadata.name}`)
+      }
+      await applier.start()
+    },
+    async stop() {
+      for (const stop of stops) stop()
+      stops = []
+      await applier.stop()
+    },
+    setLocalApiServer(up) {
+      if (up === localApiServer) return
+      localApiServer = up
+      touch('service/default/kubernetes')
+    },
+    flush: () => applier.flush(),
+    audit: () => applier.audit(),
+    remove: () => applier.remove(),
+  }
+}
+
+/** The host ports of a pod that runs on this node with an address of its own. */
+export function hostPortsOf(pod: Pod, nodeName: string): HostPort[] {
+  const podIp = pod.status?.podIP
+  const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+  if (pod.spec?.nodeName !== nodeName || pod.spec.hostNetwork || podIp === undefined || podIp === '' || over) return []
+  const restartable = (pod.spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always')
+  return [...restartable, ...pod.spec.containers].flatMap((container) =>
+    (container.ports ?? []).flatMap((port) =>
+      port.hostPort
+        ? [
+            {
+              hostIp: port.hostIP,
+              hostPort: port.hostPort,
+              protocol: port.protocol ?? 'TCP',
+              podIp,
+              containerPort: port.containerPort,
+            },
+          ]
+        : [],
+    ),
+  )
+}

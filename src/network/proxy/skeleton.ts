@@ -1,0 +1,131 @@
+import type { Chain, Container, Field, Rule } from './rules.ts'
+
+/** What the fixed part of the rules depends on. */
+export interface ProxyRanges {
+  /** All pod addresses of the cluster. */
+  readonly clusterCidr: string
+  /** This node's part of them; undefined until the node has one. */
+  readonly podCidr?: string
+  readonly serviceCidr: string
+}
+
+/**
+ * How a packet finds its way. A frontend is a tuple that clients address: `ip` scope (address, protocol, port) for
+ * cluster, external and load-balancer IPs, `port` scope (protocol, port on any address of the node) for node ports and
+ * host ports.
+ *   SCOPE-services  what to do with a new connection to the frontend
+ *   SCOPE-short     the same for clients inside the cluster, where the policy keeps only outside traffic local
+ *   SCOPE-local     the same for clients outside, under that policy
+ *   SCOPE-eps       the frontend's endpoints, numbered from 0; SCOPE-local-eps those on this node
+ *   SCOPE-none      frontends without any endpoint, which are rejected
+ * Every lookup is one hash lookup, whatever the number of services.
+ */
+export const tuple = {
+  ip: ['daddr', 'proto', 'dport'],
+  port: ['proto', 'dport'],
+} as const satisfies Record<string, readonly Field[]>
+
+export type Scope = keyof typeof tuple
+
+const keyType = { ip: 'ipv4_addr . inet_proto . inet_service', port: 'inet_proto . inet_service' }
+const typeofKey = { ip: 'ip daddr . meta l4proto . th dport', port: 'meta l4proto . th dport' }
+const scopes = ['ip', 'port'] as const
+
+/** The maps and sets that always exist. */
+export function fixedContainers(): Map<string, Container> {
+  const containers = new Map<string, Container>()
+  for (const scope of scopes) {
+    for (const use of ['services', 'short', 'local']) {
+      containers.set(`${scope}-${use}`, { kind: 'map', declaration: `type ${keyType[scope]} : verdict;` })
+    }
+    for (const use of ['eps', 'local-eps']) {
+      // The modulus in a type is only its width: rules use the number of endpoints.
+      const declaration = `typeof ${typeofKey[scope]} . numgen random mod 65536 : ip daddr . th dport;`
+      containers.set(`${scope}-${use}`, { kind: 'map', declaration })
+    }
+    containers.set(`${scope}-none`, { kind: 'set', declaration: `type ${keyType[scope]};` })
+  }
+  containers.set('restricted', { kind: 'set', declaration: `type ${keyType.ip};` })
+  containers.set('allowed', { kind: 'set', declaration: `type ${keyType.ip} . ipv4_addr; flags interval;` })
+  containers.set('hairpin', { kind: 'set', declaration: 'type ipv4_addr . ipv4_addr;' })
+  return containers
+}
+
+const notLoopback = { match: 'prefix', field: 'daddr', in: ['127.0.0.0/8'], not: true } as const
+const toThisMachine = [notLoopback, { match: 'local', field: 'daddr' } as const]
+
+function outsideLocalRules(scope: Scope, ranges: ProxyRanges): Rule[] {
+  const short = { do: 'lookup', key: tuple[scope], map: `${scope}-short` } as const
+  return [
+    { when: [{ match: 'prefix', field: 'saddr', in: [ranges.clusterCidr] }], does: [short] },
+    { when: [{ match: 'local', field: 'saddr' }], does: [{ do: 'mark' }, short] },
+    { when: [], does: [{ do: 'lookup', key: tuple[scope], map: `${scope}-local` }] },
+  ]
+}
+
+function rejectRules(ranges: ProxyRanges): Rule[] {
+  return [
+    { when: [{ match: 'set', key: tuple.ip, set: 'ip-none' }], does: [{ do: 'reject' }] },
+    { when: [{ match: 'prefix', field: 'daddr', in: [ranges.serviceCidr] }], does: [{ do: 'reject' }] },
+  ]
+}
+
+/**
+ * The chains that always exist. The hooks run just before those of Docker and of firewalls, which then see packets
+ * with the addresses that they really go to.
+ */
+export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
+  const services: Rule[] = [
+    {
+      when: [
+        { match: 'set', key: tuple.ip, set: 'restricted' },
+        { match: 'set', key: [...tuple.ip, 'saddr'], set: 'allowed', not: true },
+      ],
+      does: [{ do: 'drop' }],
+    },
+    {
+      when: [
+        { match: 'prefix', field: 'saddr', in: [ranges.clusterCidr], not: true },
+        { match: 'prefix', field: 'daddr', in: [ranges.serviceCidr] },
+      ],
+      does: [{ do: 'mark' }],
+    },
+    { when: [], does: [{ do: 'lookup', key: tuple.ip, map: 'ip-services' }] },
+    { when: toThisMachine, does: [{ do: 'lookup', key: tuple.port, map: 'port-services' }] },
+  ]
+  // The mark is cleared so that a tunnel's outer packet, which inherits it, is not masqueraded too.
+  const postrouting: Rule[] = [
+    { when: [{ match: 'mark' }], does: [{ do: 'unmark' }, { do: 'masquerade' }] },
+    { when: [{ match: 'set', key: ['saddr', 'daddr'], set: 'hairpin' }], does: [{ do: 'masquerade' }] },
+  ]
+  if (ranges.podCidr !== undefined) {
+    const inside = [ranges.clusterCidr, ranges.serviceCidr, '224.0.0.0/4']
+    postrouting.push({
+      when: [
+        { match: 'prefix', field: 'saddr', in: [ranges.podCidr] },
+        { match: 'prefix', field: 'daddr', in: inside, not: true },
+      ],
+      does: [{ do: 'masquerade' }],
+    })
+  }
+  const toServices: Rule[] = [{ when: [], does: [{ do: 'jump', chain: 'services' }] }]
+  const rejects = rejectRules(ranges)
+  const rejectPorts: Rule = {
+    when: [...toThisMachine, { match: 'set', key: tuple.port, set: 'port-none' }],
+    does: [{ do: 'reject' }],
+  }
+  return new Map<string, Chain>([
+    ['ip-outside-local', { rules: outsideLocalRules('ip', ranges) }],
+    ['port-outside-local', { rules: outsideLocalRules('port', ranges) }],
+    ['services', { rules: services }],
+    ['prerouting', { hook: { type: 'nat', hook: 'prerouting', priority: 'dstnat - 10' }, rules: toServices }],
+    ['output', { hook: { type: 'nat', hook: 'output', priority: '-110' }, rules: toServices }],
+    ['postrouting', { hook: { type: 'nat', hook: 'postrouting', priority: 'srcnat - 10' }, rules: postrouting }],
+    [
+      'input-filter',
+      { hook: { type: 'filter', hook: 'input', priority: 'filter - 10' }, rules: [...rejects, rejectPorts] },
+    ],
+    ['forward-filter', { hook: { type: 'filter', hook: 'forward', priority: 'filter - 10' }, rules: rejects }],
+    ['output-filter', { hook: { type: 'filter', hook: 'output', priority: 'filter - 10' }, rules: rejects }],
+  ])
+}
