@@ -54,6 +54,7 @@ describe('lmdb disk', () => {
     await disk.close()
     const { readFile } = await import('node:fs/promises')
     expect((await readFile(join(path, 'data.mdb'))).includes('a-very-secret-password')).toBe(false)
+    expect(() => lmdbDisk({ path, encryptionKey: new Uint8Array(32).fill(8) })).toThrow(/another encryption key/)
     await rm(path, { recursive: true })
   })
 })

@@ -1,4 +1,6 @@
-import { mkdirSync } from 'node:fs'
+import { hkdfSync } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { open } from 'lmdb'
 import type { Disk } from './disk.ts'
 
@@ -17,6 +19,8 @@ const defaultMapSizeBytes = 16 * 2 ** 30
 export function lmdbDisk(options: LmdbDiskOptions): Disk {
   const { path, encryptionKey } = options
   mkdirSync(path, { recursive: true, mode: 0o700 })
+  const passphrase = encryptionKey && passphraseOf(encryptionKey)
+  checkKey(path, passphrase ?? '')
   let database
   try {
     database = open<Buffer, string>({
@@ -26,7 +30,7 @@ export function lmdbDisk(options: LmdbDiskOptions): Disk {
       mapSize: options.mapSizeBytes ?? defaultMapSizeBytes,
       // Otherwise a commit is reported before it is synced.
       overlappingSync: false,
-      ...(encryptionKey ? { encryptionKey: Buffer.from(encryptionKey) } : {}),
+      ...(passphrase ? { encryptionKey: passphrase } : {}),
     })
   } catch (error) {
     throw new Error(
@@ -59,4 +63,24 @@ export function lmdbDisk(options: LmdbDiskOptions): Disk {
       return closed
     },
   }
+}
+
+/** LMDB takes 32 characters; these hold 192 bits of the key. */
+function passphraseOf(key: Uint8Array): string {
+  return Buffer.from(hkdfSync('sha256', key, '', 'stormo store encryption', 24)).toString('base64')
+}
+
+/** LMDB aborts the whole process on a wrong key, so that a fingerprint beside the data is compared first. */
+function checkKey(path: string, passphrase: string): void {
+  const file = join(path, 'key-fingerprint')
+  const fingerprint = Buffer.from(hkdfSync('sha256', passphrase, '', 'stormo store fingerprint', 16)).toString('hex')
+  if (!existsSync(file)) {
+    writeFileSync(file, fingerprint, { mode: 0o600 })
+    return
+  }
+  if (readFileSync(file, 'utf8') === fingerprint) return
+  throw new Error(
+    `store directory ${path} was written with another encryption key. Restore that key, ` +
+      'or remove the directory and let the node join again.',
+  )
 }
