@@ -28,3 +28,13 @@ export interface AccessDecision {
 
 /** May they? Answered from local state, at once. */
 export type Authorize = (request: AccessRequest) => AccessDecision
+
+/**
+ * The node's name when the user is a kubelet (`system:node:<name>`): both the name's form and the group must say so.
+ */
+export function nodeNameOf(user: UserInfo): string | undefined {
+  const prefix = 'system:node:'
+  const name = user.username ?? ''
+  if (!name.startsWith(prefix) || !user.groups?.includes('system:nodes')) return undefined
+  return name.slice(prefix.length) || undefined
+}

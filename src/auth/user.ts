@@ -15,7 +15,6 @@ export const groups = {
   serviceAccounts: 'system:serviceaccounts',
 } as const
 
-const nodePrefix = 'system:node:'
 const serviceAccountPrefix = 'system:serviceaccount:'
 
 /** Somebody without credentials. */
@@ -51,13 +50,6 @@ export function parseServiceAccount(username: string): { namespace: string; name
   if (!username.startsWith(serviceAccountPrefix)) return undefined
   const [namespace, name, ...rest] = username.slice(serviceAccountPrefix.length).split(':')
   return namespace && name && rest.length === 0 ? { namespace, name } : undefined
-}
-
-/** The node's name when the user is a kubelet: both the name's form and the group must say so. */
-export function nodeNameOf(user: UserInfo): string | undefined {
-  const name = user.username ?? ''
-  if (!name.startsWith(nodePrefix) || !user.groups?.includes(groups.nodes)) return undefined
-  return name.slice(nodePrefix.length) || undefined
 }
 
 /** True for members of system:masters, whom no policy stops. */

@@ -1,9 +1,8 @@
-import type { AccessDecision, AccessRequest, Authorize } from '../../api/authorizer.ts'
+import { nodeNameOf, type AccessDecision, type AccessRequest, type Authorize } from '../../api/authorizer.ts'
 import type { PersistentVolumeClaim, Pod, PolicyRule } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import { ruleAllows } from '../rbac/rules.ts'
-import { nodeNameOf } from '../user.ts'
 import { podReferences, type PodReferences } from './pod-references.ts'
 import type { PodsByNode } from './pods-by-node.ts'
 
