@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest'
+import { CelAuthorizer } from './library/authorizer.ts'
+import { compileCel } from './expression.ts'
+import { rewriteSource } from './source.ts'
+import { fromCel, toCel } from './values.ts'
+
+const run = (source: string, object: unknown = {}): unknown =>
+  fromCel(compileCel(source, ['object', 'authorizer']).evaluate({ object: toCel(object), authorizer }))
+const authorizer = new CelAuthorizer(
+  ({ user, verb, resource, path }) => ({
+    verdict:
+      user.username === 'jane' && verb === 'get' && (resource === 'pods' || path === '/x') ? 'allow' : 'no-opinion',
+    reason: 'because',
+  }),
+  { username: 'jane' },
+)
+
+test.each<[string, unknown]>([
+  ['object.spec.replicas <= 5 && object.spec.replicas % 2 == 1', true],
+  ['object.spec.containers.all(c, c.image.startsWith("registry/"))', true],
+  ['object.spec.containers.map(c, c.name)', ['a', 'b']],
+  ['has(object.spec.missing) ? 1 : 2', 2],
+  ['object.?spec.?missing.orValue("none")', 'none'],
+  ['object.metadata.labels["a-b"]', 'x'],
+  ['"abc".matches("^a.c$") && !"abd".matches("c$")', true],
+  ['"a1b22".findAll("[0-9]+")', ['1', '22']],
+  ['"a1b22".find("[0-9]+")', '1'],
+  ['"a,b".split(",").isSorted()', true],
+  ['[1, 2, 3].sum() == 6 && [1, 5, 3].max() == 5 && [2, 1].min() == 1', true],
+  ['sets.contains([1, 2], [2]) && sets.equivalent([1, 1], [1]) && !sets.intersects([1], [2])', true],
+  [
+    'quantity("1.5Gi").isGreaterThan(quantity("1Gi")) && quantity("500m").add(quantity("1500m")).asInteger() == 2',
+    true,
+  ],
+  ['isQuantity("1x")', false],
+  ['quantity("1000m") == quantity("1")', true],
+  ['ip("10.0.0.1").family() == 4 && ip("::1").isLoopback() && !ip("10.0.0.1").isLinkLocalUnicast()', true],
+  ['isIP("300.0.0.1") || ip.isCanonical("2001:DB8::1")', false],
+  ['cidr("10.96.0.0/12").containsIP("10.96.0.1") && cidr("10.0.0.0/8").containsCIDR(cidr("10.1.0.0/16"))', true],
+  ['string(cidr("192.0.2.77/24").masked())', '192.0.2.0/24'],
+  ['string(cidr("2001:db8::ff/64").masked())', '2001:db8::/64'],
+  ['url("https://a.example:8443/p?q=1&q=2").getQuery()["q"]', ['1', '2']],
+  ['url("https://a.example:8443/p").getHost()', 'a.example:8443'],
+  ['isURL("../a")', false],
+  ['format.dns1123Label().validate("Bad_Name").hasValue()', true],
+  ['format.dns1123Label().validate("good").hasValue()', false],
+  ['"%s has %d (%.2f)".format(["x", 3, 1.5])', 'x has 3 (1.50)'],
+  ['authorizer.group("").resource("pods").namespace("a").check("get").allowed()', true],
+  ['authorizer.group("").resource("secrets").check("get").allowed()', false],
+  ['authorizer.path("/x").check("get").reason()', 'because'],
+  ['authorizer.serviceAccount("a", "b").path("/x").check("get").allowed()', false],
+  ['Object{spec: Object.spec{replicas: 3, names: ["a{b: c"]}}', { spec: { replicas: 3, names: ['a{b: c'] } }],
+  [
+    '[JSONPatch{op: "add", path: "/a", value: {"k": object.spec.replicas}}]',
+    [{ op: 'add', path: '/a', value: { k: 3 } }],
+  ],
+])('%s', (source, expected) => {
+  const object = {
+    metadata: { labels: { 'a-b': 'x' } },
+    spec: {
+      replicas: 3,
+      containers: [
+        { name: 'a', image: 'registry/a' },
+        { name: 'b', image: 'registry/b' },
+      ],
+    },
+  }
+  expect(run(source, object)).toEqual(expected)
+})
+
+describe('what an author gets wrong', () => {
+  test.each([['object.spec ==='], ['nosuch.spec'], ['"a" + 1'], ['nofunction(1)']])('%s does not compile', (source) => {
+    expect(() => compileCel(source, ['object'])).toThrow(expect.objectContaining({ name: 'CelCompileError' }))
+  })
+
+  test('a missing key fails when it is evaluated', () => {
+    expect(() => run('object.a.b')).toThrow(
+      expect.objectContaining({ name: 'CelEvaluationError', message: 'No such key: a' }),
+    )
+  })
+
+  test('work beyond the bound is not started', () => {
+    const object = { list: Array.from({ length: 1000 }, (_, index) => index) }
+    expect(run('object.list.all(a, a >= 0)', object)).toBe(true)
+    expect(() => run('object.list.all(a, object.list.all(b, object.list.all(c, a + b + c >= 0)))', object)).toThrow(
+      'cost limit exceeded',
+    )
+  })
+
+  test('a pattern that explodes in backtracking engines does not', () => {
+    expect(run(`object.matches("^(a+)+$")`, `${'a'.repeat(5000)}!`)).toBe(false)
+  })
+})
+
+test('strings and comments are not rewritten', () => {
+  const source = `"Object{a: 1}" + 'x.matches(' + r"\\" // Object{b: 2}`
+  expect(rewriteSource(source)).toBe(source)
+})
