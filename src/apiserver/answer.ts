@@ -46,6 +46,12 @@ export async function answerBytes(
   else response.end(bytes)
 }
 
+/** 304: says nothing of a body, or caches would take it for news of the one they hold (RFC 9110 §15.4.5). */
+export function answerNotModified(exchange: Exchange, etag: string): void {
+  writeHead(exchange, 304, { etag, vary: 'Accept', 'cache-control': 'public, max-age=0' })
+  exchange.response.end()
+}
+
 /** Status line and headers, with the warnings that came up on the way. */
 export function writeHead(exchange: Exchange, code: number, headers: Readonly<Record<string, string>>): void {
   const warnings = [...new Set(exchange.warnings)].slice(0, maxWarnings)

@@ -1,5 +1,5 @@
 import { StatusError } from '../api/status-error.ts'
-import { answer } from './answer.ts'
+import { answer, answerNotModified } from './answer.ts'
 import type { Codecs } from './codecs.ts'
 import type { Discovery } from './discovery.ts'
 import { header, type Exchange } from './exchange.ts'
@@ -37,8 +37,7 @@ async function sendAggregated(
   const headers = { etag, 'cache-control': 'public, max-age=0' }
   const known = header(exchange.request, 'if-none-match')
   if (known?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)) {
-    await answer(codecs, exchange, 304, {}, 'json', headers)
-    return
+    return answerNotModified(exchange, etag)
   }
   await answer(codecs, exchange, 200, body, 'json', {
     ...headers,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { StatusError } from '../api/status-error.ts'
-import { answer, answerBytes } from './answer.ts'
+import { answer, answerBytes, answerNotModified } from './answer.ts'
 import type { Codecs } from './codecs.ts'
 import { header, type Exchange } from './exchange.ts'
 import { parseAccept } from './negotiation.ts'
@@ -43,8 +43,7 @@ export function createOpenApiRoutes(source: OpenApiSource, codecs: Codecs) {
   async function send(exchange: Exchange, { bytes, hash }: Cached, headers: Record<string, string>): Promise<void> {
     const etag = `"${hash}"`
     const known = header(exchange.request, 'if-none-match')
-    if (known === etag || known === `W/${etag}`)
-      return answerBytes(exchange, 304, new Uint8Array(), { etag, ...headers })
+    if (known === etag || known === `W/${etag}`) return answerNotModified(exchange, etag)
     await answerBytes(exchange, 200, bytes, { 'content-type': 'application/json', etag, ...headers })
   }
 

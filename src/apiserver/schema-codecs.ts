@@ -1,18 +1,13 @@
 import { stringify } from 'yaml'
-import { StatusError } from '../api/status-error.ts'
 import { parseJson } from '../schema/decode.ts'
+import type { SchemaGraph } from '../schema/graph.ts'
+import { builtinSchemaOf, decodeProtobuf, encodeProtobuf } from '../schema/protobuf.ts'
 import { parseYaml } from '../schema/yaml.ts'
 import type { Codecs } from './codecs.ts'
 
-/** The protobuf half of the codecs: `k8s\0` envelopes of the kinds that have numbers for their fields. */
-export interface ProtobufCodec {
-  decode(bytes: Uint8Array): unknown
-  /** undefined when the kind has no protobuf form. */
-  encode(object: object): Uint8Array | undefined
-}
-
-/** The schema's own parsers as the server uses them. */
-export function schemaCodecs(protobuf?: ProtobufCodec): Codecs {
+/** The schema graph's own parsers and printers, as the server uses them. */
+export function schemaCodecs(graph: SchemaGraph): Codecs {
+  const schemaOf = builtinSchemaOf(graph)
   return {
     parseJson,
     parseYaml(text) {
@@ -20,11 +15,13 @@ export function schemaCodecs(protobuf?: ProtobufCodec): Codecs {
       // Aliases may share one node in several places; what follows changes nodes in place.
       return { value: parseJson(JSON.stringify(value ?? null)).value, strictErrors: duplicates }
     },
-    parseProtobuf(bytes) {
-      if (!protobuf) throw new StatusError('UnsupportedMediaType', 'this server reads no protobuf')
-      return { value: protobuf.decode(bytes), strictErrors: [] }
+    parseProtobuf: (bytes) => decodeProtobuf(bytes, schemaOf),
+    toProtobuf(object) {
+      const { apiVersion = '', kind } = object
+      const slash = apiVersion.indexOf('/')
+      const schema = schemaOf(slash === -1 ? '' : apiVersion.slice(0, slash), apiVersion.slice(slash + 1), kind)
+      return schema && encodeProtobuf(object, schema)
     },
-    toProtobuf: (object) => protobuf?.encode(object),
     toYaml: (value) => stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 }),
   }
 }

@@ -15,30 +15,31 @@ export interface SchemaHolder {
   schema?: Schema
 }
 
+/** The schema of a definition: its own, or the one that it names. */
+export function schemaOf(graph: Pick<SchemaGraph, 'get'>, definition: ResourceDefinition & SchemaHolder): Schema {
+  return definition.schema ?? must(graph.get(definition.schemaName), `no schema named ${definition.schemaName}`)
+}
+
 /** The schema graph as the pipeline uses it. */
 export function schemaTypeSystem(
   graph: Pick<SchemaGraph, 'get'>,
   validateCustom: TypeSystem['validate'] = () => [],
 ): TypeSystem {
-  const schemaOf = (definition: ResourceDefinition): Schema =>
-    (definition as ResourceDefinition & SchemaHolder).schema ??
-    must(graph.get(definition.schemaName), `no schema named ${definition.schemaName}`)
-
   return {
-    conform: (definition, value) => ({ value, strictErrors: conform(value, schemaOf(definition)) }),
+    conform: (definition, value) => ({ value, strictErrors: conform(value, schemaOf(graph, definition)) }),
     applyDefaults(definition, object) {
-      const schema = schemaOf(definition)
+      const schema = schemaOf(graph, definition)
       applySchemaDefaults(object, schema)
       definition.strategy.applyDefaults?.(object)
       // Structs that Go always writes; a CRD's objects are written as they are.
       if (!schema.rules) completeStructs(object, schema)
     },
     validate: validateCustom,
-    strategicMerge: (definition, current, patch) => applyStrategicPatch(current, patch, schemaOf(definition)),
+    strategicMerge: (definition, current, patch) => applyStrategicPatch(current, patch, schemaOf(graph, definition)),
     apply: (definition, live, applied, by) =>
-      applyPatch(schemaOf(definition), live, applied, { ...writerOf(definition, by), force: by.force }),
+      applyPatch(schemaOf(graph, definition), live, applied, { ...writerOf(definition, by), force: by.force }),
     track: (definition, live, next, by) =>
-      updateManagedFields(schemaOf(definition), live, next, writerOf(definition, by)).metadata.managedFields,
+      updateManagedFields(schemaOf(graph, definition), live, next, writerOf(definition, by)).metadata.managedFields,
   }
 }
 

@@ -15,6 +15,7 @@ import { loadBuiltinSchemas } from '../../schema/graph.ts'
 import type { Store } from '../../store/store.ts'
 import { createApiServer, type ApiServer, type ApiServerOptions, type TlsMaterial } from '../api-server.ts'
 import { schemaCodecs } from '../schema-codecs.ts'
+import { catalogueOpenApi } from '../schema-openapi.ts'
 
 /** One API server on loopback over a store in memory, whose every caller with the token is an administrator. */
 export interface Fixture {
@@ -40,12 +41,13 @@ const token = 'fixture-token'
 
 export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const store = memoryStore()
+  const graph = loadBuiltinSchemas()
   const catalogue = createCatalogue(options.definitions)
   const log = options.log ?? silentLogger
   const registry = createRegistry({
     store,
     catalogue,
-    types: schemaTypeSystem(loadBuiltinSchemas()),
+    types: schemaTypeSystem(graph),
     admission: openAdmission,
     authorize: allowMasters,
     clock: systemClock,
@@ -56,10 +58,10 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const tls = await loopbackTls()
   const server = createApiServer({
     registry,
-    codecs: schemaCodecs(),
+    codecs: schemaCodecs(graph),
     authenticate: byToken,
     authorize: allowMasters,
-    openapi: { revision: () => 1, v3Paths: () => [], v3: () => undefined, v2: () => ({ swagger: '2.0' }) },
+    openapi: catalogueOpenApi(catalogue, graph),
     tls,
     host: '127.0.0.1',
     port: options.port ?? 0,
