@@ -1,0 +1,157 @@
+import type { Clock } from '../../lib/clock.ts'
+import { isLatest, parseImageReference } from '../../runtime/image-reference.ts'
+import { RuntimeError, type ContainerRuntime, type RegistryAuth, type RuntimeImage } from '../../runtime/runtime.ts'
+import type { StartFailure } from '../core/pod-view.ts'
+
+export interface ImageWanted {
+  readonly podUid: string
+  readonly image: string
+  /** Undefined: by the reference (Always for `latest`). */
+  readonly policy: string | undefined
+  readonly credentials: readonly RegistryAuth[]
+  /** Records an Event on the container. */
+  readonly say: (type: 'Normal' | 'Warning', reason: string, message: string) => void
+}
+
+/** The image cannot be had now: the container waits with this reason. */
+export class ImageError extends Error {
+  override name = 'ImageError'
+  readonly failure: StartFailure
+  /** When to try again; undefined for mistakes that only a new spec mends. */
+  readonly retryAtMs: number | undefined
+
+  constructor(failure: StartFailure, retryAtMs: number | undefined) {
+    super(failure.message)
+    this.failure = failure
+    this.retryAtMs = retryAtMs
+  }
+}
+
+export interface ImagePuller {
+  /** The image, present on the node when it resolves. Throws {@link ImageError}. */
+  ensure(wanted: ImageWanted, signal: AbortSignal): Promise<RuntimeImage>
+}
+
+const initialBackoffMs = 10_000
+const maxBackoffMs = 300_000
+/** A pull that makes no progress for this long is given up. */
+const stalledMs = 60_000
+/** Entries of pods that are long gone are dropped beyond this many. */
+const maxBackoffEntries = 4_096
+
+interface PullBackoff {
+  delayMs: number
+  untilMs: number
+  lastError: string
+}
+
+export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxParallelPulls: number): ImagePuller {
+  const backoffs = new Map<string, PullBackoff>()
+  const waiting: (() => void)[] = []
+  let pulling = 0
+
+  async function slot<T>(work: () => Promise<T>): Promise<T> {
+    if (pulling >= maxParallelPulls) await new Promise<void>((resolve) => waiting.push(resolve))
+    else pulling++
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) pulling--
+      else next()
+    }
+  }
+
+  async function pull(wanted: ImageWanted, signal: AbortSignal): Promise<RuntimeImage> {
+    const stalled = new AbortController()
+    let timer = clock.after(stalledMs, () => stalled.abort())
+    const onProgress = (): void => {
+      timer.cancel()
+      timer = clock.after(stalledMs, () => stalled.abort())
+    }
+    const both = AbortSignal.any([signal, stalled.signal])
+    try {
+      let last: unknown
+      for (const auth of wanted.credentials.length > 0 ? wanted.credentials : [undefined]) {
+        try {
+          return await runtime.pull(wanted.image, auth, onProgress, both)
+        } catch (error) {
+          last = stalled.signal.aborted ? new Error(`no progress for ${stalledMs / 1000}s`) : error
+        }
+      }
+      throw last
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  function failed(key: string, wanted: ImageWanted, error: Error): ImageError {
+    const now = clock.nowMs()
+    const before = backoffs.get(key)
+    const expired = before === undefined || now - before.untilMs > 2 * maxBackoffMs
+    const delayMs = expired ? initialBackoffMs : Math.min(before.delayMs * 2, maxBackoffMs)
+    if (backoffs.size >= maxBackoffEntries) backoffs.delete(backoffs.keys().next().value ?? '')
+    backoffs.set(key, { delayMs, untilMs: now + delayMs, lastError: error.message })
+    wanted.say('Warning', 'Failed', `Failed to pull image "${wanted.image}": ${error.message}`)
+    wanted.say('Warning', 'Failed', 'Error: ErrImagePull')
+    const unavailable = error instanceof RuntimeError && error.kind === 'unreachable'
+    return new ImageError(
+      { reason: unavailable ? 'RegistryUnavailable' : 'ErrImagePull', message: error.message },
+      // Shown as ErrImagePull for a moment, then as the back-off that follows it.
+      now + 1_000,
+    )
+  }
+
+  return {
+    async ensure(wanted, signal) {
+      const { image, say } = wanted
+      if (parseImageReference(image) === undefined) {
+        const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`
+        say('Warning', 'InspectFailed', message)
+        say('Warning', 'Failed', 'Error: InvalidImageName')
+        throw new ImageError({ reason: 'InvalidImageName', message }, undefined)
+      }
+      const policy = wanted.policy ?? (isLatest(image) ? 'Always' : 'IfNotPresent')
+      const present = await runtime.image(image, signal)
+      if (present !== undefined && policy !== 'Always') {
+        say('Normal', 'Pulled', `Container image "${image}" already present on machine`)
+        return present
+      }
+      if (policy === 'Never') {
+        const message = `Container image "${image}" is not present with pull policy of Never`
+        say('Warning', 'ErrImageNeverPull', message)
+        say('Warning', 'Failed', 'Error: ErrImageNeverPull')
+        throw new ImageError({ reason: 'ErrImageNeverPull', message }, clock.nowMs() + 10_000)
+      }
+      const key = `${wanted.podUid}_${image}`
+      const backoff = backoffs.get(key)
+      if (backoff !== undefined && clock.nowMs() < backoff.untilMs) {
+        const message = `Back-off pulling image "${image}": ErrImagePull: ${backoff.lastError}`
+        say('Normal', 'BackOff', `Back-off pulling image "${image}"`)
+        say('Warning', 'Failed', 'Error: ImagePullBackOff')
+        throw new ImageError({ reason: 'ImagePullBackOff', message }, backoff.untilMs)
+      }
+      const askedMs = clock.monotonicMs()
+      return slot(async () => {
+        const startedMs = clock.monotonicMs()
+        say('Normal', 'Pulling', `Pulling image "${image}"`)
+        try {
+          const pulled = await pull(wanted, signal)
+          backoffs.delete(key)
+          const endMs = clock.monotonicMs()
+          say(
+            'Normal',
+            'Pulled',
+            `Successfully pulled image "${image}" in ${seconds(endMs - startedMs)} (${seconds(endMs - askedMs)} including waiting). Image size: ${pulled.sizeBytes} bytes.`,
+          )
+          return pulled
+        } catch (error) {
+          if (signal.aborted) throw error
+          throw failed(key, wanted, error as Error)
+        }
+      })
+    },
+  }
+}
+
+const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)}ms` : `${(ms / 1000).toFixed(3)}s`)
