@@ -1,0 +1,228 @@
+import { describe, expect, test } from 'vitest'
+import { FakeNetwork } from '../../test/support/fake-mesh.ts'
+import { seededRandom, virtualClock, type VirtualClock } from '../../test/support/fake-mesh-clock.ts'
+import type { KubeObject, ObjectKey } from '../api/object.ts'
+import { silentLogger } from '../lib/log.ts'
+import { digestText } from '../store/digest.ts'
+import { memoryDisk, type MemoryDisk } from '../store/memory-disk.ts'
+import { openStore, type ObjectStore, type StoreLimits } from '../store/object-store.ts'
+import { Replicator } from './replicator.ts'
+
+interface Node {
+  peer: string
+  store: ObjectStore
+  replicator: Replicator
+  disk: MemoryDisk
+  stale: string[]
+  stop(): Promise<void>
+}
+
+interface Cluster {
+  clock: VirtualClock
+  network: FakeNetwork
+  nodes: Node[]
+  boot(number: number, disk?: MemoryDisk): Promise<Node>
+}
+
+async function cluster(count: number, seed: number, limits: Partial<StoreLimits> = {}): Promise<Cluster> {
+  const clock = virtualClock()
+  const network = new FakeNetwork(clock, seededRandom(seed))
+  const members = Array.from({ length: count }, (_, index) => ({ peer: `p${index + 1}` }))
+  const boot = async (number: number, disk = memoryDisk()): Promise<Node> => {
+    const peer = `p${number}`
+    const mesh = network.mesh(peer)
+    mesh.setMembers(members)
+    const random = seededRandom(seed * 100 + number)
+    const layout = { listKeys: () => undefined }
+    const store = await openStore({ disk, clock, random, logger: silentLogger, nodeNumber: number, layout, limits })
+    const stale: string[] = []
+    const replicator = new Replicator({
+      mesh,
+      replica: store,
+      clock,
+      random,
+      logger: silentLogger,
+      onStale: (from) => stale.push(from),
+    })
+    replicator.setMembers(members.map((member) => member.peer))
+    await mesh.start()
+    await replicator.start()
+    await store.start()
+    const stop = async () => {
+      const stopped = Promise.all([replicator.stop(), mesh.stop()])
+      await clock.advance(200)
+      await stopped
+      await store.stop()
+    }
+    return { peer, store, replicator, disk, stale, stop }
+  }
+  const nodes: Node[] = []
+  for (let number = 1; number <= count; number += 1) nodes.push(await boot(number))
+  await clock.advance(100)
+  return { clock, network, nodes, boot }
+}
+
+const keyOf = (name: string): ObjectKey => ({ group: '', resource: 'configmaps', namespace: 'default', name })
+
+const configMap = (name: string, data: Record<string, string>): KubeObject & { data: Record<string, string> } => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'default' },
+  data,
+})
+
+/** Writes, letting virtual time pass until the answer is there. */
+async function settled<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
+  let isDone = false
+  work.then(
+    () => (isDone = true),
+    () => (isDone = true),
+  )
+  await clock.until(() => isDone)
+  return work
+}
+
+const create = ({ store }: Node, name: string, data = { a: '1' } as Record<string, string>) =>
+  store.write({ op: 'create', key: keyOf(name), object: configMap(name, data), decided: false })
+
+function set({ store }: Node, name: string, field: string, value: string): Promise<KubeObject> {
+  const base = store.get(keyOf(name)) as ReturnType<typeof configMap>
+  const object = { ...base, data: { ...base.data, [field]: value } }
+  return store.write({ op: 'update', key: keyOf(name), uid: base.metadata.uid ?? '', base, object, decided: false })
+}
+
+const remove = ({ store }: Node, name: string) =>
+  store.write({ op: 'delete', key: keyOf(name), uid: store.get(keyOf(name))?.metadata.uid ?? '', decided: false })
+
+const rootOf = ({ store }: Node) => digestText(store.digests.root())
+const areEqual = (nodes: readonly Node[]) => new Set(nodes.map(rootOf)).size === 1
+const dataOf = ({ store }: Node, name: string) =>
+  (store.get(keyOf(name)) as ReturnType<typeof configMap> | undefined)?.data
+
+describe('replication', () => {
+  test('a write is on a peer when it is acknowledged, and soon everywhere', async () => {
+    const { clock, nodes } = await cluster(3, 1)
+    await settled(clock, create(nodes[0]!, 'one'))
+    expect(nodes.slice(1).filter((node) => dataOf(node, 'one'))).toHaveLength(1)
+    await clock.advance(100)
+    expect(nodes.map((node) => dataOf(node, 'one'))).toEqual([{ a: '1' }, { a: '1' }, { a: '1' }])
+    expect(nodes[1]?.replicator.status().peers.find(({ peer }) => peer === 'p1')?.lagMs).toBeLessThan(100)
+  })
+
+  test('both sides of a partition go on, and are equal after it heals', async () => {
+    const { clock, network, nodes } = await cluster(4, 2)
+    await settled(clock, create(nodes[0]!, 'one'))
+    await clock.advance(100)
+    network.partition(['p1', 'p2'], ['p3', 'p4'])
+    await clock.advance(2_000)
+    await settled(clock, set(nodes[0]!, 'one', 'left', 'yes'))
+    await settled(clock, set(nodes[3]!, 'one', 'right', 'yes'))
+    await settled(clock, create(nodes[1]!, 'two'))
+    await clock.advance(60_000)
+    expect(areEqual(nodes)).toBe(false)
+    network.heal()
+    await clock.advance(5_000)
+    expect(areEqual(nodes)).toBe(true)
+    expect(dataOf(nodes[2]!, 'one')).toEqual({ a: '1', left: 'yes', right: 'yes' })
+    expect(dataOf(nodes[2]!, 'two')).toEqual({ a: '1' })
+  })
+
+  test('lost, doubled and reordered messages cost seconds, never data', async () => {
+    const { clock, network, nodes } = await cluster(3, 3)
+    network.weather = { minDelayMs: 1, maxDelayMs: 80, drop: 0.4, duplicate: 0.3, reorder: 0.5 }
+    for (let round = 0; round < 20; round += 1) {
+      await settled(clock, create(nodes[round % 3]!, `map-${round}`))
+      await clock.advance(50)
+      const other = nodes[(round + 1) % 3]!
+      if (dataOf(other, `map-${round}`)) await settled(clock, set(other, `map-${round}`, 'b', '2'))
+      if (round % 4 === 3) await settled(clock, remove(nodes[round % 3]!, `map-${round}`))
+    }
+    network.weather = { minDelayMs: 1, maxDelayMs: 5, drop: 0, duplicate: 0, reorder: 0 }
+    await clock.advance(120_000)
+    expect(areEqual(nodes)).toBe(true)
+    expect(nodes.map(({ store }) => store.count(keyOf('')))).toEqual([15, 15, 15])
+  })
+
+  test('a node that was down catches up on writes and deletions', async () => {
+    const { clock, nodes, boot } = await cluster(3, 4)
+    const [one, two, three] = nodes as [Node, Node, Node]
+    await settled(clock, create(one, 'kept'))
+    await settled(clock, create(one, 'gone'))
+    await clock.advance(100)
+    await three.stop()
+    await settled(clock, remove(one, 'gone'))
+    await settled(clock, set(one, 'kept', 'b', '2'))
+    await clock.advance(60_000)
+    const again = await boot(3, three.disk)
+    await clock.advance(5_000)
+    expect(dataOf(again, 'kept')).toEqual({ a: '1', b: '2' })
+    expect(again.store.get(keyOf('gone'))).toBeUndefined()
+    expect(areEqual([one, two, again])).toBe(true)
+  })
+
+  test('a record that the disk damaged comes back from a peer', async () => {
+    const { clock, nodes, boot } = await cluster(2, 5)
+    const [one, two] = nodes as [Node, Node]
+    const { metadata } = await settled(clock, create(one, 'one'))
+    await clock.advance(100)
+    await two.stop()
+    two.disk.corrupt(`d/${metadata.uid}`)
+    const again = await boot(2, two.disk)
+    expect(again.store.get(keyOf('one'))).toBeUndefined()
+    await clock.advance(5_000)
+    expect(dataOf(again, 'one')).toEqual({ a: '1' })
+  })
+
+  test('a document above the size of a batch is fetched', async () => {
+    const { clock, nodes } = await cluster(3, 6)
+    const blob = 'x'.repeat(300_000)
+    await settled(clock, create(nodes[0]!, 'large', { blob }))
+    await clock.advance(3_000)
+    expect(nodes.map((node) => dataOf(node, 'large')?.blob?.length)).toEqual([300_000, 300_000, 300_000])
+  })
+
+  test('a tombstone goes once every member has it, and not before', async () => {
+    const { clock, network, nodes } = await cluster(3, 7)
+    await settled(clock, create(nodes[0]!, 'one'))
+    await clock.advance(100)
+    network.partition(['p1', 'p2'], ['p3'])
+    await clock.advance(2_000)
+    await settled(clock, remove(nodes[0]!, 'one'))
+    await clock.advance(1_800_000)
+    expect(nodes[0]?.store.tombstoneCount()).toBe(1)
+    network.heal()
+    await clock.advance(1_200_000)
+    expect(nodes.map(({ store }) => store.tombstoneCount())).toEqual([0, 0, 0])
+    expect(nodes.map((node) => dataOf(node, 'one'))).toEqual([undefined, undefined, undefined])
+  })
+
+  test('a node that was away for longer than deletions are remembered is told so, and gives back nothing', async () => {
+    const { clock, network, nodes } = await cluster(3, 8, { retentionMs: 600_000 })
+    await settled(clock, create(nodes[0]!, 'one'))
+    await clock.advance(120_000)
+    network.partition(['p1', 'p2'], ['p3'])
+    await clock.advance(2_000)
+    await settled(clock, remove(nodes[0]!, 'one'))
+    await clock.advance(900_000)
+    network.heal()
+    await clock.advance(60_000)
+    expect(nodes[2]?.stale.length).toBeGreaterThan(0)
+    expect(nodes[0]?.stale).toEqual([])
+    expect(nodes[1]?.stale).toEqual([])
+    expect(dataOf(nodes[0]!, 'one')).toBeUndefined()
+  })
+
+  test('what cannot be read is dropped and counted', async () => {
+    const { clock, network, nodes } = await cluster(2, 9)
+    const stranger = network.at('p1')!
+    stranger.broadcast(Uint8Array.of(0x53, 1, 2, 3))
+    stranger.broadcast(Uint8Array.of(0x00, 1, 2, 3))
+    await clock.advance(10)
+    expect(nodes[1]?.replicator.status().peers.map(({ malformed }) => malformed)).toEqual([1])
+    const asked = stranger.request('p2', 'stormo/store/push/1', Uint8Array.of(9, 9, 9), { timeoutMs: 1_000 })
+    await expect(settled(clock, asked)).rejects.toMatchObject({ reason: 'BadRequest' })
+    await settled(clock, create(nodes[0]!, 'one'))
+    await clock.advance(100)
+    expect(dataOf(nodes[1]!, 'one')).toEqual({ a: '1' })
+  })
+})
