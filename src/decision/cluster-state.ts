@@ -1,3 +1,5 @@
+import type { StatusDetails } from '../api/kinds.ts'
+import type { StatusReason } from '../api/status-error.ts'
 import type { ObjectEntry } from '../store/decided.ts'
 
 /** A machine of the cluster, as the log has it. */
@@ -15,7 +17,7 @@ export interface Member {
   apiUrl: string
   role: 'voter' | 'learner'
   zone: string
-  /** First and last+1 IPv4 address (as numbers) of its reserve of cluster IPs, and its NodePort range. */
+  /** Its part of the cluster CIDR, e.g. 10.244.3.0/24. Another member may get it once this one is removed. */
   podCidr: string
 }
 
@@ -26,13 +28,19 @@ export interface JoinToken {
   secretHash: string
   /** Unix ms. */
   expiresMs: number
-  /** 0: any number of times until it expires. */
+  /** null: any number of times until it expires. */
   usesLeft: number | null
 }
 
 /** One entry of the decision log. Applied by a pure function, the same on every node. */
 export type Command =
-  | { type: 'object'; entry: ObjectEntry; id: string }
+  | {
+      type: 'object'
+      entry: ObjectEntry
+      id: string
+      /** create: this other object of the same name is known to be gone, though its decided values still stand. */
+      supersedes?: string
+    }
   | {
       type: 'member-add'
       member: Omit<Member, 'number' | 'podCidr' | 'incarnation' | 'role'>
@@ -50,3 +58,24 @@ export type Command =
   /** Drops decided values of objects that are deleted everywhere. */
   | { type: 'forget'; uids: string[] }
   | { type: 'noop' }
+
+/** What applying a command came to; kept for a while, so that a repeated command gets the same answer. */
+export type CommandResult =
+  | { ok: true; index: number; value: unknown }
+  | { ok: false; index: number; reason: StatusReason; message: string; details?: StatusDetails }
+
+/** Ranges that members get their parts of. Fixed when the cluster is made. */
+export interface ClusterRanges {
+  /** IPv4 CIDR of all pods; each member gets a /24 of it, so it also bounds the number of members. */
+  clusterCidr: string
+  /** IPv4 CIDR of all ClusterIPs. The 1st address is `kubernetes`, the 10th the cluster DNS. */
+  serviceCidr: string
+}
+
+export const defaultClusterRanges: ClusterRanges = { clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16' }
+
+/** NodePorts, first and last. */
+export const nodePortRange = { first: 30_000, last: 32_767 } as const
+
+/** Most voters of the log, however many members there are. */
+export const maxVoters = 7

@@ -11,6 +11,10 @@ export interface LogStatus {
   appliedIndex: number
   voters: string[]
   isLeader: boolean
+  /** Raised by a forced recovery. */
+  generation?: number
+  /** On the leader: entries that each node it sends to lacks of what is committed. */
+  lag?: Record<string, number>
 }
 
 /**

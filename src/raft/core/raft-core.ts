@@ -256,6 +256,27 @@ export class RaftCore {
     return this.#state.log.termAt(index)
   }
 
+  get role(): Role {
+    return this.#state.role
+  }
+
+  get leader(): RaftId | null {
+    return this.#state.leader
+  }
+
+  get term(): number {
+    return this.#state.term
+  }
+
+  /** The configuration in force, committed or not. */
+  get config(): RaftConfig {
+    return this.#state.log.config
+  }
+
+  get lastIndex(): number {
+    return this.#state.log.lastIndex
+  }
+
   /** Index before the oldest entry kept in memory. */
   get baseIndex(): number {
     return this.#state.log.base.index

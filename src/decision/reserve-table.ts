@@ -1,0 +1,107 @@
+import { StatusError } from '../api/status-error.ts'
+
+/** Who has a value: a node's reserve, a claim of one object, or the cluster itself. */
+export type Holder = `reserve:${string}` | `claim:${string}` | 'cluster'
+
+/** The reserve of one incarnation of a node. */
+export const reserveOf = (node: string, incarnation: number): Holder => `reserve:${node}#${incarnation}`
+
+/**
+ * A range of numbers (addresses or ports) that are given out at most once: in blocks to nodes, which then hand them
+ * out by themselves, or one by one to those who ask for a certain value. Reserves come from above `dynamicFirst`, so
+ * that values which people write down rarely meet them (KEP-3070, KEP-3668).
+ */
+export class ReserveTable {
+  readonly first: number
+  readonly last: number
+  readonly #dynamicFirst: number
+  readonly #what: string
+  readonly #format: (value: number) => string
+  readonly #holders = new Map<number, Holder>()
+  /** Where the search for free values goes on, so that a value is not reused at once. */
+  #cursor: number
+
+  constructor(range: {
+    first: number
+    last: number
+    dynamicFirst: number
+    what: string
+    format: (value: number) => string
+  }) {
+    this.first = range.first
+    this.last = range.last
+    this.#dynamicFirst = range.dynamicFirst
+    this.#what = range.what
+    this.#format = range.format
+    this.#cursor = range.dynamicFirst
+  }
+
+  get free(): number {
+    return this.last - this.first + 1 - this.#holders.size
+  }
+
+  holder(value: number): Holder | undefined {
+    return this.#holders.get(value)
+  }
+
+  /** Values of one holder, ascending. */
+  heldBy(holder: Holder): number[] {
+    return [...this.#holders]
+      .filter(([, other]) => other === holder)
+      .map(([value]) => value)
+      .toSorted((a, b) => a - b)
+  }
+
+  entries(): Iterable<[number, Holder]> {
+    return this.#holders.entries()
+  }
+
+  /** Never more than a quarter of what is free: the last ones are shared by all. */
+  reserve(holder: Holder, wanted: number): number[] {
+    const allowed = Math.min(wanted, Math.ceil(this.free / 4))
+    const taken: number[] = []
+    const span = this.last - this.#dynamicFirst + 1
+    for (let tried = 0; tried < span && taken.length < allowed; tried++) {
+      const value = this.#cursor
+      this.#cursor = value === this.last ? this.#dynamicFirst : value + 1
+      if (this.#holders.has(value)) continue
+      this.#holders.set(value, holder)
+      taken.push(value)
+    }
+    return taken
+  }
+
+  /** Throws Conflict when another holds it, Invalid when it is outside of the range. Twice by the same owner is once. */
+  claim(value: number, holder: Holder): void {
+    const text = this.#format(value)
+    if (!(value >= this.first && value <= this.last)) {
+      const range = `${this.#format(this.first)}-${this.#format(this.last)}`
+      throw new StatusError('Invalid', `provided ${this.#what} ${text} is not in the valid range ${range}`)
+    }
+    const other = this.#holders.get(value)
+    if (other !== undefined && other !== holder) {
+      throw new StatusError('Conflict', `provided ${this.#what} ${text} is already allocated`)
+    }
+    this.#holders.set(value, holder)
+  }
+
+  /** Frees claims, and what `mayFree` says of the others. */
+  release(values: readonly number[], mayFree: (holder: Holder) => boolean): number[] {
+    const freed = values.filter((value) => {
+      const holder = this.#holders.get(value)
+      return holder !== undefined && (holder.startsWith('claim:') || mayFree(holder))
+    })
+    for (const value of freed) this.#holders.delete(value)
+    return freed
+  }
+
+  encode(): { cursor: number; held: [Holder, number[]][] } {
+    return { cursor: this.#cursor, held: [...Map.groupBy(this.#holders.keys(), (value) => this.#holders.get(value)!)] }
+  }
+
+  restore(encoded: { cursor: number; held: [Holder, number[]][] }): void {
+    this.#cursor = encoded.cursor
+    this.#holders.clear()
+    for (const [holder, values] of encoded.held) for (const value of values) this.#holders.set(value, holder)
+  }
+}
