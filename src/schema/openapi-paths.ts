@@ -82,7 +82,7 @@ const verbShapes: Readonly<Record<string, VerbShape>> = {
 /** Every path of one resource, with its subresources, keyed by the URL template. */
 export function resourcePaths(
   resource: OpenApiResource,
-  names: { kind: string; list: string },
+  names: { kind: string; list: string; subresources: ReadonlyMap<string, string> },
   dialect: Dialect,
 ): Json {
   const root = resource.group === '' ? `/api/${resource.version}` : `/apis/${resource.group}/${resource.version}`
