@@ -1,0 +1,267 @@
+import type { Service as ServiceObject } from '../api/kinds.ts'
+import { createApiServer } from '../apiserver/api-server.ts'
+import { schemaCodecs } from '../apiserver/schema-codecs.ts'
+import { loopbackUser } from '../auth/user.ts'
+import { refs } from '../client/client.ts'
+import type { Member } from '../decision/cluster-state.ts'
+import { createDecisionLog } from '../decision/create-decision-log.ts'
+import { openLmdbLogStorage } from '../decision/lmdb-log-storage.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Service } from '../lib/service.ts'
+import { systemClock, systemRandom } from '../lib/system.ts'
+import { createMesh } from '../mesh/libp2p-mesh.ts'
+import { openAuthority } from '../pki/certificate-authority.ts'
+import { issueServerCertificate } from '../pki/certificates.ts'
+import { type Identity } from '../pki/identity-files.ts'
+import { loadIdentity } from '../pki/identity-directory.ts'
+import { inProcessClient } from '../registry/in-process-client.ts'
+import { holdings } from '../registry/service-allocation.ts'
+import { storeInformers } from '../registry/store-informers.ts'
+import { Replicator } from '../replication/replicator.ts'
+import { fieldLayout } from '../schema/field-layout.ts'
+import { loadBuiltinSchemas } from '../schema/graph.ts'
+import { lmdbDisk } from '../store/lmdb-disk.ts'
+import { openStore } from '../store/object-store.ts'
+import { createApi } from './api.ts'
+import { createEventRecorder } from './event-recorder.ts'
+import { lead } from './leader-duties.ts'
+import { createLogger } from './log.ts'
+import { loadMembership, type Membership } from './membership-file.ts'
+import { createNodeServices } from './node-services.ts'
+import { catalogueOpenApi } from '../apiserver/schema-openapi.ts'
+import { agentRoutes } from './routes.ts'
+import { paths, type SettingName, type Settings } from './settings.ts'
+import { createStatusReporter } from './status.ts'
+
+type ReadSettings = (written: Partial<Record<SettingName, string>>) => Settings
+
+/** Runs the agent of this machine until the signal is aborted. Throws when the machine is no member, or cannot start. */
+export async function runAgent(readSettings: ReadSettings, signal: AbortSignal): Promise<void> {
+  const { dataDir } = readSettings({})
+  const identity = await loadIdentity(paths(dataDir).identity)
+  const membership = await loadMembership(paths(dataDir).member)
+  if (!identity || !membership)
+    throw new Error("this machine is no member of a cluster yet: run 'stormo init' or 'stormo join <token>' first")
+  const settings = readSettings(membership.settings)
+  const logger = createLogger(settings.logLevel, settings.nodeName)
+  const services = await composeAgent({ settings, identity, membership, logger })
+  const started: Service[] = []
+  try {
+    for (const service of services) {
+      started.push(service)
+      await service.start()
+      if (signal.aborted) break
+    }
+    logger.info({ api: `https://${settings.advertiseAddress}:${settings.apiPort}` }, 'agent is up')
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve()
+      else signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    logger.info({}, 'agent is stopping')
+  } finally {
+    for (const service of started.toReversed())
+      await service.stop().catch((error: unknown) => logger.error({ error: String(error) }, 'a service did not stop'))
+  }
+}
+
+interface AgentParts {
+  settings: Settings
+  identity: Identity
+  membership: Membership
+  logger: Logger
+}
+
+/** The composition root: builds the real things, and returns them in the order in which they start. */
+async function composeAgent({ settings, identity, membership, logger }: AgentParts): Promise<Service[]> {
+  const clock = systemClock
+  const random = systemRandom
+  const files = paths(settings.dataDir)
+  const { cluster: secrets, node: nodeIdentity } = identity
+  const { config } = membership
+  const self = { node: nodeIdentity.nodeName, peer: nodeIdentity.peerId }
+
+  const mesh = createMesh({
+    identity: Buffer.from(nodeIdentity.privateKey, 'base64'),
+    psk: secrets.swarmKey,
+    nodeName: self.node,
+    listen: [`/ip4/0.0.0.0/tcp/${settings.meshPort}`],
+    clock,
+    random,
+    logger,
+  })
+  const graph = loadBuiltinSchemas()
+  const disk = lmdbDisk({ path: files.store, encryptionKey: Buffer.from(secrets.encryptionKeys[0]!.key, 'base64') })
+  // CRDs come into the layout through the catalogue, which is made on top of the store.
+  let schemaOf: Parameters<typeof fieldLayout>[0] = () => undefined
+  const store = await openStore({
+    disk,
+    clock,
+    random,
+    logger,
+    nodeNumber: membership.self.number,
+    layout: fieldLayout((ref) => schemaOf(ref)),
+  })
+  const informers = storeInformers(store)
+  const replicator = new Replicator({
+    mesh,
+    replica: store,
+    clock,
+    random,
+    logger,
+    onStale: (peer) => logger.error({ peer }, 'this node was away for too long: its state is stale'),
+  })
+  const decisions = createDecisionLog({
+    mesh,
+    storage: openLmdbLogStorage(files.log),
+    sink: store,
+    clock,
+    random,
+    logger,
+    self,
+    inUse: () => heldAddresses(informers.for<ServiceObject>(refs.services).list()),
+    bootstrapPeers: () => membership.members.map((member) => member.peer).filter((peer) => peer !== self.peer),
+  })
+  store.setDecisions(decisions)
+
+  const membershipHandlers = new Set<() => void>()
+  const membershipChanged = (): void => membershipHandlers.forEach((handler) => handler())
+  const meet = (members: readonly Member[]): void => {
+    mesh.setMembers(
+      members
+        .filter((member) => member.peer !== self.peer)
+        .map(({ peer, node, addresses }) => ({ peer, node, addresses })),
+    )
+    replicator.setMembers(members.map((member) => member.peer))
+    membershipChanged()
+  }
+  meet(membership.members)
+  decisions.onMembers(meet)
+  mesh.onLiveness(membershipChanged)
+
+  const api = createApi({ store, informers, decisions, secrets, config, nodeName: self.node, clock, random, logger })
+  schemaOf = (ref) => {
+    const definition = api.catalogue.preferred(ref)
+    const stored = definition && api.catalogue.storage(definition)
+    return stored && ((stored as { schema?: ReturnType<typeof graph.get> }).schema ?? graph.get(stored.schemaName))
+  }
+  const client = inProcessClient(api.registry, loopbackUser, { fieldManager: 'stormo' })
+  const events = (component: string) =>
+    createEventRecorder({ client, clock, random, logger, component, host: self.node })
+  const isAlive = (node: string): boolean | undefined => {
+    if (node === self.node) return true
+    const member = decisions.members().find((one) => one.node === node)
+    return member && mesh.liveness(member.peer).alive
+  }
+  const node = createNodeServices({
+    settings,
+    membership,
+    mesh,
+    decisions,
+    informers,
+    client,
+    events,
+    clock,
+    random,
+    logger,
+    secrets,
+  })
+
+  const authority = await openAuthority(secrets.ca, random)
+  const certificate = await issueServerCertificate(
+    authority,
+    {
+      nodeName: self.node,
+      addresses: [settings.advertiseAddress],
+      clusterDomain: config.clusterDomain,
+      serviceIp: config.kubernetesIp,
+    },
+    clock.nowMs(),
+  )
+  const status = createStatusReporter({
+    mesh,
+    decisions,
+    informers,
+    self: self.node,
+    lagMs: (peer) => replicator.status().peers.find((one) => one.peer === peer)?.lagMs ?? null,
+  })
+  const apiServer = createApiServer({
+    registry: api.registry,
+    codecs: schemaCodecs(graph),
+    authenticate: api.authenticate,
+    authorize: api.authorization.authorize,
+    openapi: catalogueOpenApi(api.catalogue, graph),
+    nodeAccess: node.access,
+    extensions: agentRoutes({
+      decisions,
+      secrets,
+      config,
+      authorize: api.authorization.authorize,
+      status,
+      loadImages: node.loadImages,
+      clock,
+      random,
+    }),
+    // The CA goes along in the chain: a joiner knows it only by its fingerprint.
+    tls: { key: certificate.keyPem, cert: certificate.certPem + secrets.ca.certPem, ca: secrets.ca.certPem },
+    host: '0.0.0.0',
+    port: settings.apiPort,
+    clock,
+    random,
+    log: logger,
+  })
+
+  decisions.onLeadership((term, lost) => {
+    const context = {
+      client,
+      informers,
+      events,
+      clock,
+      random,
+      logger,
+      config,
+      caPem: secrets.ca.certPem,
+      resources: () => collectedResources(api.catalogue.all()),
+      isAlive,
+      members: () => decisions.members(),
+      onMembership(handler: () => void) {
+        membershipHandlers.add(handler)
+        return () => membershipHandlers.delete(handler)
+      },
+    }
+    lead(context, term, lost).catch((error: unknown) => {
+      if (!lost.aborted)
+        logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'the duties of the leader failed')
+    })
+  })
+
+  const diskService: Service = { start: async () => undefined, stop: () => disk.close() }
+  return [diskService, store, mesh, replicator, decisions, apiServer, ...node.services]
+}
+
+/** ClusterIPs and NodePorts that Services hold, as text. */
+function* heldAddresses(services: readonly ServiceObject[]): Iterable<string> {
+  for (const service of services) {
+    const { clusterIps, nodePorts } = holdings(service)
+    yield* clusterIps
+    yield* nodePorts.map(String)
+  }
+}
+
+/** One entry a stored resource, whatever versions it is served in. */
+function collectedResources(
+  definitions: readonly {
+    group: string
+    resource: string
+    kind: string
+    namespaced: boolean
+    verbs: readonly string[]
+    storedAs?: object
+  }[],
+) {
+  const found = new Map<string, { ref: { group: string; resource: string }; kind: string; namespaced: boolean }>()
+  for (const { group, resource, kind, namespaced, verbs, storedAs } of definitions) {
+    if (storedAs || !verbs.includes('watch') || !verbs.includes('delete')) continue
+    found.set(`${group}/${resource}`, { ref: { group, resource }, kind, namespaced })
+  }
+  return [...found.values()]
+}

@@ -1,0 +1,114 @@
+import type { Service as ServiceObject } from '../api/kinds.ts'
+import { errors } from '../api/status-error.ts'
+import { builtInAdmission } from '../admission/built-in.ts'
+import { createAdmissionChain } from '../admission/chain.ts'
+import { createAuthenticator, type Authenticate } from '../auth/authenticator.ts'
+import { createAuthorization, type Authorization } from '../auth/authorizer.ts'
+import { boundLookupFrom } from '../auth/bound-lookup.ts'
+import { createServiceAccountTokens, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
+import { createTokenIssuer } from '../auth/token-request.ts'
+import { refs } from '../client/client.ts'
+import type { Informers } from '../client/informer.ts'
+import type { DecisionLog } from '../decision/decision-log.ts'
+import { builtinResources } from '../kinds/builtin.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import type { ClusterSecrets } from '../pki/cluster-secrets.ts'
+import { openServiceAccountKey } from '../pki/service-account-keys.ts'
+import { createCatalogue, type Catalogue } from '../registry/catalogue.ts'
+import type { ServiceAddresses } from '../registry/ports.ts'
+import { createRegistry, type Registry } from '../registry/registry.ts'
+import { schemaTypeSystem } from '../registry/type-system.ts'
+import { loadBuiltinSchemas, type SchemaGraph } from '../schema/graph.ts'
+import type { Store } from '../store/store.ts'
+import type { ClusterConfig } from './membership-file.ts'
+import { reviewResources } from './review-resources.ts'
+
+export interface ApiParts {
+  store: Store
+  informers: Informers
+  decisions: DecisionLog
+  secrets: ClusterSecrets
+  config: ClusterConfig
+  nodeName: string
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+/** The API of one node without its HTTP face. */
+export interface Api {
+  registry: Registry
+  catalogue: Catalogue
+  graph: SchemaGraph
+  authenticate: Authenticate
+  authorization: Authorization
+  tokens: ServiceAccountTokens
+}
+
+/** Builds the pipeline over the store: catalogue, authentication, authorization, admission, addresses. */
+export function createApi(parts: ApiParts): Api {
+  const { store, informers, secrets, config, clock, random, logger } = parts
+  const graph = loadBuiltinSchemas()
+  const catalogue = createCatalogue(builtinResources(graph))
+  const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`
+  const tokens = createServiceAccountTokens({
+    keys: secrets.serviceAccountKeys.map(openServiceAccountKey),
+    issuer,
+    apiAudiences: [issuer],
+    lookup: boundLookupFrom(informers),
+    clock,
+    random,
+  })
+  const authorization = createAuthorization(informers)
+  const registry = createRegistry({
+    store,
+    catalogue,
+    types: schemaTypeSystem(graph),
+    admission: createAdmissionChain([
+      ...builtInAdmission({ informers, authorize: authorization.authorize, clock, random }),
+      authorization.escalationCheck,
+    ]),
+    authorize: authorization.authorize,
+    addresses: serviceAddresses(parts),
+    issueToken: createTokenIssuer({ tokens, informers }),
+    virtualResources: reviewResources(authorization, tokens),
+    clock,
+    random,
+    log: logger,
+  })
+  const authenticate = createAuthenticator({ caPem: secrets.ca.certPem, tokens, clock })
+  return { registry, catalogue, graph, authenticate, authorization, tokens }
+}
+
+/** Services' addresses from the decision log. */
+function serviceAddresses({ decisions, informers, config, nodeName, logger }: ApiParts): ServiceAddresses {
+  // Taken by the cluster itself when it was made; the Services that bear them are made by its leader.
+  const own = new Set([config.kubernetesIp, config.dnsIp])
+  return {
+    takeClusterIp: () => decisions.takeClusterIp(),
+    takeNodePort: () => decisions.takeNodePort(),
+    returnClusterIp: (ip) => decisions.returnClusterIp(ip),
+    returnNodePort: (port) => decisions.returnNodePort(port),
+    async claim({ clusterIp, nodePort, owner }) {
+      if (clusterIp && own.has(clusterIp)) {
+        const isTaken = informers
+          .for<ServiceObject>(refs.services)
+          .list()
+          .some((service) => service.spec?.clusterIP === clusterIp)
+        if (isTaken) throw errors.alreadyExists(refs.services, clusterIp)
+        return
+      }
+      await decisions.command({ type: 'claim', node: nodeName, clusterIp, nodePort, owner })
+    },
+    async release({ clusterIps, nodePorts }) {
+      // The object is gone already; without a leader now, the next one takes back what nobody uses.
+      await decisions
+        .command(
+          { type: 'release', clusterIps: clusterIps.filter((ip) => !own.has(ip)), nodePorts },
+          { timeoutMs: 500 },
+        )
+        .catch((error: unknown) => logger.debug({ error: String(error) }, 'addresses not released yet'))
+    },
+  }
+}
