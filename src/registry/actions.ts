@@ -1,4 +1,4 @@
-import type { Binding, Pod } from '../api/kinds.ts'
+import type { Binding, Pod, TokenRequest } from '../api/kinds.ts'
 import type { KubeObject } from '../api/object.ts'
 import { errors, fieldErrors } from '../api/status-error.ts'
 import { must } from '../lib/assert.ts'
@@ -114,10 +114,9 @@ export function createActions(registry: RegistryOptions, reader: Reader, writer:
     )
   }
 
-  async function issueToken(context: RequestContext, target: Target, body: KubeObject): Promise<KubeObject> {
+  async function issueToken(target: Target, body: KubeObject): Promise<KubeObject> {
     if (!registry.issueToken) throw errors.unavailable('this server issues no service account tokens')
-    const account = await reader.get({ ...target, subresource: '' })
-    return registry.issueToken(account, body, context)
+    return (await registry.issueToken(target.namespace, target.name, body as TokenRequest)) as KubeObject
   }
 
   return {
@@ -140,7 +139,7 @@ export function createActions(registry: RegistryOptions, reader: Reader, writer:
         case 'eviction':
           return evict(context, named, object, options)
         case 'token':
-          return issueToken(context, named, object)
+          return issueToken(named, object)
         default:
           throw errors.methodNotAllowed('the server does not allow this method on the requested resource')
       }

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../api/object.ts'
 import { errors, isStatus } from '../api/status-error.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
+import { admissionAttributes, passOnWarnings } from './admission-attributes.ts'
 import { convert, type RegistryOptions } from './environment.ts'
 import { checkPreconditions, planDeletion } from './lifecycle.ts'
 import { keyOf } from './metadata.ts'
@@ -89,21 +90,10 @@ export function createDeleter(registry: RegistryOptions, reader: Reader, writer:
     oldObject: KubeObject,
     request: DeleteRequest,
   ): Promise<void> {
-    const admitted = {
-      operation: 'DELETE' as const,
-      definition: storage,
-      subresource: '',
-      namespace: target.namespace,
-      name: target.name,
-      object: undefined,
-      oldObject,
-      user: context.user,
-      dryRun: request.dryRun === true,
-      options: request,
-      warn: (message: string) => context.warn(message),
-    }
+    const admitted = admissionAttributes(context, storage, { ...target, subresource: '' }, 'DELETE', request, oldObject)
     await admission.mutate(admitted)
     await admission.validate(admitted)
+    passOnWarnings(admitted, context)
   }
 
   return {

@@ -1,5 +1,7 @@
 import type { Authorize } from '../api/authorizer.ts'
 import type { KubeObject } from '../api/object.ts'
+import type { AdmissionChain } from '../admission/chain.ts'
+import type { IssueToken } from '../auth/token-request.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
@@ -7,7 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import { apiVersionOf } from './api-version.ts'
 import type { Target } from './options.ts'
-import type { Admission, RequestContext, ServiceAddresses, TokenIssuer, TypeSystem } from './ports.ts'
+import type { RequestContext, ServiceAddresses, TypeSystem } from './ports.ts'
 
 /** Answers a create of something that is never stored (the review kinds). */
 export type VirtualResource = (object: KubeObject, context: RequestContext, target: Target) => Promise<KubeObject>
@@ -17,11 +19,12 @@ export interface RegistryOptions {
   store: Store
   catalogue: Catalogue
   types: TypeSystem
-  admission: Admission
+  admission: AdmissionChain
   authorize: Authorize
   /** Without it Services keep the addresses that their manifests name, and get none. */
   addresses?: ServiceAddresses
-  issueToken?: TokenIssuer
+  /** Answers POST …/serviceaccounts/{name}/token. */
+  issueToken?: IssueToken
   /** By `resource.group`, e.g. `tokenreviews.authentication.k8s.io`. */
   virtualResources?: Readonly<Record<string, VirtualResource>>
   /** Converts by webhook, for CRDs whose strategy says so; others convert in place. */

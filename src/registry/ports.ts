@@ -14,34 +14,6 @@ export interface RequestContext {
   warn(message: string): void
 }
 
-/** What admission sees of a write. `mutate` may alter `object` in place. */
-export interface AdmissionRequest {
-  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
-  readonly definition: ResourceDefinition
-  readonly subresource: string
-  readonly namespace: string
-  readonly name: string
-  object: KubeObject | undefined
-  readonly oldObject: KubeObject | undefined
-  readonly user: UserInfo
-  readonly dryRun: boolean
-  /** The CreateOptions, UpdateOptions or DeleteOptions of the request. */
-  readonly options: object
-  warn(message: string): void
-}
-
-/** Both throw StatusError to refuse. */
-export interface Admission {
-  mutate(request: AdmissionRequest): Promise<void>
-  validate(request: AdmissionRequest): Promise<void>
-}
-
-/** Admits everything as it is; for tests. */
-export const openAdmission: Admission = {
-  mutate: async () => undefined,
-  validate: async () => undefined,
-}
-
 /** What the pipeline needs of the schema graph, by resource definition, so that CRDs and built-ins look alike. */
 export interface TypeSystem {
   /** Untyped value → object without unknown fields, of the right types. Throws StatusError BadRequest. */
@@ -86,10 +58,3 @@ export interface ServiceAddresses {
   claim(what: { clusterIp?: string; nodePort?: number; owner: string }): Promise<void>
   release(what: { clusterIps: string[]; nodePorts: number[] }): Promise<void>
 }
-
-/** POST …/serviceaccounts/{name}/token: fills the status of a TokenRequest. */
-export type TokenIssuer = (
-  serviceAccount: KubeObject,
-  request: KubeObject,
-  context: RequestContext,
-) => Promise<KubeObject>

@@ -8,7 +8,8 @@ import { bumpGeneration, isSame } from './generation.ts'
 import { isFinished } from './lifecycle.ts'
 import { alignWithUrl, generateName, initialMetadata, keepServerMetadata, keyOf } from './metadata.ts'
 import type { Target, WriteOptions } from './options.ts'
-import type { AdmissionRequest, RequestContext } from './ports.ts'
+import { admissionAttributes, passOnWarnings } from './admission-attributes.ts'
+import type { RequestContext } from './ports.ts'
 import { allocateAddresses, carryOverAddresses, holdings, type Allocation } from './service-allocation.ts'
 
 const maxConflictRetries = 5
@@ -86,7 +87,13 @@ export function createWriter(registry: RegistryOptions): Writer {
     const { definition } = target
     const storage = catalogue.storage(definition)
     types.applyDefaults(definition, object)
-    const request = admissionRequest(context, storage, target, 'CREATE', undefined, options)
+    const request = admissionAttributes(
+      context,
+      storage,
+      { ...target, name: object.metadata.name ?? '' },
+      'CREATE',
+      options,
+    )
     request.object = structuredClone(await convert(registry, object, definition, storage))
     await admission.mutate(request)
     const next = request.object
@@ -101,6 +108,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     ])
     for (const warning of storage.strategy.warnings?.(next) ?? []) context.warn(warning)
     await admission.validate(request)
+    passOnWarnings(request, context)
     const key = keyOf(definition, target.namespace, next.metadata.name ?? '')
     if (options.dryRun) {
       if (store.get(key)) throw errors.alreadyExists(definition, key.name)
@@ -179,7 +187,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     alignWithUrl(proposed, target)
     keepServerMetadata(proposed, current)
     types.applyDefaults(definition, proposed)
-    const request = admissionRequest(context, storage, target, 'UPDATE', stored, options)
+    const request = admissionAttributes(context, storage, target, 'UPDATE', options, stored)
     request.object = structuredClone(await convert(registry, proposed, definition, storage))
     await admission.mutate(request)
     const next = request.object
@@ -195,6 +203,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     ])
     for (const warning of strategy.warnings?.(next) ?? []) context.warn(warning)
     await admission.validate(request)
+    passOnWarnings(request, context)
     next.metadata.resourceVersion = stored.metadata.resourceVersion
     if (isSame(next, stored)) return current
     if (options.dryRun) return convert(registry, next, storage, definition)
@@ -288,30 +297,6 @@ function refuseInvalid(
 ): void {
   if (causes.length === 0) return
   throw errors.invalid(definition, object.metadata.name ?? object.metadata.generateName ?? '', causes)
-}
-
-function admissionRequest(
-  context: RequestContext,
-  definition: ResourceDefinition,
-  target: Target,
-  operation: AdmissionRequest['operation'],
-  oldObject: KubeObject | undefined,
-  options: WriteOptions,
-): AdmissionRequest & { object: KubeObject } {
-  return {
-    operation,
-    definition,
-    subresource: target.subresource,
-    namespace: target.namespace,
-    name: target.name,
-    // Set by the caller before admission sees it.
-    object: oldObject as KubeObject,
-    oldObject,
-    user: context.user,
-    dryRun: options.dryRun === true,
-    options,
-    warn: (message) => context.warn(message),
-  }
 }
 
 /**

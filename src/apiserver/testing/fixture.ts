@@ -1,3 +1,4 @@
+import { createAdmissionChain } from '../../admission/chain.ts'
 import type { Authorize } from '../../api/authorizer.ts'
 import type { Authenticate } from '../../auth/authenticator.ts'
 import { silentLogger, type Logger } from '../../lib/log.ts'
@@ -7,7 +8,6 @@ import { createAuthority, openAuthority } from '../../pki/certificate-authority.
 import { issueServerCertificate } from '../../pki/certificates.ts'
 import { createCatalogue, type Catalogue } from '../../registry/catalogue.ts'
 import type { RegistryOptions } from '../../registry/environment.ts'
-import { openAdmission } from '../../registry/ports.ts'
 import { createRegistry, type Registry } from '../../registry/registry.ts'
 import { memoryStore } from '../../registry/testing/memory-store.ts'
 import { schemaTypeSystem } from '../../registry/type-system.ts'
@@ -48,7 +48,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     store,
     catalogue,
     types: schemaTypeSystem(graph),
-    admission: openAdmission,
+    admission: createAdmissionChain([]),
     authorize: allowMasters,
     clock: systemClock,
     random: systemRandom,
