@@ -1,5 +1,8 @@
 import type { CommandDefinition } from '../command.ts'
+import { applyCommand } from './apply.ts'
 import { clusterCommand } from './cluster.ts'
+import { deleteCommand } from './delete.ts'
+import { getCommand } from './get.ts'
 import {
   agentCommand,
   initCommand,
@@ -15,6 +18,9 @@ export const rootCommand: CommandDefinition = {
   name: 'stormo',
   summary: 'Masterless Kubernetes: the same agent on every machine, no control-plane nodes.',
   commands: [
+    applyCommand,
+    deleteCommand,
+    getCommand,
     initCommand,
     joinCommand,
     agentCommand,
