@@ -64,7 +64,7 @@ function readOperation(operation: unknown): Operation {
   if (!isPointer(fields['path'])) throw rejected(`${fields['op']} operation does not apply: invalid path`)
   if ((fields['op'] === 'move' || fields['op'] === 'copy') && !isPointer(fields['from']))
     throw rejected(`${fields['op']} operation does not apply: invalid from`)
-  if (['add', 'replace', 'test'].includes(fields['op']) && !Object.hasOwn(fields, 'value') && fields['op'] !== 'test')
+  if ((fields['op'] === 'add' || fields['op'] === 'replace') && !Object.hasOwn(fields, 'value'))
     throw rejected(`${fields['op']} operation does not apply: missing value`)
   return fields as unknown as Operation
 }

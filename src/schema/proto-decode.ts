@@ -1,5 +1,5 @@
 import { Reader } from 'protobufjs/minimal.js'
-import { isJsonObject, setMember } from './merge-patch.ts'
+import { setMember } from './merge-patch.ts'
 import {
   maxMessageDepth,
   messageOf,
@@ -160,6 +160,6 @@ function decodeSpecial(bytes: Uint8Array, schema: Schema, depth: number): unknow
         ? nested(parts.get(1)!.at(-1))
         : (parts.get(2) ?? []).map((one) => utf8.decode(one as Uint8Array))
     default:
-      return isJsonObject(schema) ? {} : undefined
+      return undefined
   }
 }

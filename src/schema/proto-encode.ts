@@ -1,4 +1,4 @@
-import { Writer } from 'protobufjs/minimal.js'
+import type { Writer } from 'protobufjs/minimal.js'
 import { isJsonObject } from './merge-patch.ts'
 import { maxMessageDepth, messageOf, type ProtoMessage, specialForm, wireType } from './proto-message.ts'
 import { encodeTime } from './proto-time.ts'

@@ -1,4 +1,4 @@
-import { Reader, Writer } from 'protobufjs/minimal.js'
+import { Reader, type Writer } from 'protobufjs/minimal.js'
 
 /** metav1.Time as a protobuf Timestamp: RFC 3339 text, with `decimals` digits of fraction, or undefined for zero. */
 export function decodeTime(bytes: Uint8Array, decimals: 0 | 6): string | undefined {

@@ -55,6 +55,8 @@ function collectMembers(
     collect(value[key], member.schema, member.field, child, `${path}.${key}`, problems)
     const empty = isJsonObject(value[key]) && Object.keys(value[key]).length === 0
     if (!member.field || empty) child.member = true
+    // An empty associative list sets nothing that could be owned.
+    if (!child.member && child.children.size === 0) into.children.delete(`f:${key}`)
   }
 }
 
