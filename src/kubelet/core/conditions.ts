@@ -41,7 +41,6 @@ export function podConditions(input: ConditionInput, now: string): PodCondition[
       status: verdict.status,
       ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
       ...(verdict.message === undefined ? {} : { message: verdict.message }),
-      lastProbeTime: null as unknown as string,
       lastTransitionTime: old?.status === verdict.status && old.lastTransitionTime ? old.lastTransitionTime : now,
     }
   })

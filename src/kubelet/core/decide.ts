@@ -82,19 +82,11 @@ const policyOf = (view: PodView): string => specOf(view).restartPolicy ?? 'Alway
 function decideSandbox({ view, actions }: Plan, sandbox: RuntimeContainer | undefined): void {
   if (view.observed.some((one) => one.role === 'container' && one.state === 'running')) {
     actions.push({ do: 'stop-pod', cause: 'sandbox-changed' })
-  } else if (sandbox === undefined || sandbox.state === 'running' || hasWork(view)) {
+  } else if (!isComplete(view)) {
     // The running sandbox without an address is taken again: its attempt's network is attached once more.
     const again = sandbox?.state === 'running' ? sandbox.attempt : (sandbox?.attempt ?? -1) + 1
     actions.push({ do: 'run-sandbox', attempt: again })
   }
-}
-
-/** Whether any container would still be started. */
-function hasWork(view: PodView): boolean {
-  return specOf(view).containers.some((container) => {
-    const [latest] = instancesOf(view, container.name)
-    return latest === undefined || latest.state !== 'exited' || shouldRestart(policyOf(view), 'app', container, latest)
-  })
 }
 
 function decideContainers(plan: Plan, sandbox: RuntimeContainer): void {

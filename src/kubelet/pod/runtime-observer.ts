@@ -1,0 +1,153 @@
+import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Service } from '../../lib/service.ts'
+import type { ContainerRuntime, RuntimeContainer } from '../../runtime/runtime.ts'
+
+export interface RuntimeObserverOptions {
+  readonly runtime: ContainerRuntime
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Something about this pod's containers has changed. */
+  readonly onChange: (podUid: string) => void
+  /** The runtime answers again, or no more (with the error). */
+  readonly onHealth: (error: Error | undefined) => void
+}
+
+/** What runs on this node, kept current by the runtime's events and listed anew from time to time. */
+export interface RuntimeObserver extends Service {
+  /** Undefined until the runtime has been listed for the first time: nothing may be concluded from absence before. */
+  pods(): ReadonlySet<string> | undefined
+  of(podUid: string): readonly RuntimeContainer[]
+  /** Looks at one container now. */
+  refresh(id: string): Promise<RuntimeContainer | undefined>
+}
+
+const relistMs = 60_000
+/** A first relist soon after the stream opens catches what happened while it was opening. */
+const settleMs = 1_000
+const firstRetryMs = 250
+const lastRetryMs = 10_000
+
+export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeObserver {
+  const { runtime, clock, logger } = options
+  const stopping = new AbortController()
+  const containers = new Map<string, RuntimeContainer>()
+  const inFlight = new Map<string, { again: boolean }>()
+  let listed = false
+  let timer: Timer | undefined
+  let loop: Promise<void> | undefined
+
+  function put(id: string, container: RuntimeContainer | undefined): void {
+    const before = containers.get(id)
+    if (container === undefined) containers.delete(id)
+    else containers.set(id, container)
+    const uids = new Set([before?.pod.uid, container?.pod.uid])
+    if (JSON.stringify(before) === JSON.stringify(container)) return
+    for (const uid of uids) if (uid !== undefined) options.onChange(uid)
+  }
+
+  async function refresh(id: string): Promise<RuntimeContainer | undefined> {
+    const container = await runtime.inspect(id, stopping.signal)
+    put(id, container)
+    return container
+  }
+
+  /** Many events of one container cost one look at a time. */
+  async function touched(id: string): Promise<void> {
+    const current = inFlight.get(id)
+    if (current !== undefined) {
+      current.again = true
+      return
+    }
+    const mine = { again: true }
+    inFlight.set(id, mine)
+    try {
+      while (mine.again && !stopping.signal.aborted) {
+        mine.again = false
+        await refresh(id)
+      }
+    } catch (error) {
+      logger.debug({ error, container: id }, 'container could not be inspected; the next listing will show it')
+    } finally {
+      inFlight.delete(id)
+    }
+  }
+
+  async function relist(): Promise<void> {
+    const found = await runtime.list(stopping.signal)
+    const ids = new Set(found.map((one) => one.id))
+    const uids = new Set(found.map((one) => one.pod.uid))
+    const first = !listed
+    listed = true
+    for (const id of containers.keys()) if (!ids.has(id)) put(id, undefined)
+    for (const container of found) put(container.id, container)
+    if (first) for (const uid of uids) options.onChange(uid)
+  }
+
+  function scheduleRelist(delayMs: number): void {
+    timer?.cancel()
+    timer = clock.after(delayMs, () => {
+      relist()
+        .catch((error: unknown) => logger.debug({ error }, 'containers could not be listed'))
+        .finally(() => {
+          if (!stopping.signal.aborted) scheduleRelist(relistMs)
+        })
+    })
+  }
+
+  async function watch(): Promise<void> {
+    let retryMs = firstRetryMs
+    while (!stopping.signal.aborted) {
+      try {
+        const events = runtime.events(stopping.signal)
+        const iterator = events[Symbol.asyncIterator]()
+        let next = iterator.next()
+        // The answer is awaited below; a failure before that must not be an unhandled rejection.
+        next.catch(() => {})
+        await relist()
+        scheduleRelist(settleMs)
+        options.onHealth(undefined)
+        retryMs = firstRetryMs
+        for (let event = await next; !event.done; event = await next) {
+          void touched(event.value.containerId)
+          next = iterator.next()
+        }
+      } catch (error) {
+        if (stopping.signal.aborted) return
+        options.onHealth(error as Error)
+        logger.warn({ error: (error as Error).message, retryMs }, 'container runtime does not answer')
+      }
+      timer?.cancel()
+      await pause(retryMs)
+      retryMs = Math.min(retryMs * 2, lastRetryMs)
+    }
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wait = clock.after(ms, resolve)
+      stopping.signal.addEventListener(
+        'abort',
+        () => {
+          wait.cancel()
+          resolve()
+        },
+        { once: true },
+      )
+    })
+  }
+
+  return {
+    async start() {
+      loop = watch()
+    },
+    async stop() {
+      stopping.abort()
+      timer?.cancel()
+      await loop
+    },
+    pods: () => (listed ? new Set([...containers.values()].map((one) => one.pod.uid)) : undefined),
+    of: (podUid) => [...containers.values()].filter((one) => one.pod.uid === podUid),
+    refresh,
+  }
+}

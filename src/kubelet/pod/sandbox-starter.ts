@@ -1,0 +1,99 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import type { Pod } from '../../api/kinds.ts'
+import type { RuntimeContainer } from '../../runtime/runtime.ts'
+import type { HostPort } from '../options.ts'
+import { podPaths } from '../volumes/pod-paths.ts'
+import { setHostname } from './hostname.ts'
+import { etcHosts, formatResolvConf, podHostname, podResolver } from './name-resolution.ts'
+import { runtimeHandler, type PodContext } from './pod-context.ts'
+
+/** Runs the pod's sandbox (or takes the one that runs), gives it its network and writes the files that name it. */
+export async function startSandbox(
+  context: PodContext,
+  pod: Pod,
+  attempt: number,
+  running: RuntimeContainer | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { options, podIps } = context
+  const { uid = '', name = '', namespace = '' } = pod.metadata
+  const hostname = podHostname(pod, options.clusterDomain, context.nodeHostname)
+  const sandbox = running ?? (await newSandbox(context, pod, attempt, hostname.hostname, signal))
+  if (!pod.spec?.hostNetwork) {
+    const { ip } = await options.podNetwork.attach({
+      podUid: uid,
+      pid: sandbox.pid,
+      namespace,
+      name,
+      hostPorts: hostPorts(pod),
+    })
+    podIps.set(uid, ip)
+  }
+  await writeIdentity(context, pod)
+  await context.observer.refresh(sandbox.id)
+}
+
+async function newSandbox(
+  context: PodContext,
+  pod: Pod,
+  attempt: number,
+  hostname: string,
+  signal: AbortSignal,
+): Promise<RuntimeContainer> {
+  const { spec = { containers: [] }, metadata } = pod
+  const sysctls = Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value]))
+  const sandbox = await context.options.runtime.runSandbox(
+    {
+      pod: { name: metadata.name ?? '', namespace: metadata.namespace ?? '', uid: metadata.uid ?? '' },
+      attempt,
+      hostname,
+      hostNetwork: spec.hostNetwork === true,
+      hostPid: spec.hostPID === true,
+      hostIpc: spec.hostIPC === true,
+      sysctls,
+      handler: runtimeHandler(context.options.informers, pod),
+      needsIdentity: needsIdentity(pod),
+    },
+    signal,
+  )
+  if (sandbox.pooled) await setHostname(sandbox.pid, hostname)
+  return sandbox
+}
+
+/** Pods whose name is told to others before they start must find it from their first instruction on. */
+function needsIdentity(pod: Pod): boolean {
+  const { hostname, subdomain, setHostnameAsFQDN, hostnameOverride } = pod.spec ?? {}
+  const owners = pod.metadata.ownerReferences ?? []
+  return (
+    Boolean(hostname || subdomain || setHostnameAsFQDN || hostnameOverride) ||
+    owners.some((one) => one.kind === 'StatefulSet')
+  )
+}
+
+/** /etc/hosts, /etc/resolv.conf and /etc/hostname of the pod's containers. */
+export async function writeIdentity(context: PodContext, pod: Pod): Promise<void> {
+  const { options } = context
+  const paths = podPaths(options.dataDir, pod.metadata.uid ?? '')
+  const hostname = podHostname(pod, options.clusterDomain, context.nodeHostname)
+  const cluster = { dns: options.clusterDns, domain: options.clusterDomain }
+  const resolver = podResolver(pod, cluster, await context.nodeResolver())
+  const ip = context.podIps.get(pod.metadata.uid ?? '') ?? options.nodeIp
+  const nodeHosts = pod.spec?.hostNetwork ? await context.nodeHosts() : ''
+  await mkdir(paths.root, { recursive: true, mode: 0o750 })
+  await writeFile(paths.etcHosts, etcHosts(pod, hostname, ip, nodeHosts), { mode: 0o644 })
+  await writeFile(paths.resolvConf, formatResolvConf(resolver), { mode: 0o644 })
+  await writeFile(paths.hostname, `${hostname.hostname}\n`, { mode: 0o644 })
+}
+
+function hostPorts(pod: Pod): HostPort[] {
+  const all = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]
+  return all
+    .flatMap((container) => container.ports ?? [])
+    .filter((port) => port.hostPort)
+    .map((port) => ({
+      hostIp: port.hostIP ?? '',
+      hostPort: port.hostPort ?? 0,
+      containerPort: port.containerPort,
+      protocol: (port.protocol ?? 'TCP') as HostPort['protocol'],
+    }))
+}
