@@ -74,11 +74,14 @@ export function onAppendReply(state: RaftState, message: MessageOf<'append-reply
     return
   }
   const news = acknowledge(progress, message.index)
-  if (progress.mode === 'probe' || (progress.mode === 'snapshot' && progress.match >= state.log.base.index)) {
+  const agreed = progress.mode === 'probe' || (progress.mode === 'snapshot' && progress.match >= state.log.base.index)
+  if (agreed) {
     progress.mode = 'replicate'
     progress.next = progress.match + 1
   }
   if (news && advanceCommit(state)) announceCommit(state)
+  // While it was paused it may have missed what was committed.
+  else if (agreed) sendAppend(state, message.from, true)
   while (sendAppend(state, message.from, false));
   handOverIfCaughtUp(state)
 }

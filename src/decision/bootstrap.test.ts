@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import { forceRecover, initCluster } from './bootstrap.ts'
+import { createMemoryLogStorage } from './memory-log-storage.ts'
+import { create, DecisionCluster } from './testing/decision-cluster.ts'
+
+const member = { node: 'n1', peer: 'p1', addresses: [], apiUrl: 'https://n1:6443', zone: '' }
+
+describe('a new cluster', () => {
+  test('has one member, number 1, which is the voter', async () => {
+    const first = await initCluster(createMemoryLogStorage(), member)
+    expect(first).toMatchObject({ number: 1, incarnation: 1, role: 'voter', podCidr: '10.244.0.0/24' })
+  })
+
+  test('is not made where there is one already', async () => {
+    const storage = createMemoryLogStorage()
+    await initCluster(storage, member)
+    await expect(initCluster(storage, member)).rejects.toThrow(/already belongs to a cluster/)
+  })
+
+  test('a joiner learns the ranges of the cluster', async () => {
+    const cluster = await DecisionCluster.of(3)
+    expect(cluster.node('n3').log.members()).toMatchObject([{ number: 1 }, { number: 2 }, { number: 3 }])
+  })
+})
+
+describe('forced recovery', () => {
+  test('there must be something to recover, and this node must be part of it', async () => {
+    const storage = createMemoryLogStorage()
+    await expect(forceRecover(storage, { node: 'n1', peer: 'p1' })).rejects.toThrow(/nothing to recover/)
+    await initCluster(storage, member)
+    await expect(forceRecover(storage, { node: 'n2', peer: 'p2' })).rejects.toThrow(/not a member/)
+  })
+
+  test('one survivor goes on as a new generation; who comes back takes it over, with what it had void', async () => {
+    const cluster = await DecisionCluster.of(3)
+    await cluster.run(cluster.node('n1').log.propose(create('kept', 'u1'), {}))
+    await cluster.settle()
+    const survivor = cluster.node('n1')
+    cluster.kill('n1')
+    // Decided by the others alone: void after the recovery.
+    await cluster.run(cluster.node('n2').log.propose(create('void', 'u2'), {}), 10_000)
+    cluster.kill('n2')
+    cluster.kill('n3')
+    const recovered = await cluster.run(forceRecover(survivor.storage, { node: 'n1', peer: survivor.peer }))
+    expect(recovered).toMatchObject({ generation: 2, members: [{ node: 'n1', role: 'voter' }, {}, {}] })
+    await cluster.start('n1')
+    await cluster.run(survivor.log.propose(create('new', 'u3'), {}))
+    // The old majority comes back as such: it must not go on by itself for long.
+    await cluster.start('n2')
+    await cluster.start('n3')
+    await cluster.clock.pass(15_000)
+    await cluster.settle()
+    for (const node of cluster.up) {
+      expect(node.log.status().generation).toBe(2)
+      expect(node.log.status().leader).toBe(cluster.leader?.name)
+    }
+    for (const name of ['n2', 'n3']) {
+      cluster.kill(name)
+      await cluster.start(name)
+    }
+    await cluster.settle()
+    for (const node of cluster.up) expect([...node.sink.objects.keys()].toSorted()).toEqual(['u1', 'u3'])
+  })
+})
