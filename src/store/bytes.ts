@@ -8,8 +8,13 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Builds a message out of varints, byte strings and UTF-8 text, the last two preceded by their length. */
 export class ByteWriter {
-  #bytes = new Uint8Array(256)
+  #bytes: Uint8Array<ArrayBuffer>
   #length = 0
+
+  /** `expectedBytes` spares growing. */
+  constructor(expectedBytes = 256) {
+    this.#bytes = new Uint8Array(expectedBytes)
+  }
 
   get length(): number {
     return this.#length

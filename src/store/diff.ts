@@ -2,23 +2,11 @@ import type { GroupResource } from '../api/object.ts'
 import type { FieldPath, FieldValue } from './decided.ts'
 import { isBelow, isMetadataPath, isStatusPath } from './field-path.ts'
 import type { Fields } from './flatten.ts'
+import { sameValue } from './same-value.ts'
 import type { Leaf } from './unflatten.ts'
 
 /** What a write changes: path → new value, null to remove. */
 export type FieldChanges = Map<FieldPath, FieldValue | null>
-
-/** JSON equality; key order does not count. */
-export function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) !== Array.isArray(b)) return false
-  const [keysA, keysB] = [Object.keys(a), Object.keys(b)]
-  if (keysA.length !== keysB.length) return false
-  return keysA.every(
-    (key) =>
-      Object.hasOwn(b, key) && sameValue((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]),
-  )
-}
 
 /** The fields in which `object` differs from what its writer had read. */
 export function changesBetween(base: Fields, object: Fields): FieldChanges {

@@ -11,9 +11,22 @@ export type Segment =
 
 const plainName = /^[A-Za-z_][\w-]*$/
 
+/** Field names are few; map keys are many, and looked at once. */
+const plainNames = new Map<string, boolean>()
+
+function isPlain(name: string): boolean {
+  let plain = plainNames.get(name)
+  if (plain === undefined) {
+    plain = plainName.test(name)
+    if (plainNames.size >= parsedLimit) plainNames.clear()
+    plainNames.set(name, plain)
+  }
+  return plain
+}
+
 /** Appends an object's or a map's key: `spec.replicas`, `metadata.labels["app.kubernetes.io/name"]`. */
 export function fieldPath(parent: FieldPath, name: string): FieldPath {
-  if (!plainName.test(name)) return `${parent}[${JSON.stringify(name)}]`
+  if (!isPlain(name)) return `${parent}[${JSON.stringify(name)}]`
   return parent === '' ? name : `${parent}.${name}`
 }
 

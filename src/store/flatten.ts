@@ -1,6 +1,7 @@
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import type { FieldPath, FieldValue } from './decided.ts'
 import { fieldPath, orderPath, selectorOf } from './field-path.ts'
+import { sameValue } from './same-value.ts'
 import type { FieldLayout } from './store.ts'
 
 /** An object as leaves: path → value. Never holds null or undefined. */
@@ -25,6 +26,34 @@ export function flatten(ref: GroupResource, object: KubeObject, layout: FieldLay
     else flattenValue({ ref, layout, fields, depth: Infinity }, fieldPath('', name), [name], value)
   }
   return fields
+}
+
+/**
+ * The flat forms of two states of an object, without the sections (top-level fields, and those of metadata) that are
+ * the same in both: comparing whole sections costs a tenth of flattening them.
+ */
+export function flattenDifferences(
+  ref: GroupResource,
+  base: KubeObject,
+  object: KubeObject,
+  layout: FieldLayout,
+): [Fields, Fields] {
+  const [left, right] = withoutSame({ ...base }, { ...object })
+  if (left.metadata && right.metadata) {
+    const [leftMetadata, rightMetadata] = withoutSame({ ...left.metadata }, { ...right.metadata })
+    left.metadata = leftMetadata
+    right.metadata = rightMetadata
+  }
+  return [flatten(ref, left, layout), flatten(ref, right, layout)]
+}
+
+function withoutSame<T extends object>(a: T, b: T): [T, T] {
+  for (const name of Object.keys(a) as (keyof T)[]) {
+    if (!sameValue(a[name], b[name])) continue
+    delete a[name]
+    delete b[name]
+  }
+  return [a, b]
 }
 
 interface Walk {

@@ -6,11 +6,12 @@ import type { Service } from '../lib/service.ts'
 import { CommitQueue } from './commit-queue.ts'
 import type { Conflict } from './conflict.ts'
 import type { DecidedObject, DecidedSink, DecidedSource, ObjectEntry, ObjectProposal } from './decided.ts'
-import { changesBetween, effectiveChanges, sameValue } from './diff.ts'
+import { changesBetween, effectiveChanges } from './diff.ts'
+import { sameValue } from './same-value.ts'
 import type { DigestTable } from './digest.ts'
 import type { Disk } from './disk.ts'
 import { mergeUpdate, openDocument, readDocument } from './document.ts'
-import { flatten } from './flatten.ts'
+import { flatten, flattenDifferences } from './flatten.ts'
 import { History } from './history.ts'
 import { Incarnations, type NameClash } from './incarnations.ts'
 import { judgeProposal, modifiedText, versionOf } from './judge.ts'
@@ -261,9 +262,9 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     const document = view.document ? { document: view.document.encoded } : {}
     if (op === 'delete') return { op, key, uid, fields: {}, ...precondition, ...document }
 
-    const base = flatten(key, write.base, this.#options.layout)
+    const [base, wanted] = flattenDifferences(key, write.base, write.object, this.#options.layout)
     const leaves = mergedLeaves(content, view.decided)
-    const changes = effectiveChanges(changesBetween(base, flatten(key, write.object, this.#options.layout)), leaves)
+    const changes = effectiveChanges(changesBetween(base, wanted), leaves)
     if (changes.size === 0) return undefined
     const was: NonNullable<ObjectProposal['was']> = {}
     for (const path of changes.keys()) {

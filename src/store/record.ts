@@ -23,7 +23,7 @@ export const metaPrefix = 'm/'
 
 /** Version, then CRC-32 of the payload, then the payload: what a bad sector changed is never served. */
 function seal(payload: Uint8Array): Uint8Array {
-  return new ByteWriter().uint(diskFormat).uint32(crc32(payload)).raw(payload).done()
+  return new ByteWriter(payload.length + 16).uint(diskFormat).uint32(crc32(payload)).raw(payload).done()
 }
 
 /** Throws MalformedBytes when the record is not what was written. */
@@ -38,7 +38,7 @@ function unseal(record: Uint8Array): ByteReader {
 }
 
 export function encodeDocumentRecord(state: DocumentState): Uint8Array {
-  const writer = new ByteWriter().text(keyString(state.key)).text(state.uid)
+  const writer = new ByteWriter(state.encoded.length + 512).text(keyString(state.key)).text(state.uid)
   writer.uint32(state.digest.hi).uint32(state.digest.lo).text(state.newest)
   writer.text(state.created?.stamp ?? '')
   writer.uint(state.created?.replaces.length ?? 0)

@@ -1,7 +1,7 @@
 import { keyString, type KubeObject, type ObjectKey } from '../api/object.ts'
 import { errors, StatusError } from '../api/status-error.ts'
 import type { FieldPath } from './decided.ts'
-import { changesBetween, effectiveChanges, raisesGeneration, type FieldChanges } from './diff.ts'
+import { changesBetween, effectiveChanges, raisesGeneration } from './diff.ts'
 import { sameDigest } from './digest.ts'
 import {
   changeDocument,
@@ -15,7 +15,7 @@ import {
   type DocumentContent,
   type DocumentState,
 } from './document.ts'
-import { flatten } from './flatten.ts'
+import { flatten, flattenDifferences } from './flatten.ts'
 import type { Incarnation, Incarnations } from './incarnations.ts'
 import type { Tombstone } from './record.ts'
 import type { Change } from './replica.ts'
@@ -80,10 +80,9 @@ export function stageCreate(
   for (const tombstone of staging.tombstones.values()) {
     if (keyString(tombstone.key) === keyString(key)) replaces.push(tombstone.uid)
   }
-  const changes: FieldChanges = new Map(flatten(key, object, context.layout))
+  const fields = flatten(key, object, context.layout)
   const update = changeDocument(document, () => {
-    writeCreation(document, context.writer, moment, replaces)
-    writeFields(document, { writer: context.writer, moment, changes, raisesGeneration: false, isOwn: () => false })
+    writeCreation(document, { writer: context.writer, moment, replaces, fields })
   })
   const content = readDocument(uid, document)
   const state = closeDocument(key, uid, document, content)
@@ -101,8 +100,7 @@ export function stageUpdate(
 ): void {
   const { key, uid } = write
   if (standingUid(context, staging, key) !== uid) throw errors.notFound(key, key.name)
-  const base = flatten(key, write.base, context.layout)
-  const asked = changesBetween(base, flatten(key, write.object, context.layout))
+  const asked = changesBetween(...flattenDifferences(key, write.base, write.object, context.layout))
   if (asked.size === 0) return
   const present = documentOf(context, staging, uid)
   const document = openDocument(present?.encoded)
