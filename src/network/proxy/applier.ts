@@ -1,10 +1,8 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
-import type { exec as runProgram } from '../../lib/exec.ts'
+import type { Exec } from '../exec.ts'
 import type { Logger } from '../../lib/log.ts'
 import { findDrift, type Drift } from './audit.ts'
 import type { Ruleset } from './ruleset.ts'
-
-export type Exec = typeof runProgram
 
 /** Changes that arrive together go to the kernel together. */
 const gatherMs = 20

@@ -1,5 +1,5 @@
 import type { Contribution } from './contribution.ts'
-import type { Exec } from './applier.ts'
+import type { Exec } from '../exec.ts'
 
 /** `address port` of each endpoint to which a contribution sends UDP. */
 export function udpBackends(contribution: Contribution | undefined): Set<string> {

@@ -1,0 +1,146 @@
+import dnsPacket, { type Answer as WireRecord, type DecodedPacket } from 'dns-packet'
+import type { Random } from '../../lib/clock.ts'
+import { rcodeOf, type Forwarder } from './forwarder.ts'
+import { encodeMessage } from './message.ts'
+import { resolve, type ZoneRecord, type ZoneConfig } from './resolve.ts'
+import type { ZoneView } from './zone-view.ts'
+
+/** UDP answers without EDNS (RFC 1035), and the most we send with it: what passes any path unfragmented. */
+const plainUdpSize = 512
+const largestUdpSize = 1_232
+
+const rcodes = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
+type Rcode = keyof typeof rcodes
+
+export interface AnsweringOptions {
+  view: ZoneView
+  config: ZoneConfig
+  forwarder: Forwarder
+  random: Random
+}
+
+interface Reply {
+  rcode: Rcode
+  authoritative: boolean
+  answers: WireRecord[]
+  authorities: WireRecord[]
+  additionals: WireRecord[]
+}
+
+const empty = { answers: [], authorities: [], additionals: [] }
+
+/** Answers one message as it came from the wire; undefined when it deserves none (not a query). */
+export async function answerMessage(
+  message: Buffer,
+  transport: 'udp' | 'tcp',
+  options: AnsweringOptions,
+): Promise<Buffer | undefined> {
+  let query: DecodedPacket
+  try {
+    query = dnsPacket.decode(message)
+  } catch {
+    return message.length < 12 ? undefined : malformed(message)
+  }
+  if (query.type !== 'query') return undefined
+  const question = query.questions?.[0]
+  const reply: Reply =
+    opcodeOf(message) !== 0
+      ? { ...empty, rcode: 'NOTIMP', authoritative: false }
+      : !question || query.questions?.length !== 1
+        ? { ...empty, rcode: 'FORMERR', authoritative: false }
+        : await replyTo({ name: question.name, type: question.type }, options)
+  return encode(query, reply, transport)
+}
+
+async function replyTo(question: { name: string; type: string }, options: AnsweringOptions): Promise<Reply> {
+  const found = resolve(question, options.view, options.config)
+  switch (found.kind) {
+    case 'answer':
+      return {
+        rcode: found.rcode,
+        authoritative: true,
+        answers: rotate(found.answers, options.random).map(toWire),
+        authorities: found.authorities.map(toWire),
+        additionals: found.additionals.map(toWire),
+      }
+    case 'alias': {
+      const answers = found.answers.map(toWire)
+      const inside = resolve({ name: found.target, type: question.type }, options.view, options.config)
+      if (inside.kind === 'answer') answers.push(...inside.answers.map(toWire))
+      else {
+        const outside = await options.forwarder.ask({ name: found.target, type: question.type })
+        answers.push(...(outside?.answers ?? []))
+      }
+      return { ...empty, rcode: 'NOERROR', authoritative: true, answers }
+    }
+    case 'forward':
+      return forward(question, options)
+  }
+}
+
+async function forward(question: { name: string; type: string }, { forwarder }: AnsweringOptions): Promise<Reply> {
+  // With nobody to ask, the cluster is all there is. SERVFAIL would make resolvers ask again for seconds.
+  if (!forwarder.reachable) return { ...empty, rcode: 'NXDOMAIN', authoritative: false }
+  const answer = await forwarder.ask(question)
+  if (!answer) return { ...empty, rcode: 'SERVFAIL', authoritative: false }
+  const rcode = rcodeOf(answer)
+  return {
+    rcode: Object.hasOwn(rcodes, rcode) ? (rcode as Rcode) : 'SERVFAIL',
+    authoritative: false,
+    answers: answer.answers ?? [],
+    authorities: answer.authorities ?? [],
+    additionals: (answer.additionals ?? []).filter((record) => record.type !== 'OPT'),
+  }
+}
+
+/** Many clients take the first address: each answer begins with another. */
+function rotate<T>(records: readonly T[], random: Random): T[] {
+  const start = Math.floor(random.next() * records.length)
+  return [...records.slice(start), ...records.slice(0, start)]
+}
+
+const toWire = (record: ZoneRecord): WireRecord => ({ ...record, class: 'IN' }) as WireRecord
+
+function encode(query: DecodedPacket, reply: Reply, transport: 'udp' | 'tcp'): Buffer {
+  const edns = query.additionals?.find((record) => record.type === 'OPT')
+  const opt: WireRecord[] = edns
+    ? [
+        {
+          type: 'OPT',
+          name: '.',
+          udpPayloadSize: largestUdpSize,
+          extendedRcode: 0,
+          ednsVersion: 0,
+          flags: 0,
+          flag_do: false,
+          options: [],
+        },
+      ]
+    : []
+  const flags =
+    (reply.authoritative ? dnsPacket.AUTHORITATIVE_ANSWER : 0) |
+    (query.flag_rd ? dnsPacket.RECURSION_DESIRED : 0) |
+    dnsPacket.RECURSION_AVAILABLE |
+    rcodes[reply.rcode]
+  const base = { id: query.id, questions: query.questions ?? [] }
+  const whole = encodeMessage({ ...base, flags, ...reply, additionals: [...reply.additionals, ...opt] })
+  if (transport === 'tcp') return whole
+  const asked = edns?.type === 'OPT' ? edns.udpPayloadSize : plainUdpSize
+  const limit = Math.max(plainUdpSize, Math.min(asked, largestUdpSize))
+  if (whole.length <= limit) return whole
+  // Additional records are a courtesy; without them it may fit.
+  const bare = encodeMessage({ ...base, flags, ...reply, additionals: opt })
+  if (bare.length <= limit) return bare
+  return encodeMessage({ ...base, ...empty, flags: flags | dnsPacket.TRUNCATED_RESPONSE, additionals: opt })
+}
+
+/** 0 is a standard query; dns-packet's types leave it out. */
+const opcodeOf = (message: Buffer): number => ((message[2] ?? 0) >> 3) & 15
+
+/** FORMERR with the asker's id: all that can be said to a message that cannot be read. */
+function malformed(message: Buffer): Buffer {
+  const header = Buffer.alloc(12)
+  message.copy(header, 0, 0, 2)
+  header.writeUInt16BE(0x8000 | rcodes.FORMERR, 2)
+  return header
+}

@@ -1,0 +1,181 @@
+import { readFile } from 'node:fs/promises'
+import { refs } from '../client/client.ts'
+import type { EventRecorder } from '../client/events.ts'
+import type { Informers } from '../client/informer.ts'
+import type { Node } from '../api/kinds.ts'
+import type { Clock, Random } from '../lib/clock.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Service } from '../lib/service.ts'
+import { createForwarder, upstreamsOf } from './dns/forwarder.ts'
+import { createDnsServer } from './dns/dns-server.ts'
+import { createZoneView } from './dns/zone-view.ts'
+import type { Exec } from './exec.ts'
+import { containsAddress, parseCidr, parseIpv4 } from './ipv4.ts'
+import { createNodeRoutes, tunnelOverheadBytes } from './pod-network/node-routes.ts'
+import { createPodNetwork, gatewayOf, linkMtu, type Attachment } from './pod-network/pod-network.ts'
+import type { Backend } from './pod-network/route-plan.ts'
+import { createServiceProxy } from './proxy/service-proxy.ts'
+
+export interface NetworkOptions {
+  nodeName: string
+  /** This machine's address, at which other nodes reach it and its API server listens. */
+  nodeIp: string
+  /** This node's pod range. */
+  podCidr: string
+  /** All nodes' pod ranges. */
+  clusterCidr: string
+  serviceCidr: string
+  /** Such as `cluster.local`. */
+  clusterDomain: string
+  /** The service address of DNS, such as 10.96.0.10; answered by this node itself. */
+  dnsIp: string
+  /** Bridge of the pods; default `stormo0`. At most 14 characters. */
+  bridge?: string
+  /** nft table of family ip; default `stormo`. */
+  table?: string
+  /** Default `auto`: host-gw to nodes on the same link, vxlan to the others. */
+  backend?: Backend | 'auto'
+  /** Default: that of the interface with `nodeIp`, less the tunnel's headers when every peer is reached through it. */
+  mtu?: number
+  /** Where upstream DNS servers are named; default /etc/resolv.conf. */
+  resolvConf?: string
+  informers: Informers
+  events: EventRecorder
+  exec: Exec
+  clock: Clock
+  random: Random
+  logger: Logger
+}
+
+/** What the kubelet asks of the pod network. */
+export interface PodNetwork {
+  /** `pid`: the sandbox's first process. Level-triggered: attaching what is attached returns the same address. */
+  attach(input: { readonly podUid: string; readonly pid: number }): Promise<{ ip: string }>
+  detach(podUid: string): Promise<void>
+  list(): Promise<readonly Attachment[]>
+}
+
+export interface Network extends Service {
+  readonly pods: PodNetwork
+  /** Whether default/kubernetes leads to this node's API server; set it false while that is not serving. */
+  setLocalApiServer(up: boolean): void
+  /** Resolves when the kernel has the service rules of everything that changed before the call. */
+  flush(): Promise<void>
+  /** Compares the kernel's service rules with what they should be, and repairs. Returns the differences found. */
+  audit(): Promise<readonly string[]>
+  /** Removes every rule, route and link that this network made. Only when stopped. */
+  reset(): Promise<void>
+}
+
+/**
+ * The network of one node: its pods' links and addresses, routes to other nodes' pods, service rules, DNS. Stopping
+ * leaves all of the kernel's part in place, so that connections outlive a restart of the agent; `reset` removes it.
+ */
+export async function createNetwork(options: NetworkOptions): Promise<Network> {
+  const { informers, exec, clock, random, nodeName, nodeIp, podCidr, clusterCidr, serviceCidr } = options
+  const logger = options.logger.child({ component: 'network' })
+  const bridge = options.bridge ?? 'stormo0'
+  const backend = options.backend ?? 'auto'
+  const underlayMtu = await linkMtu(exec, nodeIp)
+  const mtu = options.mtu ?? (backend === 'vxlan' ? underlayMtu - tunnelOverheadBytes : underlayMtu)
+  const gateway = gatewayOf(podCidr)
+  const base = { exec, clock, logger, informers, nodeName }
+
+  const podNetwork = createPodNetwork({ podCidr, bridge, mtu, exec, logger })
+  const routes = createNodeRoutes({
+    ...base,
+    nodeIp,
+    podCidr,
+    clusterCidr,
+    serviceCidr,
+    bridge,
+    backend,
+    mtu: underlayMtu,
+  })
+  const proxy = createServiceProxy({
+    ...base,
+    nodeIp,
+    table: options.table ?? 'stormo',
+    ranges: { clusterCidr, podCidr, serviceCidr },
+    pinned: (['udp', 'tcp'] as const).map((proto) => ({
+      ip: options.dnsIp,
+      proto,
+      port: 53,
+      to: { address: gateway, port: 53 },
+    })),
+    onDrift(drift) {
+      logger.warn({ drift }, 'somebody changed the service rules; they have been put right')
+      const uid = informers.for<Node>(refs.nodes).get('', nodeName)?.metadata.uid ?? nodeName
+      options.events.event(
+        { apiVersion: 'v1', kind: 'Node', name: nodeName, uid },
+        'Warning',
+        'ServiceRulesRepaired',
+        `The kernel's service rules differed from the cluster's state and were restored: ${drift.join('; ')}`,
+      )
+    },
+  })
+  const view = createZoneView(informers)
+  const forwarder = createForwarder({
+    upstreams: upstreamsOf(await readText(options.resolvConf ?? '/etc/resolv.conf'), [gateway, options.dnsIp]),
+    clock,
+    random,
+  })
+  const ownRanges = [clusterCidr, serviceCidr].map(parseCidr).filter((range) => range !== undefined)
+  const dns = createDnsServer({
+    address: gateway,
+    port: 53,
+    view,
+    forwarder,
+    random,
+    clock,
+    logger,
+    config: {
+      domain: options.clusterDomain,
+      ownsAddress(text) {
+        const address = parseIpv4(text)
+        return address !== undefined && ownRanges.some((range) => containsAddress(range, address))
+      },
+    },
+  })
+
+  let state: 'new' | 'running' | 'stopped' = 'new'
+  return {
+    pods: podNetwork,
+    setLocalApiServer: (up) => proxy.setLocalApiServer(up),
+    flush: () => proxy.flush(),
+    audit: () => proxy.audit(),
+    async start() {
+      if (state !== 'new') throw new Error('a network is started once')
+      state = 'running'
+      // The rules that keep virtual addresses inside come before the first route to them.
+      await proxy.start()
+      await podNetwork.start()
+      await routes.start()
+      await dns.start()
+      logger.info({ bridge, podCidr, mtu, backend }, 'network is up')
+    },
+    async stop() {
+      if (state === 'stopped') return
+      state = 'stopped'
+      await dns.stop()
+      view.close()
+      forwarder.close()
+      await routes.stop()
+      await proxy.stop()
+    },
+    async reset() {
+      await routes.remove()
+      await podNetwork.remove()
+      await proxy.remove()
+    },
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch {
+    // No file, no upstream: the cluster's own names are all there is.
+    return ''
+  }
+}

@@ -1,0 +1,171 @@
+import type { Node } from '../../api/kinds.ts'
+import { refs } from '../../client/client.ts'
+import type { Informers } from '../../client/informer.ts'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Service } from '../../lib/service.ts'
+import type { Exec } from '../exec.ts'
+import { parseCidr } from '../ipv4.ts'
+import { createIpCommand } from './ip-command.ts'
+import { peerNodes, planRoutes, tunnelMac, type Backend, type PeerNode, type RoutePlan } from './route-plan.ts'
+
+/** Marks our routes in the kernel's tables (RTA_PROTOCOL), so that others' are never touched. */
+export const routeProtocol = '117'
+/** Least preferred: what no other route covers. */
+const lastMetric = '4278198272'
+const tunnelId = '4096'
+const tunnelPort = '8472'
+/** Outer Ethernet, IPv4, UDP and VXLAN headers. */
+export const tunnelOverheadBytes = 50
+
+const gatherMs = 20
+const resyncIntervalMs = 60_000
+const retryMs = 2_000
+
+export interface NodeRoutesOptions {
+  nodeName: string
+  nodeIp: string
+  /** This node's pod range, from which its end of the tunnel is named. */
+  podCidr: string
+  clusterCidr: string
+  serviceCidr: string
+  /** Bridge of the pods. */
+  bridge: string
+  /** `auto`: host-gw to nodes on the same link, vxlan to the others. */
+  backend: Backend | 'auto'
+  mtu: number
+  informers: Informers
+  exec: Exec
+  clock: Clock
+  logger: Logger
+}
+
+/**
+ * Keeps the routes to other nodes' pods equal to the list of nodes, and those that keep virtual addresses inside the
+ * machine: nothing of the cluster's ranges ever leaves by a default route.
+ */
+export function createNodeRoutes(
+  options: NodeRoutesOptions,
+): Service & { reconcile(): Promise<void>; remove(): Promise<void> } {
+  const { clock, logger, exec } = options
+  const ip = createIpCommand(exec)
+  const nodes = options.informers.for<Node>(refs.nodes)
+  const tunnelDevice = `${options.bridge}x`
+  let stopWatching = () => {}
+  let timer: Timer | undefined
+  let running: Promise<void> = Promise.resolve()
+  let stopped = true
+  let tunnelReady = false
+
+  async function onLink(address: string): Promise<boolean> {
+    const [route] = await ip.list<{ gateway?: string }>('route', 'get', address)
+    return route !== undefined && route.gateway === undefined
+  }
+
+  async function plan(): Promise<RoutePlan> {
+    const peers = peerNodes(nodes.list(), options.nodeName)
+    const backends = new Map<PeerNode, Backend>()
+    for (const peer of peers) {
+      const { backend } = options
+      backends.set(peer, backend === 'auto' ? ((await onLink(peer.ip)) ? 'host-gw' : 'vxlan') : backend)
+    }
+    return planRoutes(peers, {
+      backendOf: (peer) => backends.get(peer) ?? 'host-gw',
+      tunnelDevice,
+      tunnelMtu: options.mtu - tunnelOverheadBytes,
+    })
+  }
+
+  async function ensureTunnel(): Promise<void> {
+    if (tunnelReady) return
+    const own = parseCidr(options.podCidr)
+    if (!own) throw new Error(`the node's pod range ${options.podCidr} is none`)
+    await ip.attempt('link', 'del', tunnelDevice)
+    await ip.batch([
+      `link add ${tunnelDevice} address ${tunnelMac(own.first)} type vxlan id ${tunnelId} dstport ${tunnelPort} local ${options.nodeIp} nolearning`,
+      `link set ${tunnelDevice} mtu ${options.mtu - tunnelOverheadBytes} up`,
+    ])
+    tunnelReady = true
+  }
+
+  async function reconcile(): Promise<void> {
+    const wanted = await plan()
+    const fixed = new Map([[`${options.serviceCidr}`, `dev ${options.bridge}`], ...wanted.routes])
+    if (wanted.forwarding.size > 0) await ensureTunnel()
+    for (const [neighbour, mac] of wanted.neighbours) {
+      await ip.run('neigh', 'replace', neighbour, 'lladdr', mac, 'dev', tunnelDevice, 'nud', 'permanent')
+    }
+    for (const [mac, to] of wanted.forwarding) {
+      const { code, stderr } = await exec('bridge', [
+        'fdb',
+        'replace',
+        mac,
+        'dev',
+        tunnelDevice,
+        'dst',
+        to,
+        'self',
+        'permanent',
+      ])
+      if (code !== 0) throw new Error(`bridge fdb replace ${mac}: ${stderr.trim()}`)
+    }
+    let failure: Error | undefined
+    for (const [destination, rest] of fixed) {
+      try {
+        await ip.run('route', 'replace', destination, ...rest.split(' '), 'proto', routeProtocol)
+      } catch (error) {
+        // One node that cannot be reached must not keep the others' routes away.
+        failure = error as Error
+      }
+    }
+    const present = await ip.list<{ dst: string; type?: string }>('route', 'show', 'proto', routeProtocol)
+    for (const { dst, type } of present) {
+      if (type === undefined && !fixed.has(dst)) await ip.attempt('route', 'del', dst, 'proto', routeProtocol)
+    }
+    if (failure) throw failure
+  }
+
+  function reconcileInTurn(): Promise<void> {
+    const result = running.then(reconcile, reconcile)
+    running = result.catch(() => {})
+    return result
+  }
+
+  async function round(): Promise<void> {
+    let nextMs = resyncIntervalMs
+    try {
+      await reconcileInTurn()
+    } catch (error) {
+      logger.warn({ error: (error as Error).message }, 'routes to other nodes could not be set')
+      nextMs = retryMs
+    }
+    schedule(nextMs)
+  }
+
+  function schedule(delayMs: number): void {
+    timer?.cancel()
+    if (!stopped) timer = clock.after(delayMs, () => void round())
+  }
+
+  return {
+    reconcile: reconcileInTurn,
+    async start() {
+      stopped = false
+      for (const range of [options.serviceCidr, options.clusterCidr]) {
+        await ip.run('route', 'replace', 'unreachable', range, 'metric', lastMetric, 'proto', routeProtocol)
+      }
+      stopWatching = nodes.onChange(() => schedule(gatherMs))
+      await round()
+    },
+    async stop() {
+      stopped = true
+      stopWatching()
+      timer?.cancel()
+      await running
+    },
+    async remove() {
+      await ip.attempt('route', 'flush', 'proto', routeProtocol)
+      await ip.attempt('link', 'del', tunnelDevice)
+    },
+  }
+}

@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto'
+import type { Logger } from '../../lib/log.ts'
+import type { Exec } from '../exec.ts'
+import { formatIpv4, parseCidr } from '../ipv4.ts'
+import { createAddressPool } from './address-pool.ts'
+import { allowForwarding, withdrawForwarding } from './forwarding.ts'
+import { createIpCommand } from './ip-command.ts'
+import { tunnelMac } from './route-plan.ts'
+
+export interface PodNetworkOptions {
+  /** This node's pod range, such as 10.244.1.0/24; its first address is the bridge's. */
+  podCidr: string
+  /** At most 14 characters; agents that share a network namespace need different ones. */
+  bridge: string
+  mtu: number
+  exec: Exec
+  logger: Logger
+}
+
+/** What is attached: from the links of the bridge, which carry it as their alias. */
+export interface Attachment {
+  readonly podUid: string
+  readonly ip: string
+}
+
+interface Link {
+  ifname: string
+  ifalias?: string
+}
+
+const podLinkPrefix = 'pod'
+const podInterface = 'eth0'
+
+/**
+ * Pods' own network: a veth pair from the sandbox to the node's bridge, made without the container runtime. The state
+ * is the links themselves (their alias says pod and address), so a restart finds it and nothing can disagree with it.
+ */
+export function createPodNetwork(options: PodNetworkOptions) {
+  const { bridge, mtu } = options
+  const range = parseCidr(options.podCidr)
+  if (!range) throw new Error(`the node's pod range ${JSON.stringify(options.podCidr)} is none`)
+  const ip = createIpCommand(options.exec)
+  const pool = createAddressPool(range)
+  const attached = new Map<string, string>()
+  /** Work on one pod is done one after another. */
+  const turns = new Map<string, Promise<unknown>>()
+  /** Without br_netfilter, pods of one node must reach each other through routing, else answers skip the translation. */
+  let routed = false
+
+  const linkOf = (podUid: string): string =>
+    `${podLinkPrefix}${createHash('sha256').update(`${bridge}/${podUid}`).digest('hex').slice(0, 12)}`
+
+  async function links(): Promise<{ link: string; podUid: string; ip: string }[]> {
+    const all = await ip.list<Link>('link', 'show', 'master', bridge)
+    return all.flatMap(({ ifname, ifalias }) => {
+      const [podUid = '', address = ''] = ifalias?.split('/') ?? []
+      return ifname.startsWith(podLinkPrefix) && podUid !== '' && address !== ''
+        ? [{ link: ifname, podUid, ip: address }]
+        : []
+    })
+  }
+
+  async function setUpBridge(): Promise<void> {
+    await ip.attempt('link', 'add', bridge, 'type', 'bridge')
+    await ip.batch([
+      // A bridge without an address of its own takes that of its newest port, and peers' ARP entries go stale.
+      `link set ${bridge} address ${tunnelMac(range?.first ?? 0).replace(/^0a/, '0e')} mtu ${mtu} up`,
+      `addr replace ${pool.gateway}/${range?.prefixLength} dev ${bridge}`,
+    ])
+    await ip.sysctl('net/ipv4/ip_forward', '1')
+    await options.exec('modprobe', ['br_netfilter']).catch(() => {})
+    routed = !(await ip.sysctl('net/bridge/bridge-nf-call-iptables', '1'))
+    await ip.sysctl(`net/ipv4/conf/${bridge}/send_redirects`, '0')
+    await ip.sysctl('net/ipv4/conf/all/send_redirects', '0')
+    await ip.sysctl(`net/ipv4/conf/${bridge}/rp_filter`, '0')
+    await allowForwarding(options.exec, bridge)
+    if (routed) options.logger.warn({ bridge }, 'no br_netfilter: pods of this node reach each other through routing')
+  }
+
+  async function connect(podUid: string, pid: number, address: string): Promise<void> {
+    const link = linkOf(podUid)
+    await ip.attempt('link', 'del', link)
+    try {
+      await ip.batch([
+        `link add ${link} mtu ${mtu} type veth peer name ${podInterface} mtu ${mtu} netns ${pid}`,
+        `link set ${link} alias ${podUid}/${address}`,
+        `link set ${link} master ${bridge} up`,
+        `link set ${link} type bridge_slave hairpin on`,
+      ])
+      const length = routed ? 32 : range?.prefixLength
+      await ip.batch(
+        [
+          'link set lo up',
+          `addr add ${address}/${length} dev ${podInterface}`,
+          `link set ${podInterface} up`,
+          ...(routed ? [`route add ${pool.gateway} dev ${podInterface} scope link`] : []),
+          `route add default via ${pool.gateway} dev ${podInterface}`,
+        ],
+        pid,
+      )
+    } catch (error) {
+      await ip.attempt('link', 'del', link)
+      throw error
+    }
+  }
+
+  /** Whether the sandbox already has the address: the kubelet asks again after a restart. */
+  async function isConnected(pid: number, address: string): Promise<boolean> {
+    const { code, stdout } = await options.exec('nsenter', [
+      `--net=/proc/${pid}/ns/net`,
+      'ip',
+      '-j',
+      'addr',
+      'show',
+      'dev',
+      podInterface,
+    ])
+    return code === 0 && stdout.includes(`"${address}"`)
+  }
+
+  function inTurn<T>(podUid: string, run: () => Promise<T>): Promise<T> {
+    const before = turns.get(podUid) ?? Promise.resolve()
+    const result = before.then(run, run)
+    const settled = result.catch(() => {})
+    turns.set(podUid, settled)
+    void forgetTurn(podUid, settled)
+    return result
+  }
+
+  async function forgetTurn(podUid: string, turn: Promise<unknown>): Promise<void> {
+    await turn
+    if (turns.get(podUid) === turn) turns.delete(podUid)
+  }
+
+  return {
+    /** The bridge's address: the pods' gateway, where the node's DNS listens. */
+    gateway: pool.gateway,
+
+    /** Makes the bridge and learns which pods are attached. */
+    async start(): Promise<void> {
+      await setUpBridge()
+      for (const { podUid, ip: address, link } of await links()) {
+        if (attached.has(podUid)) continue
+        if (pool.claim(address)) attached.set(podUid, address)
+        else await ip.attempt('link', 'del', link)
+      }
+    },
+
+    /** Level-triggered: the same pod keeps its address, also when its sandbox was made anew. */
+    attach(input: { readonly podUid: string; readonly pid: number }): Promise<{ ip: string }> {
+      return inTurn(input.podUid, async () => {
+        const known = attached.get(input.podUid)
+        if (known !== undefined && (await isConnected(input.pid, known))) return { ip: known }
+        const address = known ?? pool.take()
+        try {
+          await connect(input.podUid, input.pid, address)
+        } catch (error) {
+          if (known === undefined) pool.release(address)
+          throw error
+        }
+        attached.set(input.podUid, address)
+        return { ip: address }
+      })
+    },
+
+    /** Takes link and address back; a pod that was never attached is success. */
+    detach(podUid: string): Promise<void> {
+      return inTurn(podUid, async () => {
+        await ip.attempt('link', 'del', linkOf(podUid))
+        const address = attached.get(podUid)
+        attached.delete(podUid)
+        if (address !== undefined) pool.release(address)
+      })
+    },
+
+    async list(): Promise<readonly Attachment[]> {
+      return [...attached].map(([podUid, address]) => ({ podUid, ip: address }))
+    },
+
+    /** Removes the bridge, every pod's link, and what was let through the firewall. */
+    async remove(): Promise<void> {
+      for (const { link } of await links()) await ip.attempt('link', 'del', link)
+      await ip.attempt('link', 'del', bridge)
+      await withdrawForwarding(options.exec, bridge)
+      for (const address of attached.values()) pool.release(address)
+      attached.clear()
+    },
+  }
+}
+
+/** MTU of the interface that has the node's address; 1500 when it has none yet. */
+export async function linkMtu(exec: Exec, nodeIp: string): Promise<number> {
+  const all = await createIpCommand(exec).list<{ mtu: number; addr_info?: { local?: string }[] }>('addr', 'show')
+  return all.find((link) => link.addr_info?.some((one) => one.local === nodeIp))?.mtu ?? 1500
+}
+
+/** The address that the bridge of a pod range has. */
+export function gatewayOf(podCidr: string): string {
+  const range = parseCidr(podCidr)
+  if (!range) throw new Error(`the node's pod range ${JSON.stringify(podCidr)} is none`)
+  return formatIpv4(range.first + 1)
+}

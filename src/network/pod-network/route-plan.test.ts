@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import type { Node } from '../../api/kinds.ts'
+import { peerNodes, planRoutes } from './route-plan.ts'
+
+const node = (name: string, ip?: string, podCIDR?: string): Node => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name },
+  spec: podCIDR === undefined ? {} : { podCIDR },
+  status: {
+    addresses: [
+      { type: 'Hostname', address: name },
+      ...(ip === undefined ? [] : [{ type: 'InternalIP', address: ip }]),
+    ],
+  },
+})
+
+const tunnel = { tunnelDevice: 'vx', tunnelMtu: 1450 }
+
+test('peers are the other nodes that have an address and a range', () => {
+  const nodes = [
+    node('self', '10.0.0.1', '10.244.1.0/24'),
+    node('b', '10.0.0.2', '10.244.2.0/24'),
+    node('no-range', '10.0.0.3'),
+    node('no-address', undefined, '10.244.4.0/24'),
+    node('six', 'fd00::1', '10.244.5.0/24'),
+  ]
+  expect(peerNodes(nodes, 'self')).toEqual([{ name: 'b', ip: '10.0.0.2', podCidr: '10.244.2.0/24' }])
+})
+
+test('host-gw routes through the node; vxlan through the tunnel, with its neighbour known beforehand', () => {
+  const peers = peerNodes([node('b', '10.0.0.2', '10.244.2.0/24'), node('c', '10.9.0.3', '10.244.3.0/24')], 'self')
+  const plan = planRoutes(peers, { ...tunnel, backendOf: (peer) => (peer.name === 'b' ? 'host-gw' : 'vxlan') })
+  expect([...plan.routes]).toEqual([
+    ['10.244.2.0/24', 'via 10.0.0.2'],
+    ['10.244.3.0/24', 'via 10.244.3.0 dev vx onlink mtu 1450'],
+  ])
+  expect([...plan.neighbours]).toEqual([['10.244.3.0', '0a:58:0a:f4:03:00']])
+  expect([...plan.forwarding]).toEqual([['0a:58:0a:f4:03:00', '10.9.0.3']])
+})
+
+test('of two nodes with one range the first by name has it, in whichever order they are listed', () => {
+  const twins = [node('c', '10.0.0.3', '10.244.2.0/24'), node('b', '10.0.0.2', '10.244.2.0/24')]
+  for (const nodes of [twins, twins.toReversed()]) {
+    const plan = planRoutes(peerNodes(nodes, 'self'), { ...tunnel, backendOf: () => 'host-gw' })
+    expect([...plan.routes]).toEqual([['10.244.2.0/24', 'via 10.0.0.2']])
+  }
+})

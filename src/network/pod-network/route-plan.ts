@@ -1,0 +1,69 @@
+import type { Node } from '../../api/kinds.ts'
+import { formatIpv4, parseCidr, parseIpv4 } from '../ipv4.ts'
+
+/** How packets to another node's pods travel: routed by the link, or in a VXLAN tunnel (RFC 7348). */
+export type Backend = 'host-gw' | 'vxlan'
+
+/** Another node of the cluster, as far as routing is concerned. */
+export interface PeerNode {
+  readonly name: string
+  readonly podCidr: string
+  readonly ip: string
+}
+
+/** Everything that leads to other nodes' pods, as text that `ip` and `bridge` take. Equal plans are equal objects. */
+export interface RoutePlan {
+  /** destination → the rest of `ip route replace`. */
+  readonly routes: ReadonlyMap<string, string>
+  /** tunnel neighbour → its link-layer address. */
+  readonly neighbours: ReadonlyMap<string, string>
+  /** link-layer address → the node to which the tunnel carries it. */
+  readonly forwarding: ReadonlyMap<string, string>
+}
+
+/** IPv4 InternalIP and pod range of the other nodes; those that have not got both yet are left out. */
+export function peerNodes(nodes: readonly Node[], self: string): PeerNode[] {
+  return nodes.flatMap((node) => {
+    const ip = node.status?.addresses?.find(
+      (one) => one.type === 'InternalIP' && parseIpv4(one.address) !== undefined,
+    )?.address
+    const podCidr = [node.spec?.podCIDR ?? '', ...(node.spec?.podCIDRs ?? [])].find((one) => parseCidr(one))
+    const name = node.metadata.name ?? ''
+    return name === self || ip === undefined || podCidr === undefined ? [] : [{ name, ip, podCidr }]
+  })
+}
+
+/**
+ * Routes to the peers. `backendOf` chooses for each of them. Two nodes that claim one range (one of them is old) are
+ * decided by name, the same way everywhere.
+ */
+export function planRoutes(
+  peers: readonly PeerNode[],
+  options: { backendOf(peer: PeerNode): Backend; tunnelDevice: string; tunnelMtu: number },
+): RoutePlan {
+  const routes = new Map<string, string>()
+  const neighbours = new Map<string, string>()
+  const forwarding = new Map<string, string>()
+  for (const peer of peers.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (routes.has(peer.podCidr)) continue
+    if (options.backendOf(peer) === 'host-gw') {
+      routes.set(peer.podCidr, `via ${peer.ip}`)
+      continue
+    }
+    const range = parseCidr(peer.podCidr)
+    if (!range) continue
+    // The first address of a node's range stands for its end of the tunnel.
+    const tunnelEnd = formatIpv4(range.first)
+    const mac = tunnelMac(range.first)
+    routes.set(peer.podCidr, `via ${tunnelEnd} dev ${options.tunnelDevice} onlink mtu ${options.tunnelMtu}`)
+    neighbours.set(tunnelEnd, mac)
+    forwarding.set(mac, peer.ip)
+  }
+  return { routes, neighbours, forwarding }
+}
+
+/** Link-layer address made from an IPv4 address: every node computes its peers' without asking. */
+export function tunnelMac(address: number): string {
+  const bytes = [0x0a, 0x58, ...[24, 16, 8, 0].map((shift) => (address >>> shift) & 255)]
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
