@@ -9,6 +9,7 @@ import { impersonate, impersonationRequest } from '../auth/impersonation.ts'
 import { anonymous, type User } from '../auth/user.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import type { CustomDefinition } from '../registry/custom/definitions.ts'
 import { newUid } from '../registry/metadata.ts'
 import type { Registry } from '../registry/registry.ts'
 import { answer, answerBytes, answerError, flushHead, writeHead } from './answer.ts'
@@ -20,7 +21,7 @@ import { header, type Exchange, type Request, type Response } from './exchange.t
 import { findRoute, type ExtensionRoute } from './extension-routes.ts'
 import { answerHealth, type HealthCheck } from './health.ts'
 import type { Metrics } from './metrics.ts'
-import { createOpenApiRoutes, type OpenApiSource } from './openapi-routes.ts'
+import { serveOpenApi, type OpenApiSource } from './openapi-routes.ts'
 import { parseRequestInfo, type RequestInfo } from './request-info.ts'
 import type { ResourceHandler } from './resource-handler.ts'
 import { isStream, type StreamHandler } from './stream-handler.ts'
@@ -62,7 +63,6 @@ const openPaths = /^\/(healthz|livez|readyz|version)(\/|$)/
 /** One request from its first byte to its answer. Never rejects. */
 export function createHandler(options: HandlerOptions) {
   const { codecs, clock, log, metrics } = options
-  const openapi = createOpenApiRoutes(options.openapi, codecs)
 
   return async (request: Request, response: Response, upgrade?: Upgrade): Promise<void> => {
     const url = parseUrl(request)
@@ -120,6 +120,8 @@ export function createHandler(options: HandlerOptions) {
     const { info, url } = exchange
     if (info.isResource) {
       const target = findTarget(options.registry.catalogue, info)
+      const { deprecationWarning } = target.definition as Partial<CustomDefinition>
+      if (deprecationWarning) exchange.context.warn(deprecationWarning)
       if (isStream(info.subresource)) return options.streams(exchange, target, upgrade)
       if (info.verb === 'options')
         throw errors.methodNotAllowed('the server does not allow this method on the requested resource')
@@ -131,7 +133,7 @@ export function createHandler(options: HandlerOptions) {
       const text = metrics.text() + (options.extraMetrics?.() ?? '')
       return answerBytes(exchange, 200, Buffer.from(text), { 'content-type': 'text/plain; version=0.0.4' })
     }
-    if (await openapi(exchange)) return
+    if (await serveOpenApi(options.openapi, exchange)) return
     if (await serveDiscovery(codecs, options.discovery, exchange)) return
     if (url.pathname === '/') return answer(codecs, exchange, 200, { paths: rootPaths(options) })
     throw new StatusError('NotFound', 'the server could not find the requested resource', {})
@@ -207,7 +209,8 @@ function rootPaths({ discovery, openapi }: HandlerOptions): string[] {
       `/apis/${name}`,
       ...versions.map(({ groupVersion }) => `/apis/${groupVersion}`),
     ])
-  const documents = openapi.v3Paths().map((path) => `/openapi/v3/${path}`)
+  const index = JSON.parse(openapi().indexJson()) as { paths: object }
+  const documents = Object.keys(index.paths).map((path) => `/openapi/v3/${path}`)
   return [
     '/api',
     '/api/v1',

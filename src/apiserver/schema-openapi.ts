@@ -1,14 +1,16 @@
+import { createHash } from 'node:crypto'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
 import { schemaOf } from '../registry/type-system.ts'
 import type { SchemaGraph } from '../schema/graph.ts'
-import { groupVersionPath, openApiV2Document, openApiV3Document, type OpenApiResource } from '../schema/openapi.ts'
-import type { OpenApiSource } from './openapi-routes.ts'
+import type { OpenApiResource } from '../schema/openapi.ts'
+import { createOpenApiPublisher, type OpenApiSnapshot } from '../schema/openapi-publisher.ts'
 
-/** OpenAPI of everything in the catalogue: CRDs appear and vanish with it. */
-export function catalogueOpenApi(catalogue: Catalogue, graph: SchemaGraph): OpenApiSource {
-  const groupVersions = () =>
-    catalogue.groups().flatMap(({ group, versions }) => versions.map((version) => ({ group, version })))
+/** OpenAPI of everything that is in the catalogue now: CRDs appear and vanish with it. */
+export function catalogueOpenApi(catalogue: Catalogue, graph: SchemaGraph): () => OpenApiSnapshot {
+  const publisher = createOpenApiPublisher(graph, (text) =>
+    createHash('sha512').update(text).digest('hex').slice(0, 64).toUpperCase(),
+  )
   const describe = (definition: ResourceDefinition): OpenApiResource => ({
     ...definition,
     schema: schemaOf(graph, definition),
@@ -17,13 +19,9 @@ export function catalogueOpenApi(catalogue: Catalogue, graph: SchemaGraph): Open
       return schemaName === undefined || sub.kind === definition.kind ? sub : { ...sub, schemaName }
     }),
   })
-  return {
-    revision: () => catalogue.revision(),
-    v3Paths: () => groupVersions().map(groupVersionPath),
-    v3(path) {
-      const wanted = groupVersions().find((one) => groupVersionPath(one) === path)
-      return wanted && openApiV3Document(catalogue.resources(wanted.group, wanted.version).map(describe), graph)
-    },
-    v2: () => openApiV2Document(catalogue.all().map(describe), graph),
-  }
+  const served = () =>
+    catalogue
+      .groups()
+      .flatMap(({ group, versions }) => versions.flatMap((version) => catalogue.resources(group, version)))
+  return () => publisher.snapshot(catalogue.revision(), () => served().map(describe))
 }

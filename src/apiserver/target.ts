@@ -6,7 +6,7 @@ import type { RequestInfo } from './request-info.ts'
 /** What a resource request is about. Throws NotFound for what is not served, MethodNotAllowed for verbs it lacks. */
 export function findTarget(catalogue: Catalogue, info: RequestInfo): Target {
   const definition = catalogue.find(info.group, info.version, info.resource)
-  if (!definition) throw notServed()
+  if (!definition || (definition.verbs.length === 0 && definition.subresources.length === 0)) throw notServed()
   const { namespace, name, subresource, verb } = info
   // A namespace is named by its own URL segment, not by one that it lies in.
   const within = info.resource === 'namespaces' && info.group === '' ? '' : namespace

@@ -95,6 +95,8 @@ function buildIndex(sources: ReadonlyMap<string, readonly ResourceDefinition[]>)
       byResource.set(key, definition)
       if (!byKind.has(`${group}/${version}/${definition.kind}`))
         byKind.set(`${group}/${version}/${definition.kind}`, definition)
+      // A version that is stored but not served is no part of any view.
+      if (definition.verbs.length === 0 && definition.subresources.length === 0) continue
       const peers = byGroupVersion.get(`${group}/${version}`)
       if (peers) peers.push(definition)
       else byGroupVersion.set(`${group}/${version}`, [definition])

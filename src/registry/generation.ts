@@ -3,21 +3,27 @@ import type { KubeObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 
 /**
- * Raises `metadata.generation` when the wanted state changed: anything but metadata and status. A status subresource
- * never does.
+ * Raises `metadata.generation` when the wanted state changed: anything but metadata, and status where that is a
+ * subresource of its own.
  */
 export function bumpGeneration(definition: ResourceDefinition, next: KubeObject, current: KubeObject): void {
   if (!definition.hasGeneration) return
+  const hasStatus = !isCustom(definition) || definition.subresources.some(({ name }) => name === 'status')
   const generation = current.metadata.generation ?? 0
-  next.metadata.generation = isDeepStrictEqual(wanted(next), wanted(current)) ? generation : generation + 1
+  next.metadata.generation = isDeepStrictEqual(wanted(next, hasStatus), wanted(current, hasStatus))
+    ? generation
+    : generation + 1
   if (next.metadata.generation === 0) delete next.metadata.generation
 }
 
 /** The object without what says how it is. */
-function wanted(object: KubeObject): object {
-  const { metadata: _metadata, status: _status, ...rest } = object as KubeObject & { status?: unknown }
-  return rest
+function wanted(object: KubeObject, withoutStatus: boolean): object {
+  const { metadata: _metadata, status, ...rest } = object as KubeObject & { status?: unknown }
+  return withoutStatus ? rest : { ...rest, status }
 }
+
+/** Only a CRD may have a status that is no subresource. */
+const isCustom = (definition: ResourceDefinition): boolean => 'schema' in definition
 
 /** True when an update changes nothing but the times of managedFields: it is not written at all. */
 export function isSame(next: KubeObject, current: KubeObject): boolean {

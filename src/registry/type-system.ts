@@ -6,7 +6,9 @@ import { applySchemaDefaults, completeStructs } from '../schema/defaults.ts'
 import type { SchemaGraph } from '../schema/graph.ts'
 import type { Schema } from '../schema/schema.ts'
 import { applyStrategicPatch } from '../schema/strategic-patch.ts'
+import { validateValue } from '../schema/value-validation.ts'
 import { apiVersionOf } from './api-version.ts'
+import { checkRules } from './custom/cel-rules.ts'
 import { timestamp } from './metadata.ts'
 import type { FieldWriter, TypeSystem } from './ports.ts'
 
@@ -21,10 +23,7 @@ export function schemaOf(graph: Pick<SchemaGraph, 'get'>, definition: ResourceDe
 }
 
 /** The schema graph as the pipeline uses it. */
-export function schemaTypeSystem(
-  graph: Pick<SchemaGraph, 'get'>,
-  validateCustom: TypeSystem['validate'] = () => [],
-): TypeSystem {
+export function schemaTypeSystem(graph: Pick<SchemaGraph, 'get'>): TypeSystem {
   return {
     conform: (definition, value) => ({ value, strictErrors: conform(value, schemaOf(graph, definition)) }),
     applyDefaults(definition, object) {
@@ -34,7 +33,14 @@ export function schemaTypeSystem(
       // Structs that Go always writes; a CRD's objects are written as they are.
       if (!schema.rules) completeStructs(object, schema)
     },
-    validate: validateCustom,
+    validate(definition, object, old) {
+      const schema = schemaOf(graph, definition)
+      // Built-in kinds check themselves; what a CRD demands stands in its schema.
+      if (!schema.rules) return []
+      const failures = validateValue(object, schema)
+      // Rules are written for values of the declared types.
+      return failures.length > 0 ? failures : checkRules(object, old, schema)
+    },
     strategicMerge: (definition, current, patch) => applyStrategicPatch(current, patch, schemaOf(graph, definition)),
     apply: (definition, live, applied, by) =>
       applyPatch(schemaOf(graph, definition), live, applied, { ...writerOf(definition, by), force: by.force }),

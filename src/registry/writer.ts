@@ -4,6 +4,7 @@ import type { ResourceDefinition, Strategy } from '../kinds/definition.ts'
 import type { Decoded } from '../schema/schema.ts'
 import { convert, type RegistryOptions } from './environment.ts'
 import { decodeBody } from './field-validation.ts'
+import { establish } from './custom/establish.ts'
 import { bumpGeneration, isSame } from './generation.ts'
 import { isFinished } from './lifecycle.ts'
 import { alignWithUrl, generateName, initialMetadata, keepServerMetadata, keyOf } from './metadata.ts'
@@ -102,6 +103,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     if (!managed || next.metadata.managedFields === undefined)
       track(definition, undefined, next, context, target, options)
     if (isService(storage)) carryOverAddresses(next, undefined)
+    if (isCustomDefinition(storage)) establish(next, undefined, catalogue, clock.nowMs())
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, undefined),
       ...(storage.strategy.validate?.(next) ?? []),
@@ -194,6 +196,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     const strategy = strategyOf(storage, target.subresource)
     if (isService(storage) && target.subresource === '') carryOverAddresses(next, stored)
     strategy.prepareForUpdate?.(next, stored)
+    if (isCustomDefinition(storage) && target.subresource === '') establish(next, stored, catalogue, clock.nowMs())
     types.applyDefaults(storage, next)
     if (target.subresource !== 'status') bumpGeneration(storage, next, stored)
     if (!wanted.managed) track(definition, current, next, context, target, options)
@@ -310,5 +313,8 @@ function strategyOf(definition: ResourceDefinition, subresource: string): Strate
 
 const isService = (definition: ResourceDefinition): boolean =>
   definition.group === '' && definition.resource === 'services'
+
+const isCustomDefinition = (definition: ResourceDefinition): boolean =>
+  definition.group === 'apiextensions.k8s.io' && definition.resource === 'customresourcedefinitions'
 
 const isPrecondition = (error: Error): boolean => error.message.includes('Precondition failed')

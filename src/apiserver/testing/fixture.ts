@@ -1,6 +1,7 @@
 import { createAdmissionChain } from '../../admission/chain.ts'
 import type { Authorize } from '../../api/authorizer.ts'
 import type { Authenticate } from '../../auth/authenticator.ts'
+import type { Service } from '../../lib/service.ts'
 import { silentLogger, type Logger } from '../../lib/log.ts'
 import { systemClock, systemRandom } from '../../lib/system.ts'
 import type { ResourceDefinition } from '../../kinds/definition.ts'
@@ -8,6 +9,9 @@ import { createAuthority, openAuthority } from '../../pki/certificate-authority.
 import { issueServerCertificate } from '../../pki/certificates.ts'
 import { createCatalogue, type Catalogue } from '../../registry/catalogue.ts'
 import type { RegistryOptions } from '../../registry/environment.ts'
+import { createCustomResourceCleanup } from '../../registry/custom/cleanup.ts'
+import { createCustomResources } from '../../registry/custom/publisher.ts'
+import { inProcessClient } from '../../registry/in-process-client.ts'
 import { createRegistry, type Registry } from '../../registry/registry.ts'
 import { memoryStore } from '../../registry/testing/memory-store.ts'
 import { schemaTypeSystem } from '../../registry/type-system.ts'
@@ -38,6 +42,11 @@ export interface FixtureOptions {
 }
 
 const token = 'fixture-token'
+const administrator = { username: 'admin', groups: ['system:masters', 'system:authenticated'], extra: {} }
+
+async function stopAll(services: readonly Service[]): Promise<void> {
+  for (const service of services) await service.stop()
+}
 
 export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const store = memoryStore()
@@ -70,9 +79,14 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     log,
     ...options.server,
   })
-  await server.start()
+  const services = [
+    createCustomResources({ store, catalogue, graph, log }),
+    createCustomResourceCleanup({ store, client: inProcessClient(registry, administrator), clock: systemClock, log }),
+    server,
+  ]
+  for (const service of services) await service.start()
   const url = `https://127.0.0.1:${server.port()}`
-  return { server, registry, catalogue, store, tls, url, token, stop: () => server.stop() }
+  return { server, registry, catalogue, store, tls, url, token, stop: () => stopAll(services.toReversed()) }
 }
 
 const allowMasters: Authorize = ({ user }) =>
@@ -80,12 +94,12 @@ const allowMasters: Authorize = ({ user }) =>
 
 const byToken: Authenticate = async ({ headers }) =>
   headers.authorization === `Bearer ${token}`
-    ? { username: 'admin', groups: ['system:masters', 'system:authenticated'], extra: {} }
+    ? administrator
     : { username: 'system:anonymous', groups: ['system:unauthenticated'], extra: {} }
 
 /** A certificate for loopback, from an authority of the fixture's own. */
 async function loopbackTls(): Promise<TlsMaterial> {
-  const pair = await createAuthority('fixture', systemClock.nowMs(), systemRandom)
+  const pair = await createAuthority('fixture-ca', systemClock.nowMs(), systemRandom)
   const authority = await openAuthority(pair, systemRandom)
   const names = { nodeName: 'fixture', addresses: ['127.0.0.1'] }
   const { keyPem, certPem } = await issueServerCertificate(authority, names, systemClock.nowMs())
