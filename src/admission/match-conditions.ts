@@ -31,8 +31,7 @@ export function admissionVariables(
 ): Record<string, unknown> {
   const authorizer = new CelAuthorizer(authorize, attributes.user)
   const { ref, subresource, namespace, name } = attributes
-  const requestResource = new CelResourceCheck(authorizer, { ...ref, subresource, namespace, name })
-  Object.assign(authorizer, { requestResource })
+  authorizer.requestResource = new CelResourceCheck(authorizer, { ...ref, subresource, namespace, name })
   return {
     object: toCel(attributes.object ?? null),
     oldObject: toCel(attributes.oldObject ?? null),

@@ -6,6 +6,8 @@ import type { UserInfo } from '../../../api/kinds.ts'
 export class CelAuthorizer {
   readonly authorize: Authorize
   readonly user: UserInfo
+  /** The resource of the request itself; absent where there is no request. */
+  requestResource?: CelResourceCheck
   constructor(authorize: Authorize, user: UserInfo) {
     this.authorize = authorize
     this.user = user
@@ -52,10 +54,13 @@ export function registerAuthorizer(env: Environment): void {
     (check: CelResourceCheck, value: string): CelResourceCheck =>
       new CelResourceCheck(check.by, { ...check.request, [part]: value })
   env
-    .registerType(`${prefix}.Authorizer`, { ctor: CelAuthorizer, fields: {} })
     .registerType(`${prefix}.PathCheck`, { ctor: CelPathCheck, fields: {} })
     .registerType(`${prefix}.GroupCheck`, { ctor: CelGroupCheck, fields: {} })
     .registerType(`${prefix}.ResourceCheck`, { ctor: CelResourceCheck, fields: {} })
+    .registerType(`${prefix}.Authorizer`, {
+      ctor: CelAuthorizer,
+      fields: { requestResource: `${prefix}.ResourceCheck` },
+    })
     .registerType(`${prefix}.Decision`, { ctor: CelDecision, fields: {} })
     .registerFunction(`${prefix}.Authorizer.path(string): ${prefix}.PathCheck`, (by: CelAuthorizer, path: string) => {
       if (path === '') throw new Error('path must not be empty')

@@ -3,7 +3,9 @@ import type { Environment } from '@marcbachmann/cel-js'
 type Ordered = bigint | number | string | boolean | Date
 
 /** Stands behind `sets.` in expressions. */
-class Sets {}
+class Sets {
+  readonly name = 'sets'
+}
 
 /** Equality of CEL values: lists and maps by content, int and double by number. */
 export function celEquals(left: unknown, right: unknown): boolean {

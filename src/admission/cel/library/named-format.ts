@@ -66,7 +66,9 @@ class CelFormat {
   }
 }
 /** Stands behind `format.` in expressions. */
-class Formats {}
+class Formats {
+  readonly name = 'format'
+}
 
 /** `format.dns1123Label().validate(text)`: an optional list of what is wrong. */
 export function registerNamedFormats(env: Environment): void {

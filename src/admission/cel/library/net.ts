@@ -19,7 +19,9 @@ class CelCidr {
   }
 }
 /** Stands behind `ip.` in expressions. */
-class IpFunctions {}
+class IpFunctions {
+  readonly name = 'ip'
+}
 class CelUrl {
   readonly url: URL
   readonly path: boolean

@@ -19,7 +19,8 @@ const matches = (text: string, regex: string): boolean => pattern(regex).matcher
 function findAll(text: string, regex: string, limit = -1n): string[] {
   const matcher = pattern(regex).matcher(text)
   const found: string[] = []
-  while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? '')
+  const most = limit < 0n ? Infinity : Number(limit)
+  while (found.length < most && matcher.find()) found.push(matcher.group() ?? '')
   return found
 }
 
