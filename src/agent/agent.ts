@@ -135,7 +135,8 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     membershipChanged()
   }
   meet(membership.members)
-  decisions.onMembers(meet)
+  // A joiner's log is empty until it has fetched one: then those whom it joined through are all it knows.
+  decisions.onMembers((members) => meet(members.length > 0 ? members : membership.members))
   mesh.onLiveness(membershipChanged)
 
   const api = createApi({ store, informers, decisions, secrets, config, nodeName: self.node, clock, random, logger })
@@ -182,7 +183,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     decisions,
     informers,
     self: self.node,
-    lagMs: (peer) => replicator.status().peers.find((one) => one.peer === peer)?.lagMs ?? null,
+    lagMs: (peer) => lagOf(replicator, peer),
   })
   const apiServer = createApiServer({
     registry: api.registry,
@@ -236,6 +237,12 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
 
   const diskService: Service = { start: async () => undefined, stop: () => disk.close() }
   return [diskService, store, mesh, replicator, decisions, apiServer, ...node.services]
+}
+
+/** Age of a peer's writes as they last arrived; one that was compared with and has written nothing since lags by nothing. */
+function lagOf(replicator: Replicator, peer: string): number | null {
+  const known = replicator.status().peers.find((one) => one.peer === peer)
+  return known?.lagMs ?? (known?.lastSyncMs === undefined ? null : 0)
 }
 
 /** ClusterIPs and NodePorts that Services hold, as text. */
