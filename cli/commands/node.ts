@@ -1,0 +1,171 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Node, Pod } from '../../src/api/kinds.ts'
+import { isStatus } from '../../src/api/status-error.ts'
+import type { RestClient } from '../../src/client/rest-client.ts'
+import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { connectionOptions, withClient } from '../connection.ts'
+
+const nodePath = (name: string): string => `/api/v1/nodes/${encodeURIComponent(name)}`
+
+async function setUnschedulable(client: RestClient, name: string, unschedulable: boolean): Promise<boolean> {
+  const node = await client.json<Node>({ path: nodePath(name) })
+  if ((node.spec?.unschedulable ?? false) === unschedulable) return false
+  await client.send({
+    method: 'PATCH',
+    path: nodePath(name),
+    body: JSON.stringify({ spec: { unschedulable: unschedulable || null } }),
+    contentType: 'application/merge-patch+json',
+    query: { fieldManager: 'stormo' },
+  })
+  return true
+}
+
+function cordonCommand(name: 'cordon' | 'uncordon', summary: string, unschedulable: boolean): CommandDefinition {
+  return {
+    name,
+    arguments: '<node...>',
+    summary,
+    options: connectionOptions,
+    run: (invocation) =>
+      withClient(invocation, async (client) => {
+        for (const node of invocation.args) {
+          const changed = await setUnschedulable(client, node, unschedulable)
+          invocation.io.out(`node/${node} ${changed ? '' : 'already '}${name}ed\n`)
+        }
+      }),
+  }
+}
+
+export const cordonCommandDefinition = cordonCommand('cordon', 'Let no new pods come to a node', true)
+export const uncordonCommandDefinition = cordonCommand('uncordon', 'Let pods come to a node again', false)
+
+export const drainCommand: CommandDefinition = {
+  name: 'drain',
+  arguments: '<node>',
+  summary: 'Move the pods of a node elsewhere, to work on it',
+  options: [
+    ...connectionOptions,
+    { flags: '--ignore-daemonsets', summary: 'leave pods of DaemonSets where they are' },
+    { flags: '--delete-emptydir-data', summary: 'also pods whose emptyDir data will be lost' },
+    { flags: '--force', summary: 'also pods that no controller will make anew' },
+    {
+      flags: '--grace-period <seconds>',
+      summary: 'seconds that pods get to end; negative: their own',
+      integer: true,
+      default: -1,
+    },
+    { flags: '--timeout <seconds>', summary: 'give up after this; 0: never', integer: true, default: 0 },
+    { flags: '--disable-eviction', summary: 'delete instead of evicting: disruption budgets do not count' },
+  ],
+  run: (invocation) => withClient(invocation, (client) => drain(invocation, client)),
+}
+
+async function drain(invocation: Invocation, client: RestClient): Promise<number> {
+  const { io } = invocation
+  const [name = ''] = invocation.args
+  const changed = await setUnschedulable(client, name, true)
+  io.out(`node/${name} ${changed ? '' : 'already '}cordoned\n`)
+  const { items } = await client.json<{ items: Pod[] }>({
+    path: '/api/v1/pods',
+    query: { fieldSelector: `spec.nodeName=${name}` },
+  })
+  const { leaving, refusals, skipped } = sort(invocation, items)
+  if (refusals.length > 0) throw new UsageError(`unable to drain node "${name}" due to: ${refusals.join(', ')}`)
+  if (skipped.length > 0) io.err(`Warning: ignoring DaemonSet-managed Pods: ${skipped.join(', ')}\n`)
+  const timeoutSeconds = option.integer(invocation, 'timeout') ?? 0
+  const deadlineMs = timeoutSeconds > 0 ? Date.now() + timeoutSeconds * 1000 : Infinity
+  await Promise.all(leaving.map((pod) => evict(invocation, client, pod, deadlineMs)))
+  await Promise.all(leaving.map((pod) => waitUntilGone(invocation, client, pod, deadlineMs)))
+  io.out(`node/${name} drained\n`)
+  return 0
+}
+
+const podPath = (pod: Pod): string => `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`
+const fullName = (pod: Pod): string => `${pod.metadata.namespace}/${pod.metadata.name}`
+
+/** Which pods leave, which stay, and which the user must say a word about. */
+function sort(invocation: Invocation, pods: readonly Pod[]): { leaving: Pod[]; refusals: string[]; skipped: string[] } {
+  const leaving: Pod[] = []
+  const skipped: string[] = []
+  const unmanaged: string[] = []
+  const daemons: string[] = []
+  const local: string[] = []
+  for (const pod of pods) {
+    const controller = pod.metadata.ownerReferences?.find((reference) => reference.controller)
+    const isDone = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
+    if (pod.metadata.annotations?.['kubernetes.io/config.mirror']) continue
+    if (controller?.kind === 'DaemonSet' && !isDone) {
+      ;(option.flag(invocation, 'ignoreDaemonsets') ? skipped : daemons).push(fullName(pod))
+      continue
+    }
+    if (!controller && !isDone && !option.flag(invocation, 'force')) unmanaged.push(fullName(pod))
+    const hasData = pod.spec?.volumes?.some((volume) => volume.emptyDir) ?? false
+    if (hasData && !isDone && !option.flag(invocation, 'deleteEmptydirData')) local.push(fullName(pod))
+    leaving.push(pod)
+  }
+  const refusals = [
+    ...(unmanaged.length > 0
+      ? [
+          `cannot delete cannot delete Pods that declare no controller (use --force to override): ${unmanaged.join(', ')}`.replace(
+            'cannot delete cannot',
+            'cannot',
+          ),
+        ]
+      : []),
+    ...(daemons.length > 0
+      ? [`cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): ${daemons.join(', ')}`]
+      : []),
+    ...(local.length > 0
+      ? [`cannot delete Pods with local storage (use --delete-emptydir-data to override): ${local.join(', ')}`]
+      : []),
+  ]
+  return { leaving, refusals, skipped }
+}
+
+/** Evicts one pod; a disruption budget that says no is asked again until the deadline. */
+async function evict(invocation: Invocation, client: RestClient, pod: Pod, deadlineMs: number): Promise<void> {
+  const { io } = invocation
+  const grace = option.integer(invocation, 'gracePeriod') ?? -1
+  const deleteOptions = grace >= 0 ? { gracePeriodSeconds: grace } : {}
+  io.out(`${option.flag(invocation, 'disableEviction') ? 'deleting' : 'evicting'} pod ${fullName(pod)}\n`)
+  for (;;) {
+    try {
+      if (option.flag(invocation, 'disableEviction'))
+        await client.send({
+          method: 'DELETE',
+          path: podPath(pod),
+          body: { apiVersion: 'v1', kind: 'DeleteOptions', ...deleteOptions },
+        })
+      else {
+        const body = {
+          apiVersion: 'policy/v1',
+          kind: 'Eviction',
+          metadata: { name: pod.metadata.name, namespace: pod.metadata.namespace },
+          deleteOptions,
+        }
+        await client.send({ method: 'POST', path: `${podPath(pod)}/eviction`, body })
+      }
+      return
+    } catch (error) {
+      if (isStatus(error, 'NotFound')) return
+      if (!isStatus(error, 'TooManyRequests')) throw error
+      if (Date.now() > deadlineMs) throw new UsageError(`global timeout reached: ${fullName(pod)}: ${error.message}`)
+      io.err(
+        `error when evicting pods/"${pod.metadata.name}" -n "${pod.metadata.namespace}" (will retry after 5s): ${error.message}\n`,
+      )
+      await sleep(5000, undefined, { signal: io.signal })
+    }
+  }
+}
+
+async function waitUntilGone(invocation: Invocation, client: RestClient, pod: Pod, deadlineMs: number): Promise<void> {
+  for (;;) {
+    const current = await client.json<Pod>({ path: podPath(pod) }).catch((error: unknown) => {
+      if (isStatus(error, 'NotFound')) return undefined
+      throw error
+    })
+    if (current?.metadata.uid !== pod.metadata.uid) return
+    if (Date.now() > deadlineMs) throw new UsageError(`global timeout reached: ${fullName(pod)} is still there`)
+    await sleep(250, undefined, { signal: invocation.io.signal })
+  }
+}
