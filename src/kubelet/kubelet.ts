@@ -1,0 +1,102 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { assert } from '../lib/assert.ts'
+import type { Service } from '../lib/service.ts'
+import type { NodeServer } from '../streams/node-access.ts'
+import { createImagePuller } from './images/image-puller.ts'
+import { inspectMachine } from './node/machine.ts'
+import { nodeAllocatable, nodeCapacity } from './node/node-object.ts'
+import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts'
+import type { KubeletOptions } from './options.ts'
+import { parseResolvConf } from './pod/name-resolution.ts'
+import type { PodContext } from './pod/pod-context.ts'
+import { createPodWorkers, type PodWorkers } from './pod/pod-workers.ts'
+import { createRuntimeObserver } from './pod/runtime-observer.ts'
+import { createSemaphore } from './semaphore.ts'
+import { createNodeServer } from './serve/node-server.ts'
+import { createPodVolumes } from './volumes/pod-volumes.ts'
+import { createServiceAccountTokens } from './volumes/service-account-tokens.ts'
+
+/** Sandboxes and containers started at a time: more only queue in the daemon. */
+const startConcurrency = 6
+const defaultParallelPulls = 4
+
+/** The node's agent for pods: runs what is bound to it, reports it, and serves its streams. */
+export interface Kubelet extends Service, NodeServer {
+  /** Images on the node have changed outside the kubelet (load, remove). */
+  imagesChanged(): void
+}
+
+/**
+ * Starting takes over whatever runs already: containers go on over restarts of the agent, and `stop` leaves them.
+ * `start` does not wait for the runtime; until it answers, the node is NotReady and says why.
+ */
+export function createKubelet(options: KubeletOptions): Kubelet {
+  const logger = options.logger.child({ component: 'kubelet' })
+  const shared: KubeletOptions = { ...options, logger }
+  const { clock, random, runtime } = options
+  let parts:
+    | { workers: PodWorkers; reporter: NodeReporter; stops: (() => Promise<void>)[]; server: NodeServer }
+    | undefined
+
+  const nextVersion = (): string =>
+    `${new Date(clock.nowMs()).toISOString().replace(/[:.]/g, '_')}.${Buffer.from(random.bytes(5)).toString('hex')}`
+
+  async function start(): Promise<void> {
+    assert(parts === undefined, 'the kubelet was started twice')
+    await mkdir(options.dataDir, { recursive: true, mode: 0o750 })
+    const machine = await inspectMachine(options.dataDir)
+    const allocatable = nodeAllocatable(shared, nodeCapacity(shared, machine))
+    const reporter = createNodeReporter(shared, machine)
+    let workers: PodWorkers | undefined
+    const observer = createRuntimeObserver({
+      runtime,
+      clock,
+      logger,
+      onChange: (uid) => workers?.wake(uid),
+      onHealth(error) {
+        reporter.setRuntime(error)
+        if (error === undefined) workers?.wakeAll()
+      },
+    })
+    const context: PodContext = {
+      options: shared,
+      observer,
+      puller: createImagePuller(runtime, clock, options.maxParallelPulls ?? defaultParallelPulls),
+      volumes: createPodVolumes({
+        dataDir: options.dataDir,
+        tokens: createServiceAccountTokens(options.client, clock),
+        nextVersion,
+      }),
+      podIps: new Map((await options.podNetwork.list()).map(({ podUid, ip }) => [podUid, ip])),
+      limit: createSemaphore(startConcurrency),
+      runtimeName: () => reporter.runtimeVersion()?.name ?? 'docker',
+      memoryCapacityBytes: machine.memoryBytes,
+      allocatable: () => allocatable,
+      nodeHostname: options.hostname ?? machine.hostname,
+      nodeResolver: async () => parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => '')),
+      nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
+    }
+    workers = createPodWorkers(context)
+    parts = {
+      workers,
+      reporter,
+      stops: [() => workers.stop(), () => observer.stop(), () => reporter.stop()],
+      server: createNodeServer(context),
+    }
+    await reporter.start()
+    await workers.start()
+    await observer.start()
+  }
+
+  return {
+    start,
+    async stop() {
+      for (const stop of parts?.stops ?? []) await stop()
+    },
+    imagesChanged: () => parts?.reporter.imagesChanged(),
+    async serve(request, channels, signal) {
+      assert(parts !== undefined, 'the kubelet serves only after it was started')
+      await parts.server.serve(request, channels, signal)
+    },
+  }
+}

@@ -1,0 +1,158 @@
+import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../../api/kinds.ts'
+import { formatQuantity, parseQuantity, subtractQuantity, zeroQuantity, compareQuantity } from '../../lib/quantity.ts'
+import type { RuntimeVersion } from '../../runtime/runtime.ts'
+import type { KubeletOptions } from '../options.ts'
+import type { Machine, Pressure } from './machine.ts'
+
+/** Below these a node is under pressure (upstream's default hard eviction thresholds; pids: 2 %). */
+const thresholds = { memoryBytes: 100 * 1024 * 1024, disk: 0.1, inodes: 0.05, pids: 0.02 }
+/** Images told to the scheduler (upstream nodeStatusMaxImages). */
+const maxImages = 50
+
+export const defaultVersion = 'v1.36.0+stormo'
+const defaultMaxPods = 110
+
+export interface NodeFacts {
+  readonly machine: Machine
+  readonly pressure: Pressure
+  /** Undefined while the runtime does not answer. */
+  readonly runtime: RuntimeVersion | undefined
+  readonly runtimeError: string | undefined
+  readonly images: readonly ContainerImage[]
+}
+
+export function nodeCapacity(options: KubeletOptions, machine: Machine): Record<string, string> {
+  return {
+    cpu: String(machine.cpus),
+    'ephemeral-storage': `${Math.floor(machine.diskBytes / 1024)}Ki`,
+    memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
+    pods: String(options.maxPods ?? defaultMaxPods),
+  }
+}
+
+/** Capacity without what is set apart for the system, never below zero. */
+export function nodeAllocatable(
+  options: KubeletOptions,
+  capacity: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(capacity).map(([resource, amount]) => {
+      const reserved = options.systemReserved?.[resource]
+      if (reserved === undefined) return [resource, amount]
+      const left = subtractQuantity(parseQuantity(amount), parseQuantity(reserved))
+      return [resource, formatQuantity(compareQuantity(left, zeroQuantity) < 0 ? zeroQuantity : left)]
+    }),
+  )
+}
+
+/** Labels that the kubelet sets itself. */
+export function nodeLabels(options: KubeletOptions, machine: Machine): Record<string, string> {
+  return {
+    'kubernetes.io/hostname': options.nodeName,
+    'kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': machine.architecture,
+    'beta.kubernetes.io/os': 'linux',
+    'beta.kubernetes.io/arch': machine.architecture,
+    ...options.nodeLabels,
+  }
+}
+
+export function newNode(options: KubeletOptions, machine: Machine): Node {
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: options.nodeName, labels: nodeLabels(options, machine) },
+    spec: {
+      podCIDR: options.podCidr,
+      podCIDRs: [options.podCidr],
+      ...(options.nodeTaints?.length ? { taints: [...options.nodeTaints] } : {}),
+    },
+  }
+}
+
+/** The kubelet's part of a Node's status. Conditions keep their times while they do not change. */
+export function nodeStatus(
+  options: KubeletOptions,
+  facts: NodeFacts,
+  before: NodeStatus | undefined,
+  now: string,
+): NodeStatus {
+  const { machine, runtime } = facts
+  const capacity = nodeCapacity(options, machine)
+  const version = options.version ?? defaultVersion
+  return {
+    addresses: [
+      { type: 'InternalIP', address: options.nodeIp },
+      { type: 'Hostname', address: options.hostname ?? options.nodeName },
+    ],
+    capacity,
+    allocatable: nodeAllocatable(options, capacity),
+    conditions: nodeConditions(facts, before?.conditions ?? [], now),
+    ...(options.kubeletPort ? { daemonEndpoints: { kubeletEndpoint: { Port: options.kubeletPort } } } : {}),
+    nodeInfo: {
+      architecture: machine.architecture,
+      bootID: machine.bootId,
+      containerRuntimeVersion:
+        runtime === undefined
+          ? (before?.nodeInfo?.containerRuntimeVersion ?? '')
+          : `${runtime.name}://${runtime.version}`,
+      kernelVersion: machine.kernelVersion,
+      kubeProxyVersion: '',
+      kubeletVersion: version,
+      machineID: machine.machineId,
+      operatingSystem: 'linux',
+      osImage: machine.osImage,
+      systemUUID: machine.machineId,
+    },
+    images: facts.images.slice(0, maxImages),
+  }
+}
+
+function nodeConditions(facts: NodeFacts, before: readonly NodeCondition[], now: string): NodeCondition[] {
+  const { pressure } = facts
+  const lowDisk = pressure.diskAvailableRatio < thresholds.disk || pressure.inodesAvailableRatio < thresholds.inodes
+  const all = [
+    pressureCondition(
+      'MemoryPressure',
+      pressure.memoryAvailableBytes < thresholds.memoryBytes,
+      'Memory',
+      'sufficient memory',
+    ),
+    pressureCondition('DiskPressure', lowDisk, 'Disk', 'no disk pressure'),
+    pressureCondition('PIDPressure', pressure.pidsAvailableRatio < thresholds.pids, 'PID', 'sufficient PID'),
+    facts.runtimeError === undefined
+      ? { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
+      : {
+          type: 'Ready',
+          status: 'False',
+          reason: 'KubeletNotReady',
+          message: `container runtime is down: ${facts.runtimeError}`,
+        },
+  ]
+  return all.map((condition) => {
+    const old = before.find((one) => one.type === condition.type)
+    const same =
+      old?.status === condition.status && old.reason === condition.reason && old.message === condition.message
+    return {
+      ...condition,
+      lastHeartbeatTime: same && old.lastHeartbeatTime ? old.lastHeartbeatTime : now,
+      lastTransitionTime: old?.status === condition.status && old.lastTransitionTime ? old.lastTransitionTime : now,
+    }
+  })
+}
+
+function pressureCondition(type: string, pressed: boolean, name: string, good: string) {
+  return pressed
+    ? {
+        type,
+        status: 'True',
+        reason: `KubeletHasInsufficient${name}`.replace('InsufficientDisk', 'DiskPressure'),
+        message: `kubelet has ${name === 'Disk' ? 'disk pressure' : `insufficient ${name === 'PID' ? 'PID' : 'memory'} available`}`,
+      }
+    : {
+        type,
+        status: 'False',
+        reason: name === 'Disk' ? 'KubeletHasNoDiskPressure' : `KubeletHasSufficient${name}`,
+        message: `kubelet has ${good}${name === 'Disk' ? '' : ' available'}`,
+      }
+}
