@@ -29,7 +29,9 @@ export function httpFor(fixture: Fixture) {
           method,
           headers: {
             ...(options.anonymous ? {} : { authorization: `Bearer ${fixture.token}` }),
-            ...(bytes === undefined ? {} : { 'content-type': 'application/json' }),
+            ...(bytes === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(bytes)) }),
             ...headers,
           },
         },
