@@ -64,8 +64,12 @@ export interface DocumentState {
 const guid = 'o'
 const mapName = 'o'
 
-/** What the changes that `change` makes look like to a replica that has everything before them; undefined if none. */
-export function changeDocument(document: Y.Doc, change: () => void): Uint8Array | undefined {
+/**
+ * Makes changes as `writer`, which is the Yjs client as well: one of its own for each document opened would make the
+ * state vector grow with every write. Returns the changes as an update for replicas that have everything before them.
+ */
+export function changeDocument(document: Y.Doc, writer: WriterId, change: () => void): Uint8Array | undefined {
+  document.clientID = writer
   let update: Uint8Array | undefined
   const keep = (bytes: Uint8Array) => {
     update = bytes

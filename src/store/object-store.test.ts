@@ -183,6 +183,17 @@ describe('one node', () => {
     expect(again.store.documentCount()).toBe(0)
   })
 
+  test('a status that is written often leaves its document as small as it was', async () => {
+    const one = await rig(1)
+    const { metadata } = await create(one)
+    const size = () => one.store.document(metadata.uid ?? '')?.encoded.length ?? 0
+    await change(one, (object) => (object.status = { replicas: 100 }))
+    const before = size()
+    for (let replicas = 101; replicas < 600; replicas += 1)
+      await change(one, (object) => (object.status = { replicas }))
+    expect(size() - before).toBeLessThan(50)
+  })
+
   test('a full disk refuses the write and shows nothing of it', async () => {
     const one = await rig(1)
     one.disk.setFull(true)

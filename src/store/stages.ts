@@ -81,7 +81,7 @@ export function stageCreate(
     if (keyString(tombstone.key) === keyString(key)) replaces.push(tombstone.uid)
   }
   const fields = flatten(key, object, context.layout)
-  const update = changeDocument(document, () => {
+  const update = changeDocument(document, context.writer, () => {
     writeCreation(document, { writer: context.writer, moment, replaces, fields })
   })
   const content = readDocument(uid, document)
@@ -108,7 +108,7 @@ export function stageUpdate(
   const changes = effectiveChanges(asked, mergedLeaves(before, context.incarnations.get(uid)?.decided))
   if (changes.size === 0) return
   const moment = context.stamps.issue()
-  const update = changeDocument(document, () =>
+  const update = changeDocument(document, context.writer, () =>
     writeFields(document, {
       writer: context.writer,
       moment,
@@ -179,7 +179,7 @@ export function stageRemote(context: StageContext, staging: Staging, change: Cha
   if (content.newest !== '') context.stamps.merge(content.newest)
   const lost = content.rivals.filter(({ loser }) => nodeOfWriter(writerOfStamp(loser.stamp)) === context.nodeNumber)
   if (lost.length > 0) {
-    const withdrawal = changeDocument(document, () => dropLosers(document, lost))
+    const withdrawal = changeDocument(document, context.writer, () => dropLosers(document, lost))
     content = readDocument(uid, document)
     if (withdrawal) staging.outgoing.push({ type: 'document', key, uid, update: withdrawal })
     for (const { path, winner, loser } of lost) reportField(staging, key, uid, path, winner, loser)
