@@ -21,7 +21,9 @@ describe('every resource', () => {
   })
 
   test('has a schema', () => {
-    expect(definitions.filter(({ schemaName }) => graph.get(schemaName) === undefined).map(({ kind }) => kind)).toEqual([])
+    expect(definitions.filter(({ schemaName }) => graph.get(schemaName) === undefined).map(({ kind }) => kind)).toEqual(
+      [],
+    )
   })
 
   test('has a storage version that is served, and a way there', () => {
@@ -105,5 +107,11 @@ test('a node may register with its status, a deployment may not', () => {
 })
 
 function deployment(replicas: number, status: object): KubeObject {
-  return { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'a' }, spec: { replicas }, status } as KubeObject
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'a' },
+    spec: { replicas },
+    status,
+  } as KubeObject
 }

@@ -6,7 +6,7 @@ import { validateEnv } from './validate-env.ts'
 import { validateLifecycle, validateProbe } from './validate-probe.ts'
 import { validateResources } from './validate-resources.ts'
 import { validateContainerSecurity } from './validate-security.ts'
-import { relativePath } from './validate-volumes.ts'
+import { relativePath } from './volume-paths.ts'
 
 /** `spec.containers`: at least one, each by itself, and their host ports together. */
 export function validateContainers(spec: PodSpec, volumes: Set<string>, path: string): FieldError[] {

@@ -1,6 +1,6 @@
 import type { DownwardAPIVolumeFile, Volume } from '../../../api/kinds.ts'
 import { fieldErrors, type FieldError } from '../../../api/status-error.ts'
-import { relativePath, validateItems, validateMode } from './validate-volumes.ts'
+import { relativePath, validateItems, validateMode } from './volume-paths.ts'
 
 /** Fields that a file of a downward API volume may show. */
 const fileFields = /^metadata\.(name|namespace|uid|labels|annotations)$|^metadata\.(labels|annotations)\['[^']+'\]$/

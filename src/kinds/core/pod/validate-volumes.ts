@@ -1,9 +1,10 @@
-import type { KeyToPath, Volume } from '../../../api/kinds.ts'
+import type { Volume } from '../../../api/kinds.ts'
 import { fieldErrors, type FieldError } from '../../../api/status-error.ts'
 import { parseQuantity, quantityError } from '../../../lib/quantity.ts'
 import { dns1123Label, dns1123Subdomain } from '../../meta/names.ts'
 import { invalidEach, oneOf } from '../../meta/validate.ts'
 import { validateProjected } from './validate-projected.ts'
+import { noBacksteps, validateItems, validateMode } from './volume-paths.ts'
 
 /** Errors of the volumes, and the names that mounts may use. */
 export function validateVolumes(
@@ -118,35 +119,3 @@ const hostPathTypes = [
 
 const isNegative = (quantity: string | number) =>
   quantityError(quantity) !== undefined || parseQuantity(quantity).nano < 0n
-
-export function validateMode(mode: number | undefined, path: string): FieldError[] {
-  return mode !== undefined && (mode < 0 || mode > 0o777)
-    ? [fieldErrors.invalid(path, mode, 'must be a number between 0 and 0777 (octal), both inclusive')]
-    : []
-}
-
-export function validateItems(items: readonly KeyToPath[] | undefined, path: string): FieldError[] {
-  return (items ?? []).flatMap(({ key, path: target, mode }, index) => [
-    ...(key ? [] : [fieldErrors.required(`${path}[${index}].key`)]),
-    ...(target ? [] : [fieldErrors.required(`${path}[${index}].path`)]),
-    ...relativePath(target ?? '', `${path}[${index}].path`),
-    ...validateMode(mode, `${path}[${index}].mode`),
-  ])
-}
-
-const noBacksteps = (target: string, path: string): FieldError[] =>
-  target.split('/').includes('..') ? [fieldErrors.invalid(path, target, "must not contain '..'")] : []
-
-/** A path below the volume's root. */
-export function relativePath(target: string, path: string): FieldError[] {
-  if (target.startsWith('/')) return [fieldErrors.invalid(path, target, 'must be a relative path')]
-  return noBacksteps(target, path)
-}
-
-/** As {@link relativePath}, and no name that the atomic writer of volumes uses for itself. */
-export function localNonReservedPath(target: string, path: string): FieldError[] {
-  const wrong = relativePath(target, path)
-  return target.startsWith('..') && !target.startsWith('../') && target !== '..'
-    ? [...wrong, fieldErrors.invalid(path, target, "must not start with '..'")]
-    : wrong
-}
