@@ -153,7 +153,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     const member = decisions.members().find((one) => one.node === node)
     return member && mesh.liveness(member.peer).alive
   }
-  const node = createNodeServices({
+  const node = await createNodeServices({
     settings,
     membership,
     mesh,
@@ -164,7 +164,6 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     clock,
     random,
     logger,
-    secrets,
   })
 
   const authority = await openAuthority(secrets.ca, random)

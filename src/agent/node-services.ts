@@ -2,14 +2,18 @@ import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
+import { createKubelet } from '../kubelet/kubelet.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import type { Mesh } from '../mesh/mesh.ts'
-import type { ClusterSecrets } from '../pki/cluster-secrets.ts'
+import { meshNodeAccess } from '../mesh/node-access.ts'
+import { exec } from '../lib/exec.ts'
+import { createNetwork } from '../network/network.ts'
+import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
 import type { Membership } from './membership-file.ts'
-import type { Settings } from './settings.ts'
+import { paths, type Settings } from './settings.ts'
 
 export interface NodeParts {
   settings: Settings
@@ -22,16 +26,61 @@ export interface NodeParts {
   clock: Clock
   random: Random
   logger: Logger
-  secrets: ClusterSecrets
 }
 
 /** What makes the machine a node: runtime, network, kubelet, in the order in which they start. */
 export interface NodeServices {
   services: Service[]
-  access: NodeAccess | undefined
+  access: NodeAccess
   loadImages(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string[]>
 }
 
-export function createNodeServices(_parts: NodeParts): NodeServices {
-  return { services: [], access: undefined, loadImages: () => Promise.resolve([]) }
+/** Sandboxes kept ready: a pod then starts in a fifth of the time. */
+const warmSandboxes = 4
+
+export async function createNodeServices(parts: NodeParts): Promise<NodeServices> {
+  const { settings, membership, mesh, decisions, informers, client, events, clock, random, logger } = parts
+  const { config, self } = membership
+  const nodeIp = settings.advertiseAddress
+  const runtime = createDockerRuntime({ socketPath: settings.dockerSocket, clock, logger, warmSandboxes })
+  const network = await createNetwork({
+    nodeName: self.node,
+    nodeIp,
+    podCidr: self.podCidr,
+    clusterCidr: config.podCidr,
+    serviceCidr: config.serviceCidr,
+    clusterDomain: config.clusterDomain,
+    dnsIp: config.dnsIp,
+    informers,
+    events: events('network'),
+    exec,
+    clock,
+    random,
+    logger,
+  })
+  const kubelet = createKubelet({
+    nodeName: self.node,
+    nodeIp,
+    podCidr: self.podCidr,
+    client,
+    informers,
+    runtime,
+    podNetwork: network.pods,
+    events: events('kubelet'),
+    clock,
+    random,
+    logger,
+    dataDir: paths(settings.dataDir).kubelet,
+    clusterDns: [config.dnsIp],
+    clusterDomain: config.clusterDomain,
+    nodeLabels: settings.zone ? { 'topology.kubernetes.io/zone': settings.zone } : {},
+  })
+  const access = meshNodeAccess({
+    mesh,
+    clock,
+    self: self.node,
+    peerOf: (name) => decisions.members().find((member) => member.node === name)?.peer,
+    server: kubelet,
+  })
+  return { services: [network, kubelet], access, loadImages: (archive, signal) => runtime.load(archive, signal) }
 }
