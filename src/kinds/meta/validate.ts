@@ -159,7 +159,7 @@ function validateOwnerReferences(meta: ObjectMeta, path: string): FieldError[] {
 }
 
 /** Finalizers that Kubernetes itself knows without a domain. */
-const standardFinalizers = ['orphan', 'foregroundDeletion', 'kubernetes']
+const standardFinalizers = ['orphan', 'foregroundDeletion', 'kubernetes', 'customresourcecleanup.apiextensions.k8s.io']
 
 function validateFinalizers(finalizers: readonly string[] | undefined, path: string): FieldError[] {
   const wrong: FieldError[] = []
