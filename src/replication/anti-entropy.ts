@@ -166,7 +166,7 @@ export class AntiEntropy {
     const mine = standing(from)
     if (this.#isTooOld(greeting, mine)) onStale(from)
     const wanted: number[] = []
-    const known = this.#tombstoneHashes()
+    const known = greeting.tombstones.length > 0 ? this.#tombstoneHashes() : new Set<string>()
     greeting.tombstones.forEach((hash, index) => {
       if (!known.has(hashKey(hash))) wanted.push(index)
     })

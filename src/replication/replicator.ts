@@ -238,8 +238,10 @@ export class Replicator implements Service {
   async #completed(peer: PeerId): Promise<void> {
     const nowMs = this.#options.clock.nowMs()
     this.#peers.noteSync(peer, nowMs)
-    const least = Math.min(...this.#members.map((member) => this.#peers.tombstones(member)))
-    this.#options.replica.acknowledgeTombstones(least)
+    if (this.#members.length > 0) {
+      const least = Math.min(...this.#members.map((member) => this.#peers.tombstones(member)))
+      this.#options.replica.acknowledgeTombstones(least)
+    }
     if (nowMs - this.#rememberedMs < rememberIntervalMs) return
     this.#rememberedMs = nowMs
     const times = this.#members.map((member) => [member, this.#peers.lastSyncMs(member)] as const)

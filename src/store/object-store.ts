@@ -328,11 +328,13 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     this.#history.flush()
   }
 
-  /** A decided deletion becomes a tombstone, which outlives the log's memory of it. */
+  /** A decided deletion becomes a tombstone, which outlives the log's memory of it. Every node makes its own: none is sent. */
   #bury({ key, uid }: DecidedObject): void {
     const stamp = stampOf(this.#stamps.issue(), this.#writer)
     this.#decidedGone.add(uid)
-    this.#background((staging) => stageTombstone(this.#context, staging, { key, uid, stamp, replacedBy: '' }))
+    this.#background((staging) => {
+      if (!this.#tombstones.has(uid)) staging.putTombstone({ key, uid, stamp, replacedBy: '' })
+    })
   }
 
   isGone(uid: string): boolean {
