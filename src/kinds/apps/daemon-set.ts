@@ -52,9 +52,9 @@ export const daemonSetTraits = traits<DaemonSet>({
     count<DaemonSet>('Ready', ({ status }) => status?.numberReady),
     count<DaemonSet>('Up-to-date', ({ status }) => status?.updatedNumberScheduled),
     count<DaemonSet>('Available', ({ status }) => status?.numberAvailable),
-    column<DaemonSet>('Node Selector', ({ spec }) => formatLabels(spec?.template.spec?.nodeSelector)),
+    column<DaemonSet>('Node Selector', ({ spec }) => formatLabels(spec?.template?.spec?.nodeSelector)),
     ageColumn,
-    ...templateColumns<DaemonSet>(({ spec }) => spec?.template.spec?.containers),
+    ...templateColumns<DaemonSet>(({ spec }) => spec?.template?.spec?.containers),
     wide<DaemonSet>('Selector', ({ spec }) => formatLabelSelector(spec?.selector)),
   ],
   strategy: {

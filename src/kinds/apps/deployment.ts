@@ -73,7 +73,7 @@ export const deploymentTraits = traits<Deployment>({
       description: 'Pods that have been ready for long enough.',
     }),
     ageColumn,
-    ...templateColumns<Deployment>(({ spec }) => spec?.template.spec?.containers),
+    ...templateColumns<Deployment>(({ spec }) => spec?.template?.spec?.containers),
     wide<Deployment>('Selector', ({ spec }) => formatLabelSelector(spec?.selector)),
   ],
   strategy: {

@@ -80,7 +80,7 @@ export const statefulSetTraits = traits<StatefulSet>({
       description: 'Pods that are ready, of those that are wanted.',
     }),
     ageColumn,
-    ...templateColumns<StatefulSet>(({ spec }) => spec?.template.spec?.containers),
+    ...templateColumns<StatefulSet>(({ spec }) => spec?.template?.spec?.containers),
   ],
   strategy: {
     applyDefaults({ spec }) {

@@ -62,8 +62,7 @@ function validateCronJob({ metadata, spec }: CronJob): FieldError[] {
 function isTimeZone(name: string): boolean {
   if (name === '' || name === 'Local') return false
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
   } catch {
     return false
   }

@@ -14,7 +14,8 @@ function lastSeen(event: Event, nowMs: number): string {
   return event.lastTimestamp ? age(event.lastTimestamp, nowMs) : firstSeen(event, nowMs)
 }
 
-function targetOf({ involvedObject: { kind = '', name } }: Event): string {
+function targetOf({ involvedObject }: Event): string {
+  const { kind = '', name } = involvedObject ?? {}
   return name ? `${kind.toLowerCase()}/${name}` : kind.toLowerCase()
 }
 
@@ -31,7 +32,7 @@ function columnsOf<T extends KubeObject>(core: (object: T) => Event) {
     column<T>('Type', (event) => core(event).type ?? ''),
     column<T>('Reason', (event) => core(event).reason ?? ''),
     column<T>('Object', (event) => targetOf(core(event))),
-    wide<T>('Subobject', (event) => core(event).involvedObject.fieldPath ?? ''),
+    wide<T>('Subobject', (event) => core(event).involvedObject?.fieldPath ?? ''),
     wide<T>('Source', (event) => sourceOf(core(event))),
     column<T>('Message', (event) => (core(event).message ?? '').trim()),
     wide<T>('First Seen', (event, nowMs) => firstSeen(core(event), nowMs)),

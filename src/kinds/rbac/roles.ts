@@ -108,7 +108,7 @@ function subjectsOf({ subjects }: Binding, kind: string): string {
 
 const bindingColumns = [
   nameColumn,
-  column<RoleBinding>('Role', ({ roleRef }) => `${roleRef.kind}/${roleRef.name}`),
+  column<RoleBinding>('Role', ({ roleRef }) => `${roleRef?.kind}/${roleRef?.name}`),
   ageColumn,
   wide<RoleBinding>('Users', (binding) => subjectsOf(binding, 'User')),
   wide<RoleBinding>('Groups', (binding) => subjectsOf(binding, 'Group')),

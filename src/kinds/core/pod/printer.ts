@@ -22,7 +22,7 @@ export function summarizePod(pod: Pod, nowMs: number): Summary {
   const { spec, status = {} } = pod
   const initContainers = spec?.initContainers ?? []
   const sidecars = new Set(initContainers.filter((one) => one.restartPolicy === 'Always').map(({ name }) => name))
-  const total = (spec?.containers.length ?? 0) + sidecars.size
+  const total = (spec?.containers?.length ?? 0) + sidecars.size
   let reason = status.reason || status.phase || ''
   let readyCount = 0
   if (status.conditions?.some((one) => one.type === 'PodScheduled' && one.reason === 'SchedulingGated')) {

@@ -13,7 +13,7 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
   const before = old.spec
   if (!next || !before || !spec) return []
   const wrong: FieldError[] = []
-  if (next.containers.length !== before.containers.length) {
+  if ((next.containers?.length ?? 0) !== (before.containers?.length ?? 0)) {
     wrong.push(fieldErrors.forbidden('spec.containers', 'pod updates may not add or remove containers'))
   }
   if ((next.initContainers?.length ?? 0) !== (before.initContainers?.length ?? 0)) {
@@ -105,7 +105,7 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
   for (const [index, status] of (pod.status?.containerStatuses ?? []).entries()) {
     const terminated = before.get(status.name)?.state?.terminated
     if (!terminated || (policy === 'OnFailure' && terminated.exitCode !== 0)) continue
-    const rules = old.spec?.containers.find(({ name }) => name === status.name)
+    const rules = old.spec?.containers?.find(({ name }) => name === status.name)
     if (rules?.restartPolicy !== undefined || status.state?.terminated) continue
     wrong.push(
       fieldErrors.forbidden(
@@ -142,7 +142,7 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
   if (!next || !before) return []
   const withoutResources = (spec: PodSpec) => ({
     ...spec,
-    containers: spec.containers.map((one) => ({ ...one, resources: undefined, resizePolicy: undefined })),
+    containers: spec.containers?.map((one) => ({ ...one, resources: undefined, resizePolicy: undefined })),
     initContainers: spec.initContainers?.map((one) =>
       one.restartPolicy === 'Always' ? { ...one, resources: undefined, resizePolicy: undefined } : one,
     ),
@@ -152,10 +152,10 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
     return [fieldErrors.forbidden('spec', 'only cpu and memory resources are mutable')]
   }
   const wrong: FieldError[] = []
-  for (const [index, container] of next.containers.entries()) {
+  for (const [index, container] of (next.containers ?? []).entries()) {
     const at = `spec.containers[${index}].resources`
     wrong.push(...validateResources(container.resources ?? {}, at))
-    const was = before.containers[index]?.resources
+    const was = before.containers?.[index]?.resources
     for (const part of ['requests', 'limits'] as const) {
       const names = new Set([...Object.keys(container.resources?.[part] ?? {}), ...Object.keys(was?.[part] ?? {})])
       for (const name of names) {
