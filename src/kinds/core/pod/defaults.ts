@@ -12,9 +12,9 @@ export function defaultPodSpec(spec: PodSpec): void {
   if (spec.serviceAccountName && !spec.serviceAccount) spec.serviceAccount = spec.serviceAccountName
   if (spec.serviceAccount && !spec.serviceAccountName) spec.serviceAccountName = spec.serviceAccount
   for (const flag of ['hostNetwork', 'hostPID', 'hostIPC'] as const) if (spec[flag] === false) delete spec[flag]
-  for (const container of spec.initContainers ?? []) defaultContainer(container, spec)
-  for (const container of spec.containers ?? []) defaultContainer(container, spec)
-  for (const container of spec.ephemeralContainers ?? []) defaultContainer(container, spec)
+  for (const container of spec.initContainers ?? []) defaultContainer(container)
+  for (const container of spec.containers ?? []) defaultContainer(container)
+  for (const container of spec.ephemeralContainers ?? []) defaultContainer(container)
   for (const volume of spec.volumes ?? []) defaultVolume(volume)
   for (const constraint of spec.topologySpreadConstraints ?? []) {
     constraint.whenUnsatisfiable ||= 'DoNotSchedule'
@@ -27,6 +27,8 @@ export function defaultPodOnlySpec(spec: PodSpec): void {
   spec.enableServiceLinks ??= true
   for (const container of [...(spec.containers ?? []), ...(spec.initContainers ?? [])]) {
     if (container.resources?.limits) copyLimits(container.resources)
+    // On the host's network a port of the container is one of the host.
+    if (spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ||= port.containerPort
   }
 }
 
@@ -40,15 +42,13 @@ function copyLimits(resources: { limits?: Record<string, unknown>; requests?: Re
   if (missing.length > 0) resources.requests = { ...resources.requests, ...Object.fromEntries(missing) }
 }
 
-function defaultContainer(container: Container | EphemeralContainer, spec: PodSpec): void {
+function defaultContainer(container: Container | EphemeralContainer): void {
   container.imagePullPolicy ||= pullPolicyOf(container.image ?? '')
   container.terminationMessagePath ||= '/dev/termination-log'
   container.terminationMessagePolicy ||= 'File'
   container.resources ??= {}
   for (const port of container.ports ?? []) {
     port.protocol ||= 'TCP'
-    // On the host's network a port of the container is one of the host.
-    if (spec.hostNetwork && !port.hostPort) port.hostPort = port.containerPort
   }
   for (const { valueFrom } of container.env ?? []) {
     if (valueFrom?.fieldRef) valueFrom.fieldRef.apiVersion ||= 'v1'
