@@ -169,11 +169,3 @@ export function configMapKey(key: string): string[] {
 
 const percentPattern = /^[0-9]+%$/
 export const isPercent = (text: string) => percentPattern.test(text)
-
-/** A domain name with at least two labels is asked for finalizers and signer names. */
-export function fullyQualifiedDomain(name: string): string[] {
-  if (name === '') return ['Required value']
-  const wrong = dns1123Subdomain(name)
-  if (wrong.length > 0) return wrong
-  return name.split('.').length < 2 ? ['should be a domain with at least two segments separated by dots'] : []
-}
