@@ -47,15 +47,14 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const machine = await inspectMachine(options.dataDir)
     const allocatable = nodeAllocatable(shared, nodeCapacity(shared, machine))
     const reporter = createNodeReporter(shared, machine)
-    let workers: PodWorkers | undefined
     const observer = createRuntimeObserver({
       runtime,
       clock,
       logger,
-      onChange: (uid) => workers?.wake(uid),
+      onChange: (uid) => parts?.workers.wake(uid),
       onHealth(error) {
         reporter.setRuntime(error)
-        if (error === undefined) workers?.wakeAll()
+        if (error === undefined) parts?.workers.wakeAll()
       },
     })
     const context: PodContext = {
@@ -76,7 +75,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       nodeResolver: async () => parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => '')),
       nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
     }
-    workers = createPodWorkers(context)
+    const workers = createPodWorkers(context)
     parts = {
       workers,
       reporter,

@@ -63,8 +63,11 @@ function amd64Code(): Uint8Array {
     ...setEax(signalMask),
     0x50, // push rax: the mask lives on the stack
     ...setEax(14), // rt_sigprocmask
-    ...[0x31, 0xff], // SIG_BLOCK
-    ...[0x48, 0x89, 0xe6], // set = rsp
+    0x31,
+    0xff, // SIG_BLOCK
+    0x48,
+    0x89,
+    0xe6, // set = rsp
     ...zeroEdx,
     ...eightIntoR10,
     ...syscall,
@@ -73,12 +76,23 @@ function amd64Code(): Uint8Array {
   const exit = [...setEax(231), 0x31, 0xff, ...syscall] // exit_group(0)
   const reapCall = [
     ...setEax(61), // wait4
-    ...[0xbf, 0xff, 0xff, 0xff, 0xff], // any child
+    0xbf,
+    0xff,
+    0xff,
+    0xff,
+    0xff, // any child
     ...zeroEsi,
-    ...[0xba, 1, 0, 0, 0], // WNOHANG
-    ...[0x45, 0x31, 0xd2],
+    0xba,
+    1,
+    0,
+    0,
+    0, // WNOHANG
+    0x45,
+    0x31,
+    0xd2,
     ...syscall,
-    ...[0x85, 0xc0], // test eax, eax
+    0x85,
+    0xc0, // test eax, eax
   ]
   const jump = 2 // bytes of a short jump
   const compare = 3

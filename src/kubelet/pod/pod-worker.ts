@@ -138,7 +138,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     await prepare()
     const now = clock.nowMs()
     const { actions, recheckAtMs } = decide(view(), now)
-    for (const action of actions) if (action.do === 'wait') failures.set(action.name, action.failure)
+    for (const action of actions) if (action.do === 'wait') waitFor(action.name, action.failure)
     for (const { container } of containersOf(pod.spec ?? { containers: [] })) {
       const running = view().observed.some((one) => one.name === container.name && one.state === 'running')
       if (running) failures.delete(container.name)
@@ -149,6 +149,14 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     if (stop?.finished && work.size === 0) await finish()
     const waits = [recheckAtMs, deadlineMs(), ...retryAtMs.values()].filter((one) => one !== undefined && one > now)
     if (waits.length > 0) recheck(Math.max(10, Math.min(...(waits as number[])) - now))
+  }
+
+  function waitFor(name: string, failure: StartFailure): void {
+    const before = failures.get(name)
+    failures.set(name, failure)
+    if (before?.reason === failure.reason && before.message === failure.message) return
+    const where = `${pod.metadata.name}_${pod.metadata.namespace}(${uid})`
+    say(context, pod, 'Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${where}`, name)
   }
 
   function refreshPod(): void {

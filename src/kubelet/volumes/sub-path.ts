@@ -14,15 +14,21 @@ export async function resolveSubPath(root: string, subPath: string): Promise<str
   let current = realRoot
   for (const part of subPath.split('/').filter((one) => one !== '' && one !== '.')) {
     const next = join(current, part)
-    const real = await realpath(next).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-      await mkdir(next, { mode: 0o750 })
-      return next
-    })
+    const real = await realOrNew(next)
     if (real !== realRoot && !real.startsWith(realRoot + sep)) {
       throw new VolumeError(`subPath ${JSON.stringify(subPath)} leads out of its volume`)
     }
     current = real
   }
   return current
+}
+
+async function realOrNew(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    await mkdir(path, { mode: 0o750 })
+    return path
+  }
 }

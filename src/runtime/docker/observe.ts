@@ -7,6 +7,9 @@ export function observeContainer(info: ContainerInspectInfo): RuntimeContainer |
   const labels = info.Config.Labels ?? {}
   const parsed = parseContainerName(info.Name)
   if (labels[labelKeys.managed] !== 'true' || parsed === undefined) return undefined
+  const state = containerState(info.State)
+  const createdAtMs = timeMs(info.Created)
+  const finishedAtMs = timeMs(info.State.FinishedAt)
   const role = parsed.container === sandboxContainerName ? 'sandbox' : 'container'
   return {
     id: info.Id,
@@ -15,11 +18,12 @@ export function observeContainer(info: ContainerInspectInfo): RuntimeContainer |
     sandboxId: labels[labelKeys.sandboxId] ?? '',
     name: role === 'sandbox' ? '' : parsed.container,
     attempt: parsed.attempt,
-    state: containerState(info.State),
+    state,
     pid: info.State.Running ? info.State.Pid : 0,
-    createdAtMs: timeMs(info.Created),
+    createdAtMs,
     startedAtMs: timeMs(info.State.StartedAt),
-    finishedAtMs: timeMs(info.State.FinishedAt),
+    // One that could not be started ended when it was made.
+    finishedAtMs: state === 'exited' && finishedAtMs === 0 ? createdAtMs : finishedAtMs,
     exitCode: info.State.ExitCode,
     oomKilled: info.State.OOMKilled,
     error: info.State.Error,
