@@ -12,7 +12,7 @@ export const connectionOptions: readonly OptionDefinition[] = [
   {
     flags: '--kubeconfig <file>',
     summary:
-      'kubeconfig to use (default: $KUBECONFIG, /etc/stormo/kubeconfig, ~/.kube/config, or the only local cluster)',
+      'kubeconfig to use (default: $KUBECONFIG, /etc/stormo/kubeconfig, ~/.kube/config, or the local cluster demo)',
   },
   { flags: '--context <name>', summary: 'context of the kubeconfig' },
   { flags: '--server <url>', summary: 'API server to talk to instead of the one in the kubeconfig' },
@@ -39,12 +39,12 @@ export function findKubeconfig(invocation: Invocation): string {
   return found
 }
 
-/** Of the only local cluster, the nodes that run. Several clusters: none, for a guess could hit the wrong one. */
+/** Of the default local cluster, or the only one, the nodes that run. Several others: none, for a guess could hit the wrong one. */
 function localKubeconfigs(io: Io): string[] {
   const root = clustersDir(io.env)
   const clusters = listClusters(root)
-  const [cluster] = clusters
-  if (clusters.length !== 1 || !cluster) return []
+  const cluster = clusters.find((one) => one.name === 'demo') ?? (clusters.length === 1 ? clusters[0] : undefined)
+  if (!cluster) return []
   return localNodes(root, cluster)
     .filter((node) => firstProcess(node) !== undefined)
     .map((node) => join(node.dir, 'etc-stormo', 'kubeconfig'))
