@@ -13,6 +13,7 @@ import { createNetwork } from '../network/network.ts'
 import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
 import type { Membership } from './membership-file.ts'
+import { lowestOomScoreAdjust } from './oom-score.ts'
 import { paths, type Settings } from './settings.ts'
 
 export interface NodeParts {
@@ -42,7 +43,13 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
   const { settings, membership, mesh, decisions, informers, client, events, clock, random, logger } = parts
   const { config, self } = membership
   const nodeIp = settings.advertiseAddress
-  const runtime = createDockerRuntime({ socketPath: settings.dockerSocket, clock, logger, warmSandboxes })
+  const runtime = createDockerRuntime({
+    socketPath: settings.dockerSocket,
+    clock,
+    logger,
+    warmSandboxes,
+    minOomScoreAdjust: lowestOomScoreAdjust(),
+  })
   const network = await createNetwork({
     nodeName: self.node,
     nodeIp,
