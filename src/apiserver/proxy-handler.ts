@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { connect as tlsConnect } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '../api/status-error.ts'
@@ -45,7 +45,6 @@ export async function serveProxy(
   const plain = channelSocket(channels, 0)
   const socket: Duplex = wanted.scheme === 'https' ? tlsConnect({ socket: plain, rejectUnauthorized: false }) : plain
   const sent = httpRequest({
-    agent: new Agent({ keepAlive: false }),
     createConnection: () => socket,
     method: request.method ?? 'GET',
     path: `/${info.tail}${url.search}`,

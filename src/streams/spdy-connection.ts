@@ -62,19 +62,23 @@ export function serveSpdy(
     handlers.onClose(error)
   }
 
+  /** One wait for all streams that found the socket full. */
+  let drained: Promise<void> | undefined
+
   async function write(bytes: Uint8Array): Promise<void> {
     if (closed || socket.destroyed) throw new Error('the connection is closed')
-    if (!socket.write(bytes)) {
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          socket.off('drain', done)
-          socket.off('close', done)
-          resolve()
-        }
-        socket.once('drain', done)
-        socket.once('close', done)
-      })
-    }
+    if (socket.write(bytes)) return
+    drained ??= new Promise<void>((resolve) => {
+      const done = () => {
+        socket.off('drain', done)
+        socket.off('close', done)
+        drained = undefined
+        resolve()
+      }
+      socket.once('drain', done)
+      socket.once('close', done)
+    })
+    await drained
   }
 
   const reply = (bytes: Uint8Array): void => void write(bytes).catch(() => undefined)

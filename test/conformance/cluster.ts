@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { echoNode } from '../../src/apiserver/testing/echo-node.ts'
 import { startFixture } from '../../src/apiserver/testing/fixture.ts'
 import { builtinResources } from '../../src/kinds/builtin.ts'
 import { loadBuiltinSchemas } from '../../src/schema/graph.ts'
@@ -21,7 +22,10 @@ export async function openCluster(): Promise<Cluster> {
   const scratch = await mkdtemp(join(tmpdir(), 'stormo-conformance-'))
   const given = process.env['STORMO_KUBECONFIG']
   if (given) return { kubeconfig: given, scratch, stop: () => rm(scratch, { recursive: true }) }
-  const fixture = await startFixture({ definitions: builtinResources(loadBuiltinSchemas()) })
+  const fixture = await startFixture({
+    definitions: builtinResources(loadBuiltinSchemas()),
+    server: { nodeAccess: echoNode },
+  })
   const stopPlaying = playDeployments(fixture)
   const kubeconfig = join(scratch, 'kubeconfig')
   await writeFile(kubeconfig, JSON.stringify(kubeconfigFor(fixture.url, fixture.tls.ca, fixture.token)))
