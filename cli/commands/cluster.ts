@@ -54,6 +54,14 @@ const upCommand: CommandDefinition = {
   },
 }
 
+const prepareCommand: CommandDefinition = {
+  name: 'prepare',
+  summary: 'See to everything that local clusters need of this machine, and say what is missing',
+  async run(invocation) {
+    await ensurePrerequisites(localSettings(invocation.io).progress)
+  },
+}
+
 const downCommand: CommandDefinition = {
   name: 'down',
   summary: 'Remove a local cluster: processes, namespaces, links, mounts, cgroups and files',
@@ -185,6 +193,7 @@ export const clusterCommand: CommandDefinition = {
   stormo cluster down`,
   commands: [
     upCommand,
+    prepareCommand,
     downCommand,
     listCommand,
     statusCommand,

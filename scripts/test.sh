@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs everything: format, lint, types, dead code, unit tests, then the tests on real machines, Docker and kubectl.
+# Ends with the line `N passed, N failed`. STORMO_TEST_ALL=1 runs the long forms of sampled tests too.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bash scripts/setup.sh || { echo "0 passed, 1 failed"; exit 1; }
+export PATH="$PWD/node_modules/.bin:$PWD/node_modules/node/bin:$PATH"
+
+reports=$(mktemp -d /tmp/stormo-test-XXXXXX)
+trap 'rm -rf "$reports"' EXIT
+failed=0
+run() {
+  echo "== $1"
+  shift
+  "$@" || failed=$((failed + 1))
+}
+
+run "format" oxfmt --check .
+run "lint" oxlint
+run "types" tsc --noEmit
+run "dead code" knip
+run "unit tests" vitest run --project unit --reporter=default --reporter=json --outputFile.json="$reports/unit.json"
+run "prerequisites" node cli/main.ts cluster prepare
+run "tests on machines" vitest run --project e2e --reporter=default --reporter=json --outputFile.json="$reports/e2e.json"
+
+node scripts/count-tests.ts "$failed" "$reports/unit.json" "$reports/e2e.json"
