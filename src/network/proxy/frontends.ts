@@ -4,7 +4,7 @@ import { formatCidr, parseCidr, parseIpv4, widestRanges } from '../ipv4.ts'
 import { createContribution, type Contribution, type ContributionBuilder } from './contribution.ts'
 import { chooseBackends, type Backend, type Backends, type NodeTopology } from './endpoints.ts'
 import type { Rule } from './rules.ts'
-import { tuple, type Scope } from './skeleton.ts'
+import { preparedSpreads, spreadChain, type EndpointMap, type Scope } from './skeleton.ts'
 
 /** kube-proxy's default of sessionAffinityConfig.clientIP.timeoutSeconds. */
 const defaultAffinitySeconds = 10_800
@@ -110,7 +110,7 @@ function addOutside(context: PortContext, scope: Scope, key: Key, policy: string
 function addBackends(
   context: PortContext,
   scope: Scope,
-  use: 'eps' | 'local-eps',
+  use: EndpointMap,
   key: Key,
   backends: readonly Backend[],
   masquerade: boolean,
@@ -123,18 +123,15 @@ function addBackends(
   return `goto ${addSpread(out, scope, use, backends.length, masquerade)}`
 }
 
-/** The chain that spreads over so many endpoints is shared by all services that have as many. */
 function addSpread(
   out: ContributionBuilder,
   scope: Scope,
-  use: 'eps' | 'local-eps',
+  use: EndpointMap,
   count: number,
   masquerade: boolean,
 ): string {
-  const name = `${scope}-${use}-${count}${masquerade ? '-masq' : ''}`
-  const rules: Rule[] = [{ when: [], does: [{ do: 'dnat', key: tuple[scope], oneOf: count, map: `${scope}-${use}` }] }]
-  if (masquerade) rules.unshift({ when: [], does: [{ do: 'mark' }] })
-  out.chain(name, { rules })
+  const { name, chain } = spreadChain(scope, use, count, masquerade)
+  if (count > preparedSpreads) out.chain(name, chain)
   return name
 }
 

@@ -57,7 +57,7 @@ export type ElementValue = string
 const fieldText: Record<Field, string> = {
   saddr: 'ip saddr',
   daddr: 'ip daddr',
-  proto: 'meta l4proto',
+  proto: 'ip protocol',
   dport: 'th dport',
 }
 

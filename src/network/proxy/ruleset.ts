@@ -12,7 +12,10 @@ export interface RulesView {
 export interface Ruleset {
   /** Replaces what `owner` adds; undefined removes it. Of two owners of one key the alphabetically first counts. */
   set(owner: string, contribution: Contribution | undefined): void
-  /** nft commands that turn the rules of the previous call into the present ones; '' when nothing changed. */
+  /**
+   * nft commands that turn the rules of the previous call into the present ones; '' when nothing changed. Now and then
+   * (the first service with more than a few endpoints) they make the whole anew.
+   */
   takeDelta(): string
   /** nft commands that make the table anew, whatever the kernel has. Pending changes are part of it. */
   takeAll(): string
@@ -93,6 +96,16 @@ export function createRuleset(options: {
     oldContainers = new Map()
   }
 
+  function takeAll(): string {
+    forgetOld()
+    let text = `add table ${table}\ndelete table ${table}\nadd table ${table}\n`
+    for (const [name, container] of containers) text += addContainer(name, container)
+    for (const [name, chain] of chains) text += addChain(name, chain)
+    for (const [name, chain] of chains) text += addRules(name, chain)
+    for (const [container, entries] of elements) if (entries.size > 0) text += addElements(container, [...entries])
+    return text
+  }
+
   return {
     set(owner, contribution) {
       const before = contributions.get(owner)
@@ -120,6 +133,11 @@ export function createRuleset(options: {
     },
 
     takeDelta() {
+      for (const [name, old] of oldChains) {
+        const now = chains.get(name)
+        // nft (1.0.6) cannot add a rule that redirects by a map which an earlier run has made.
+        if (now && !sameJson(now, old) && usesEndpointMap(now)) return takeAll()
+      }
       let declare = ''
       let fill = ''
       let remove = ''
@@ -154,15 +172,7 @@ export function createRuleset(options: {
       return declare + fill + removedChains + remove
     },
 
-    takeAll() {
-      forgetOld()
-      let text = `add table ${table}\ndelete table ${table}\nadd table ${table}\n`
-      for (const [name, container] of containers) text += addContainer(name, container)
-      for (const [name, chain] of chains) text += addChain(name, chain)
-      for (const [name, chain] of chains) text += addRules(name, chain)
-      for (const [container, entries] of elements) if (entries.size > 0) text += addElements(container, [...entries])
-      return text
-    },
+    takeAll,
 
     view: { chains, containers, elements },
   }
@@ -201,5 +211,8 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   map.set(key, made)
   return made
 }
+
+const usesEndpointMap = ({ rules }: Chain): boolean =>
+  rules.some((rule) => rule.does.some((action) => action.do === 'dnat'))
 
 const sameJson = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b)

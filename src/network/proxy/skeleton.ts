@@ -28,7 +28,7 @@ export const tuple = {
 export type Scope = keyof typeof tuple
 
 const keyType = { ip: 'ipv4_addr . inet_proto . inet_service', port: 'inet_proto . inet_service' }
-const typeofKey = { ip: 'ip daddr . meta l4proto . th dport', port: 'meta l4proto . th dport' }
+const typeofKey = { ip: 'ip daddr . ip protocol . th dport', port: 'ip protocol . th dport' }
 const scopes = ['ip', 'port'] as const
 
 /** The maps and sets that always exist. */
@@ -49,6 +49,41 @@ export function fixedContainers(): Map<string, Container> {
   containers.set('allowed', { kind: 'set', declaration: `type ${keyType.ip} . ipv4_addr; flags interval;` })
   containers.set('hairpin', { kind: 'set', declaration: 'type ipv4_addr . ipv4_addr;' })
   return containers
+}
+
+/** Spreads over up to so many endpoints have their chains from the start. */
+export const preparedSpreads = 16
+
+export type EndpointMap = 'eps' | 'local-eps'
+
+/** Name and rules of the chain that spreads a frontend's connections over so many endpoints; shared by all such. */
+export function spreadChain(
+  scope: Scope,
+  use: EndpointMap,
+  count: number,
+  masquerade: boolean,
+): { name: string; chain: Chain } {
+  const spread: Rule = { when: [], does: [{ do: 'dnat', key: tuple[scope], oneOf: count, map: `${scope}-${use}` }] }
+  const mark: Rule = { when: [], does: [{ do: 'mark' }] }
+  return {
+    name: `${scope}-${use}-${count}${masquerade ? '-masq' : ''}`,
+    chain: { rules: masquerade ? [mark, spread] : [spread] },
+  }
+}
+
+function preparedChains(): [string, Chain][] {
+  const chains: [string, Chain][] = []
+  for (const scope of scopes) {
+    for (const use of ['eps', 'local-eps'] as const) {
+      for (const masquerade of [false, true]) {
+        for (let count = 1; count <= preparedSpreads; count++) {
+          const { name, chain } = spreadChain(scope, use, count, masquerade)
+          chains.push([name, chain])
+        }
+      }
+    }
+  }
+  return chains
 }
 
 const notLoopback = { match: 'prefix', field: 'daddr', in: ['127.0.0.0/8'], not: true } as const
@@ -115,6 +150,7 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
     does: [{ do: 'reject' }],
   }
   return new Map<string, Chain>([
+    ...preparedChains(),
     ['ip-outside-local', { rules: outsideLocalRules('ip', ranges) }],
     ['port-outside-local', { rules: outsideLocalRules('port', ranges) }],
     ['services', { rules: services }],

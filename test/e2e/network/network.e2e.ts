@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { EndpointSlice, Service, ServiceSpec } from '../../../src/api/kinds.ts'
+import { refs } from '../../../src/client/client.ts'
+import type { ExecResult } from '../../../src/lib/exec.ts'
+import { startLab, until, type Lab, type Pod, type TestNode } from './namespaces.ts'
+
+type Runner = (command: string, ...args: string[]) => Promise<ExecResult>
+
+const curl = async (run: Runner, url: string): Promise<string> => {
+  const { code, stdout } = await run('curl', '-sm3', url)
+  return code === 0 ? stdout : `exit ${code}`
+}
+/** curl's codes: 7 refused, 28 timed out. */
+const refused = 'exit 7'
+const timedOut = 'exit 28'
+
+const askUdp = async (run: Runner, address: string, port: number): Promise<string> => {
+  const script = `
+import socket,sys
+s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(2); s.bind(("0.0.0.0",4444))
+s.sendto(b"x",("${address}",${port})); print(s.recv(2048).decode(),end="")`
+  const { code, stdout } = await run('python3', '-c', script)
+  return code === 0 ? stdout : 'no answer'
+}
+
+const http = { name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }
+
+function service(name: string, spec: ServiceSpec): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { ports: [http], ...spec },
+  }
+}
+
+function slice(name: string, pods: { pod: Pod; node: TestNode }[], protocol = 'TCP'): EndpointSlice {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol }],
+    endpoints: pods.map(({ pod, node }) => ({ addresses: [pod.ip], nodeName: node.name, conditions: { ready: true } })),
+  }
+}
+
+describe.each(['host-gw', 'vxlan'] as const)('network over %s', (backend) => {
+  let lab: Lab
+  let n1: TestNode
+  let n2: TestNode
+  let a: Pod
+  let b: Pod
+
+  beforeAll(async () => {
+    lab = await startLab(2, backend)
+    ;[n1, n2] = lab.nodes as [TestNode, TestNode]
+    for (const [index, node] of lab.nodes.entries()) {
+      await lab.put(refs.nodes, {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name: node.name },
+        spec: { podCIDR: `10.244.${index + 1}.0/24` },
+        status: { addresses: [{ type: 'InternalIP', address: node.ip }] },
+      } as never)
+    }
+    await lab.put(refs.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } })
+    a = await n1.startPod('pod-a')
+    b = await n2.startPod('pod-b')
+    await until(async () => (await curl(a.run, `http://${b.ip}:8080`)) !== timedOut)
+  }, 60_000)
+  afterAll(() => lab?.stop())
+
+  const both = () => [
+    { pod: a, node: n1 },
+    { pod: b, node: n2 },
+  ]
+
+  test('every pod reaches every pod with its own address', async () => {
+    expect(await curl(a.run, `http://${b.ip}:8080`)).toBe(`pod-b ${a.ip}`)
+    expect(await curl(b.run, `http://${a.ip}:8080`)).toBe(`pod-a ${b.ip}`)
+    const c = await n1.startPod('pod-c')
+    expect(await curl(c.run, `http://${a.ip}:8080`)).toBe(`pod-a ${c.ip}`)
+    await n1.call({ method: 'detach', podUid: 'pod-c' })
+    expect(await curl(a.run, `http://${c.ip}:8080`)).not.toContain('pod-c')
+  })
+
+  test('a ClusterIP answers from pods, from nodes, and to the pod itself', async () => {
+    await lab.put(refs.services, service('web', { clusterIP: '10.96.0.50' }))
+    await lab.put(refs.endpointSlices, slice('web', [{ pod: b, node: n2 }]))
+    const url = 'http://10.96.0.50'
+    expect(await curl(a.run, url)).toBe(`pod-b ${a.ip}`)
+    expect(await curl(n1.run, url)).toContain('pod-b ')
+    expect(await curl(n2.run, url)).toContain('pod-b ')
+    expect(await curl(b.run, url)).toContain('pod-b ')
+  })
+
+  test('a pod of the same node is answered through the service with its own address', async () => {
+    const c = await n2.startPod('pod-d')
+    expect(await curl(c.run, 'http://10.96.0.50')).toBe(`pod-b ${c.ip}`)
+    await n2.call({ method: 'detach', podUid: 'pod-d' })
+  })
+
+  test('connections spread over the endpoints, and stay with one under session affinity', async () => {
+    await lab.put(refs.endpointSlices, slice('web', both()))
+    const names = async () => {
+      const answers = await Promise.all(Array.from({ length: 16 }, () => curl(a.run, 'http://10.96.0.50')))
+      return new Set(answers.map((one) => one.split(' ')[0]))
+    }
+    expect(await names()).toEqual(new Set(['pod-a', 'pod-b']))
+    await lab.put(refs.services, service('web', { clusterIP: '10.96.0.50', sessionAffinity: 'ClientIP' }))
+    await curl(a.run, 'http://10.96.0.50')
+    expect((await names()).size).toBe(1)
+  })
+
+  test('no endpoints, another port and an unknown virtual address are refused at once', async () => {
+    await lab.put(refs.services, service('empty', { clusterIP: '10.96.0.51' }))
+    for (const url of ['http://10.96.0.51', 'http://10.96.0.50:81', 'http://10.96.77.7']) {
+      expect(await curl(a.run, url)).toBe(refused)
+      expect(await curl(n1.run, url)).toBe(refused)
+    }
+  })
+
+  test('a node port lets the outside in at every node; Local keeps the address and drops elsewhere', async () => {
+    const ports = [{ ...http, nodePort: 30080 }]
+    await lab.put(refs.services, service('np', { type: 'NodePort', clusterIP: '10.96.0.52', ports }))
+    await lab.put(refs.endpointSlices, slice('np', [{ pod: b, node: n2 }]))
+    expect(await curl(lab.outside, `http://${n1.ip}:30080`)).toBe(`pod-b ${await masqueradeAddress()}`)
+    expect(await curl(a.run, `http://${n1.ip}:30080`)).toContain('pod-b')
+    expect(await curl(n1.run, `http://${n1.ip}:30080`)).toContain('pod-b')
+    await lab.put(
+      refs.services,
+      service('np', { type: 'NodePort', clusterIP: '10.96.0.52', ports, externalTrafficPolicy: 'Local' }),
+    )
+    expect(await curl(lab.outside, `http://${n2.ip}:30080`)).toBe(`pod-b ${lab.outsideIp}`)
+    expect(await curl(lab.outside, `http://${n1.ip}:30080`)).toBe(timedOut)
+    expect(await curl(a.run, `http://${n1.ip}:30080`)).toContain('pod-b')
+  })
+
+  /** The address that n1 gives to masqueraded packets on their way to n2's pods. */
+  async function masqueradeAddress(): Promise<string> {
+    const { stdout } = await n1.run('ip', '-j', 'route', 'get', b.ip)
+    return (JSON.parse(stdout) as { prefsrc: string }[])[0]?.prefsrc ?? ''
+  }
+
+  test('UDP follows the endpoints as they change, also for a client that keeps its port', async () => {
+    const ports = [{ name: 'http', port: 80, protocol: 'UDP' }]
+    await lab.put(refs.services, service('echo', { clusterIP: '10.96.0.53', ports }))
+    await lab.put(refs.endpointSlices, slice('echo', [{ pod: b, node: n2 }], 'UDP'))
+    expect(await askUdp(a.run, '10.96.0.53', 80)).toBe(`pod-b ${a.ip}`)
+    await lab.put(refs.endpointSlices, slice('echo', [{ pod: a, node: n1 }], 'UDP'))
+    await until(async () => (await askUdp(a.run, '10.96.0.53', 80)).startsWith('pod-a'))
+  })
+
+  test('a host port leads to the pod', async () => {
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'hp', namespace: 'default' },
+      spec: { nodeName: n1.name, containers: [{ name: 'c', ports: [{ containerPort: 8080, hostPort: 8088 }] }] },
+      status: { phase: 'Running', podIP: a.ip },
+    }
+    await lab.put(refs.pods, pod as never)
+    expect(await curl(lab.outside, `http://${n1.ip}:8088`)).toBe(`pod-a ${lab.outsideIp}`)
+    expect(await curl(lab.outside, `http://${n2.ip}:8088`)).toBe(refused)
+    await lab.remove(refs.pods, 'default', 'hp')
+    expect(await curl(lab.outside, `http://${n1.ip}:8088`)).toBe(refused)
+  })
+
+  test('DNS answers at its service address on every node, from pods and from the node', async () => {
+    for (const run of [a.run, b.run, n1.run]) {
+      const { stdout } = await run('busybox', 'nslookup', 'web.default.svc.cluster.local', '10.96.0.10')
+      expect(stdout).toContain('10.96.0.50')
+    }
+    const missing = await a.run('busybox', 'nslookup', 'nothing.default.svc.cluster.local', '10.96.0.10')
+    expect(missing.stdout + missing.stderr).toMatch(/NXDOMAIN|can't find/)
+  })
+
+  test('the audit finds what somebody changed, repairs it and says so', async () => {
+    expect(await n1.call({ method: 'audit' })).toEqual([])
+    await n1.run('nft', 'delete', 'element', 'ip', 'stormo', 'ip-services', '{ 10.96.0.52 . tcp . 80 }')
+    await n1.run('nft', 'flush', 'chain', 'ip', 'stormo', 'services')
+    const drift = await n1.call<string[]>({ method: 'audit' })
+    expect(drift.join()).toMatch(/chain services has 0 rules.*ip-services lacks 10.96.0.52 . tcp . 80/)
+    expect(await n1.call({ method: 'events' })).toEqual(['Warning ServiceRulesRepaired'])
+    expect(await n1.call({ method: 'audit' })).toEqual([])
+    await n1.run('nft', 'delete', 'table', 'ip', 'stormo')
+    expect(await n1.call({ method: 'audit' })).toEqual(['the table is missing'])
+    expect(await curl(a.run, 'http://10.96.0.52')).toContain('pod-b')
+  })
+
+  test('a killed agent leaves the network working; the next one finds its pods', async () => {
+    await n1.restartAgent()
+    expect(await n1.call({ method: 'list' })).toEqual([{ podUid: 'pod-a', ip: a.ip }])
+    expect(await curl(b.run, `http://${a.ip}:8080`)).toBe(`pod-a ${b.ip}`)
+    const fresh = await n1.startPod('pod-e')
+    expect(fresh.ip).not.toBe(a.ip)
+    expect(await curl(fresh.run, 'http://10.96.0.52')).toContain('pod-b')
+  })
+
+  test('reset leaves nothing behind', async () => {
+    await n1.call({ method: 'stop' })
+    await n1.call({ method: 'reset' })
+    const links = (await n1.run('ip', '-br', 'link')).stdout
+    expect(links.split('\n').map((line) => line.split(/[@ ]/)[0])).toEqual(['lo', 'eth0', ''])
+    expect((await n1.run('nft', 'list', 'tables')).stdout).toBe('')
+    expect((await n1.run('ip', 'route', 'show', 'table', 'all', 'proto', '117')).stdout.trim()).toBe('')
+  })
+})

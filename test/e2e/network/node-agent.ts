@@ -1,0 +1,76 @@
+/**
+ * The network of one node, run inside that node's network namespace and driven over IPC by the test: objects go in,
+ * calls are answered by id.
+ */
+import type { GroupResource, KubeObject } from '../../../src/api/object.ts'
+import { exec } from '../../../src/lib/exec.ts'
+import { silentLogger } from '../../../src/lib/log.ts'
+import { systemClock, systemRandom } from '../../../src/lib/system.ts'
+import { createNetwork, type Network, type NetworkOptions } from '../../../src/network/network.ts'
+import { createFakeInformers } from '../../support/fake-informers.ts'
+
+type Settings = Pick<NetworkOptions, 'nodeName' | 'nodeIp' | 'podCidr' | 'backend'>
+
+export type AgentCall =
+  | { method: 'start'; settings: Settings }
+  | { method: 'put'; ref: GroupResource; object: KubeObject }
+  | { method: 'remove'; ref: GroupResource; namespace: string; name: string }
+  | { method: 'attach'; podUid: string; pid: number }
+  | { method: 'detach'; podUid: string }
+  | { method: 'list' | 'flush' | 'audit' | 'reset' | 'stop' | 'events' }
+
+const informers = createFakeInformers()
+const events: string[] = []
+let network: Network | undefined
+
+async function start(settings: Settings): Promise<void> {
+  network = await createNetwork({
+    ...settings,
+    clusterCidr: '10.244.0.0/16',
+    serviceCidr: '10.96.0.0/16',
+    clusterDomain: 'cluster.local',
+    dnsIp: '10.96.0.10',
+    resolvConf: '/dev/null',
+    informers,
+    events: { event: (_about, type, reason) => void events.push(`${type} ${reason}`) },
+    exec,
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+  })
+  await network.start()
+}
+
+async function run(call: AgentCall): Promise<unknown> {
+  switch (call.method) {
+    case 'start':
+      return start(call.settings)
+    case 'put':
+      return informers.put(call.ref, call.object)
+    case 'remove':
+      return informers.remove(call.ref, call.namespace, call.name)
+    case 'attach':
+      return network?.pods.attach(call)
+    case 'detach':
+      return network?.pods.detach(call.podUid)
+    case 'list':
+      return network?.pods.list()
+    case 'flush':
+      return network?.flush()
+    case 'audit':
+      return network?.audit()
+    case 'reset':
+      return network?.reset()
+    case 'stop':
+      return network?.stop()
+    case 'events':
+      return events
+  }
+}
+
+process.on('message', (message: { id: number; call: AgentCall }) => {
+  run(message.call).then(
+    (value) => process.send?.({ id: message.id, value }),
+    (error: Error) => process.send?.({ id: message.id, error: error.message }),
+  )
+})
