@@ -125,9 +125,20 @@ function dropUnused(spec: ServiceSpec, before: ServiceSpec): void {
       if (before.ports?.some((one) => one.nodePort === port.nodePort)) delete port.nodePort
     }
   }
-  if (!usesHealthPort(spec) && usesHealthPort(before) && spec.healthCheckNodePort === before.healthCheckNodePort) {
-    delete spec.healthCheckNodePort
-  }
+  dropSame(spec, before, 'healthCheckNodePort', usesHealthPort)
+  dropSame(spec, before, 'externalTrafficPolicy', isExternal)
+  dropSame(spec, before, 'allocateLoadBalancerNodePorts', isLoadBalancer)
+  dropSame(spec, before, 'loadBalancerClass', isLoadBalancer)
+}
+
+/** A value that only the old type had a use for, and that nobody touched in this update. */
+function dropSame(
+  spec: ServiceSpec,
+  before: ServiceSpec,
+  field: 'healthCheckNodePort' | 'externalTrafficPolicy' | 'allocateLoadBalancerNodePorts' | 'loadBalancerClass',
+  uses: (spec: ServiceSpec) => boolean,
+): void {
+  if (!uses(spec) && uses(before) && spec[field] === before[field]) delete spec[field]
 }
 
 /** One address family is served; every Service that has cluster IPs says so. */
@@ -142,6 +153,10 @@ function completeFamilies(spec: ServiceSpec): void {
 const specOf = (object: KubeObject): ServiceSpec => ((object as Service).spec ??= {})
 const hasClusterIp = (spec: ServiceSpec): boolean => spec.type !== 'ExternalName' && spec.clusterIP !== 'None'
 const usesNodePorts = (spec: ServiceSpec): boolean => spec.type === 'NodePort' || spec.type === 'LoadBalancer'
+const isLoadBalancer = (spec: ServiceSpec): boolean => spec.type === 'LoadBalancer'
+/** Reached from outside of the cluster. */
+const isExternal = (spec: ServiceSpec): boolean =>
+  usesNodePorts(spec) || (spec.type !== 'ExternalName' && (spec.externalIPs ?? []).length > 0)
 const usesHealthPort = (spec: ServiceSpec): boolean =>
   spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local'
 const samePort = (a: ServicePort, b: ServicePort): boolean =>
