@@ -56,7 +56,7 @@ export function createReader(registry: RegistryOptions): Reader {
     const fromNow = since === undefined || since === '' || since === '0' || request.sendInitialEvents === true
     if (request.sendInitialEvents === true) checkReachable(since)
     if (fromNow && request.sendInitialEvents !== false) {
-      const list = store.list(ref, target.namespace)
+      const list = store.list(ref, target.namespace || undefined)
       for (const object of list.items) if (selected(object)) queue.push({ type: 'ADDED', object })
       if (request.sendInitialEvents === true && request.allowWatchBookmarks === true) {
         queue.push(bookmark(list.resourceVersion, { [initialEventsEnd]: 'true' }))
@@ -140,7 +140,7 @@ export function createReader(registry: RegistryOptions): Reader {
       const storage = catalogue.storage(definition)
       const selected = selects(target, request)
       const cut = () => {
-        const list = store.list(storage.storedAs ?? storage, target.namespace)
+        const list = store.list(storage.storedAs ?? storage, target.namespace || undefined)
         return { items: list.items.filter(selected), resourceVersion: list.resourceVersion }
       }
       const plain = !request.labelSelector && !request.fieldSelector
