@@ -58,7 +58,7 @@ export interface KubeletOptions {
   readonly version?: string
   /** Port of the kubelet's own endpoint in the Node's daemonEndpoints; 0 leaves it out. */
   readonly kubeletPort?: number
-  /** Address and port that pods of this node are given as KUBERNETES_SERVICE_HOST when the Service is not there yet. */
+  /** Default 4. */
   readonly maxParallelPulls?: number
 }
 

@@ -41,6 +41,8 @@ const run = (hosts) => {
   const socket = connect({ host: hosts[0], port, allowHalfOpen: true })
   let open = false
   socket.on('connect', () => { open = true; process.stdin.pipe(socket); socket.pipe(process.stdout) })
+  // Ends with the server's side; standard output is a pipe, which Node writes synchronously.
+  socket.on('end', () => setImmediate(() => process.exit(0)))
   socket.on('error', (error) => {
     if (!open && hosts.length > 1) return run(hosts.slice(1))
     process.stderr.write(error.message)

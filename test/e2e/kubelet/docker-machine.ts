@@ -10,8 +10,8 @@ export interface DockerMachine {
   readonly socketPath: string
   readonly directory: string
   docker(...args: string[]): Promise<string>
-  /** Ends the daemon without a word; containers go on when it was started with live restore. */
-  kill(): Promise<void>
+  /** Ends the daemon; containers go on (live restore). */
+  stop(): Promise<void>
   start(): Promise<void>
   down(): Promise<void>
 }
@@ -41,9 +41,9 @@ export async function dockerMachine(): Promise<DockerMachine> {
     }
   }
 
-  async function kill(): Promise<void> {
+  async function stop(): Promise<void> {
     const ended = new Promise((resolve) => daemon?.once('exit', resolve))
-    daemon?.kill('SIGKILL')
+    daemon?.kill('SIGTERM')
     await ended
   }
 
@@ -53,13 +53,11 @@ export async function dockerMachine(): Promise<DockerMachine> {
     directory,
     docker,
     start,
-    kill,
+    stop,
     async down() {
       const ids = (await docker('ps', '-aq')).split('\n').filter((id) => id !== '')
       if (ids.length > 0) await docker('rm', '-f', ...ids)
-      const ended = new Promise((resolve) => daemon?.once('exit', resolve))
-      daemon?.kill('SIGTERM')
-      await ended
+      await stop()
       await execOk('sh', [
         '-c',
         `for d in /sys/fs/cgroup/*${cgroup} /sys/fs/cgroup${cgroup}; do [ -d $d ] && find $d -depth -type d -exec rmdir {} +; done; true`,
