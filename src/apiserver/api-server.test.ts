@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { builtinResources } from '../kinds/builtin.ts'
+import type { KubeObject } from '../api/object.ts'
 import { loadBuiltinSchemas } from '../schema/graph.ts'
 import { startFixture, type Fixture } from './testing/fixture.ts'
 import { httpFor } from './testing/http.ts'
@@ -160,7 +161,7 @@ describe('watches', () => {
       .trim()
       .split('\n')
       .filter(Boolean)
-      .map((line) => JSON.parse(line) as { type: string; object: any })
+      .map((line) => JSON.parse(line) as { type: string; object: KubeObject })
 
   test('a label selector turns changes into ADDED and DELETED', async () => {
     const path = '/api/v1/namespaces/watched/configmaps'
@@ -179,8 +180,8 @@ describe('watches', () => {
     const seen = await watching
     expect(seen.map(({ type }) => type)).toEqual(['ADDED', 'MODIFIED', 'DELETED'])
     expect(seen[2]?.object.metadata.labels).toEqual({ on: 'yes', other: 'x' })
-    expect(BigInt(seen[2]?.object.metadata.resourceVersion)).toBeGreaterThan(
-      BigInt(seen[1]?.object.metadata.resourceVersion),
+    expect(BigInt(seen[2]?.object.metadata.resourceVersion ?? 0)).toBeGreaterThan(
+      BigInt(seen[1]?.object.metadata.resourceVersion ?? 0),
     )
   })
   test('sendInitialEvents lists, then says so with a bookmark', async () => {

@@ -1,22 +1,23 @@
 import { once } from 'node:events'
 import type { KubeObject } from '../api/object.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
+import type { Registry } from '../registry/registry.ts'
 import type { Target } from '../registry/options.ts'
 import type { WatchEvent } from '../registry/watch-stream.ts'
 import { flushHead, writeHead } from './answer.ts'
 import { header, type Exchange } from './exchange.ts'
 import { mediaTypes, negotiate, type Negotiated } from './negotiation.ts'
 import { listOptions } from './query-options.ts'
-import type { ResourceHandlerOptions } from './resource-handler.ts'
-import { includeOf } from './resource-handler.ts'
 import { toPartialMetadata, toTable } from './table.ts'
+import { includeOf } from './view.ts'
 
 /** A watch without a time of its own ends after this long, so that load moves to nodes that joined since. */
 const defaultTimeoutSeconds = 3600
 
 /** Streams events, one JSON document a line, until the client or the watch's time ends it. */
 export async function serveWatch(
-  { registry, clock }: ResourceHandlerOptions,
+  { registry, clock }: { registry: Registry; clock: Clock },
   exchange: Exchange,
   target: Target,
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
-import { errors, StatusError } from '../api/status-error.ts'
+import { errors, type StatusError } from '../api/status-error.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import type { Decoded } from '../schema/schema.ts'
 import { apiVersionOf } from './api-version.ts'

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { KubeObject } from '../api/object.ts'
-import { errors, StatusError } from '../api/status-error.ts'
+import { errors, type StatusError } from '../api/status-error.ts'
 import type { Write } from '../store/store.ts'
 import { createPager } from './paging.ts'
 import { memoryStore } from './testing/memory-store.ts'
@@ -332,7 +332,7 @@ describe('paging', () => {
       return undefined
     })()
     expect(expired).toMatchObject({ code: 410, reason: 'Expired' })
-    const token = (expired?.metadata as { continue: string }).continue
+    const token = (expired?.metadata as { continue: string } | undefined)?.continue ?? ''
     const newer = { items: items.filter(({ metadata }) => metadata.name !== 'b'), resourceVersion: '9' }
     expect(pager.next(token, () => newer, 5, true)).toMatchObject({
       items: [{ metadata: { name: 'c' } }],

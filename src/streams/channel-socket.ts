@@ -10,10 +10,10 @@ export function channelSocket(channels: Channels, channel: number): Duplex {
       void pull()
     },
     write(chunk: Uint8Array, _encoding, done) {
-      channels.write(channel, chunk).then(() => done(), done)
+      void settle(channels.write(channel, chunk), done)
     },
     final(done) {
-      channels.end(channel).then(() => done(), done)
+      void settle(channels.end(channel), done)
     },
     destroy(error, done) {
       channels.close(error ?? undefined)
@@ -48,4 +48,15 @@ export function channelSocket(channels: Channels, channel: number): Duplex {
     ref: () => socket,
     unref: () => socket,
   })
+}
+
+/** A promise as the callback that streams want. */
+async function settle(work: Promise<void>, done: (error?: Error | null) => void): Promise<void> {
+  let failure: Error | undefined
+  try {
+    await work
+  } catch (error) {
+    failure = error as Error
+  }
+  done(failure)
 }

@@ -7,6 +7,7 @@ export interface Answer {
   headers: IncomingHttpHeaders
   text: string
   /** The body as JSON; throws when it is none. */
+  // oxlint-disable-next-line no-explicit-any -- tests look into bodies of every kind
   json(): any
 }
 

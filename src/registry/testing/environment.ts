@@ -13,6 +13,9 @@ import { createRegistry, type Registry } from '../registry.ts'
 import { schemaTypeSystem } from '../type-system.ts'
 import { memoryStore } from './memory-store.ts'
 
+// oxlint-disable-next-line no-explicit-any -- tests look into objects of every kind
+type Loose = any
+
 /** A registry of all built-in kinds over a store in memory, without admission, for an administrator. */
 export function testRegistry(overrides: Partial<RegistryOptions> = {}) {
   const graph = loadBuiltinSchemas()
@@ -44,9 +47,9 @@ export function testRegistry(overrides: Partial<RegistryOptions> = {}) {
     )
     return { definition, namespace: definition.namespaced ? namespace : '', name, subresource }
   }
-  const create = (resource: string, value: object, options = {}): Promise<any> =>
+  const create = (resource: string, value: object, options = {}): Promise<Loose> =>
     registry.create(context, target(resource), { value: structuredClone(value), strictErrors: [] }, options)
-  const update = async (resource: string, object: KubeObject, subresource = ''): Promise<any> =>
+  const update = async (resource: string, object: KubeObject, subresource = ''): Promise<Loose> =>
     (
       await registry.update(
         context,
@@ -55,6 +58,6 @@ export function testRegistry(overrides: Partial<RegistryOptions> = {}) {
         {},
       )
     ).object
-  const get = (resource: string, name: string): Promise<any> => registry.get(context, target(resource, name))
+  const get = (resource: string, name: string): Promise<Loose> => registry.get(context, target(resource, name))
   return { registry, store, catalogue, context, warnings, target, create, update, get }
 }
