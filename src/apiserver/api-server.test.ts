@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:http2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { builtinResources } from '../kinds/builtin.ts'
 import type { KubeObject } from '../api/object.ts'
@@ -227,5 +229,28 @@ describe('discovery and documents', () => {
       /apiserver_request_total\{verb="GET",group="",version="v1",resource="configmaps",code="404"\} \d+/,
     )
     expect(text).not.toContain('made')
+  })
+})
+
+describe('HTTP/2 and stopping', () => {
+  test('one session carries many requests; a stop ends its watches and takes no more', async () => {
+    const own = await startFixture({ definitions: builtinResources(loadBuiltinSchemas()) })
+    const session = connect(own.url, { ca: own.tls.ca })
+    session.on('error', () => undefined)
+    const get = (path: string) => session.request({ ':path': path, authorization: `Bearer ${own.token}` })
+    const codes = await Promise.all(
+      [configMaps, '/apis', '/api/v1/nodes'].map(async (path) => {
+        const [headers] = (await once(get(path).resume(), 'response')) as [Record<string, number>]
+        return headers[':status']
+      }),
+    )
+    expect(codes).toEqual([200, 200, 200])
+    const watch = get(`${configMaps}?watch=1`).resume()
+    await once(watch, 'response')
+    const ended = once(watch, 'end')
+    await own.stop()
+    await ended
+    await expect(httpFor(own)('GET', '/livez')).rejects.toThrow('ECONNREFUSED')
+    session.destroy()
   })
 })

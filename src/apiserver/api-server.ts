@@ -1,4 +1,4 @@
-import { createSecureServer, type Http2SecureServer } from 'node:http2'
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -65,6 +65,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const { registry, codecs, clock, log } = options
   const stopping = new AbortController()
   const sockets = new Set<Socket>()
+  const sessions = new Set<ServerHttp2Session>()
   const handler = createHandler({
     ...options,
     discovery: createDiscovery(registry.catalogue),
@@ -101,6 +102,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
       })
+      server.on('session', (session) => {
+        sessions.add(session)
+        session.once('close', () => sessions.delete(session))
+      })
       server.on('sessionError', (error) => log.debug({ error: String(error) }, 'http2 session failed'))
       server.on('tlsClientError', (error) => log.debug({ error: String(error) }, 'tls handshake failed'))
       const listening = server
@@ -118,14 +123,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       server = undefined
       stopping.abort()
       const closed = new Promise<void>((resolve) => closing.close(() => resolve()))
-      const timer = clock.after(drainMs, () => destroyAll())
-      // Watches end at once; idle keep-alive connections would hold the server open for ever.
-      const sweep = setImmediate(() => {
-        for (const socket of sockets) if (socket.bytesWritten === 0) socket.destroy()
-      })
-      destroyIdle(closing)
+      // Sessions finish the streams that they have; sockets of HTTP/1.1 without a request are closed by the server.
+      for (const session of sessions) session.close()
+      const timer = clock.after(drainMs, destroyAll)
       await closed
-      clearImmediate(sweep)
       timer.cancel()
       destroyAll()
     },
@@ -135,10 +136,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
   function destroyAll(): void {
     for (const socket of sockets) socket.destroy()
-  }
-
-  function destroyIdle(closing: Http2SecureServer & { closeIdleConnections?: () => void }): void {
-    closing.closeIdleConnections?.()
   }
 }
 
