@@ -18,6 +18,7 @@ import type { Codecs } from './codecs.ts'
 import type { Discovery } from './discovery.ts'
 import { serveDiscovery } from './discovery-routes.ts'
 import { header, type Exchange, type Request, type Response } from './exchange.ts'
+import { createFlowControl } from './flow-control.ts'
 import { findRoute, type ExtensionRoute } from './extension-routes.ts'
 import { answerHealth, type HealthCheck } from './health.ts'
 import type { Metrics } from './metrics.ts'
@@ -63,6 +64,7 @@ const openPaths = /^\/(healthz|livez|readyz|version)(\/|$)/
 /** One request from its first byte to its answer. Never rejects. */
 export function createHandler(options: HandlerOptions) {
   const { codecs, clock, log, metrics } = options
+  const flow = createFlowControl()
 
   return async (request: Request, response: Response, upgrade?: Upgrade): Promise<void> => {
     const url = parseUrl(request)
@@ -72,6 +74,7 @@ export function createHandler(options: HandlerOptions) {
     response.once('close', () => closed.abort())
     const timer = long ? undefined : clock.after(requestTimeoutMs, () => closed.abort(timedOut))
     const done = metrics.begin({ ...seriesOf(info, options.registry), long })
+    let leave: (() => void) | undefined
     const warnings: string[] = []
     const context = {
       user: anonymous as UserInfo,
@@ -85,6 +88,7 @@ export function createHandler(options: HandlerOptions) {
       const route = findRoute(options.extensions ?? [], url.pathname)
       if (!route?.public) context.user = await identify(request)
       if (!route?.public) authorizeRequest(context.user, info)
+      if (!long && !openPaths.test(info.path)) leave = flow.enter(context.user)
       await (route ? serveExtension(exchange, route) : serve(exchange, upgrade))
     } catch (error) {
       if (!(error instanceof StatusError) && !context.signal.aborted) {
@@ -94,6 +98,7 @@ export function createHandler(options: HandlerOptions) {
         response.end(),
       )
     } finally {
+      leave?.()
       timer?.cancel()
       done(response.statusCode)
     }
