@@ -6,9 +6,8 @@ import type { Decoded } from '../schema/schema.ts'
 import { createActions } from './actions.ts'
 import type { Catalogue } from './catalogue.ts'
 import { createDeleter, type Deleted } from './deleter.ts'
-import { convert, type RegistryOptions } from './environment.ts'
+import type { RegistryOptions } from './environment.ts'
 import { decodeBody, judgeStrictErrors } from './field-validation.ts'
-import { keyOf } from './metadata.ts'
 import type { DeleteRequest, ListRequest, PatchOptions, Target, WriteOptions } from './options.ts'
 import type { Page } from './paging.ts'
 import { patchObject, patchPreconditions, type Patch } from './patches.ts'
@@ -194,10 +193,3 @@ export function createRegistry(options: RegistryOptions): Registry {
       deleter.deleteCollection(context, target, request, selection),
   }
 }
-
-/** The stored object of a target in its storage version, for callers that only look. Undefined when there is none. */
-export function peek(options: Pick<RegistryOptions, 'store'>, target: Target): KubeObject | undefined {
-  return options.store.get(keyOf(target.definition, target.namespace, target.name))
-}
-
-export { convert }
