@@ -31,7 +31,7 @@ interface Walk {
   translated: boolean
 }
 
-type Verdict = 'drop' | 'reject' | 'done' | undefined
+type Verdict = 'drop' | 'reject' | 'done' | 'return' | undefined
 
 /** Interprets the rules as the kernel does: hooks in their order, chains, lookups, dynamic sets. */
 export function createTracer(
@@ -61,6 +61,12 @@ export function createTracer(
         return inSet(match.set, keyOf(packet, match.key)) !== (match.not ?? false)
       case 'mark':
         return walk.marked
+      case 'proto':
+        return packet.proto === match.proto
+      case 'port':
+        return packet.proto === match.proto && packet.dport >= match.from && packet.dport <= match.to
+      case 'established':
+        return false
     }
   }
 
@@ -101,7 +107,9 @@ export function createTracer(
       case 'lookup': {
         const verdict = view.elements.get(action.map)?.get(keyOf(walk.packet, action.key))
         if (verdict === undefined) return undefined
-        return verdict === 'drop' ? 'drop' : (run(verdict.replace('goto ', ''), walk) ?? 'done')
+        if (verdict === 'drop') return 'drop'
+        const [how, chain = ''] = verdict.split(' ')
+        return how === 'jump' ? run(chain, walk) : (run(chain, walk) ?? 'done')
       }
       case 'dnat': {
         const key = `${keyOf(walk.packet, action.key)} . ${node.choose(action.oneOf)}`
@@ -122,6 +130,7 @@ export function createTracer(
         return 'done'
       case 'drop':
       case 'reject':
+      case 'return':
         return action.do
       case 'goto':
         return run(action.chain, walk) ?? 'done'
@@ -137,6 +146,7 @@ export function createTracer(
       if (!rule.when.every((match) => matches(match, walk))) continue
       for (const action of rule.does) {
         const verdict = act(action, walk)
+        if (verdict === 'return') return undefined
         if (verdict) return verdict
       }
     }

@@ -78,6 +78,7 @@ interface Prefix {
 function readValue(value: unknown): string {
   if (typeof value === 'object' && value !== null) {
     if ('goto' in value) return `goto ${(value.goto as { target: string }).target}`
+    if ('jump' in value) return `jump ${(value.jump as { target: string }).target}`
     if ('drop' in value) return 'drop'
   }
   return readKey(value)

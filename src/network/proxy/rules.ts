@@ -10,11 +10,16 @@ export type Match =
   | { match: 'local'; field: 'saddr' | 'daddr' }
   | { match: 'set'; key: readonly Field[]; set: string; not?: boolean }
   | { match: 'mark' }
+  | { match: 'proto'; proto: string }
+  /** Destination port in a range, ends included. */
+  | { match: 'port'; proto: string; from: number; to: number }
+  /** Not the first packet of its connection, or related to one (an ICMP error). */
+  | { match: 'established' }
 
 export type Action =
   | { do: 'mark' }
   | { do: 'unmark' }
-  /** Goes to the chain, or takes the verdict, that the map holds for the packet; goes on when it holds none. */
+  /** Goes or jumps to the chain, or takes the verdict, that the map holds for the packet; goes on when it holds none. */
   | { do: 'lookup'; key: readonly Field[]; map: string }
   /** Redirects to what the map holds for the packet and a random number below `oneOf`; goes on when it holds none. */
   | { do: 'dnat'; key: readonly Field[]; oneOf: number; map: string }
@@ -26,6 +31,8 @@ export type Action =
   | { do: 'masquerade' }
   | { do: 'drop' }
   | { do: 'reject' }
+  /** Goes on after the rule that led into this chain; in a hook's own chain: the packet passes. */
+  | { do: 'return' }
   | { do: 'goto'; chain: string }
   | { do: 'jump'; chain: string }
 
@@ -51,7 +58,7 @@ export interface Container {
   readonly declaration: string
 }
 
-/** Value of an element: '' in a set, `goto CHAIN`, `drop` or `ADDRESS . PORT` in a map. */
+/** Value of an element: '' in a set, `goto CHAIN`, `jump CHAIN`, `drop` or `ADDRESS . PORT` in a map. */
 export type ElementValue = string
 
 const fieldText: Record<Field, string> = {
@@ -75,6 +82,12 @@ function matchText(match: Match, mark: number): string {
       return `${keyText(match.key)} ${match.not ? '!= ' : ''}@${match.set}`
     case 'mark':
       return `meta mark & ${mark} == ${mark}`
+    case 'proto':
+      return `ip protocol ${match.proto}`
+    case 'port':
+      return `${match.proto} dport ${match.from === match.to ? match.from : `${match.from}-${match.to}`}`
+    case 'established':
+      return 'ct state established,related'
   }
 }
 
@@ -100,6 +113,7 @@ function actionText(action: Action, mark: number): string {
       return 'masquerade fully-random'
     case 'drop':
     case 'reject':
+    case 'return':
       return action.do
     case 'goto':
     case 'jump':

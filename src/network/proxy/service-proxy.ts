@@ -1,10 +1,11 @@
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
-import type { EndpointSlice, Node, Pod, Service } from '../../api/kinds.ts'
+import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from '../../api/kinds.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Service as LifeCycle } from '../../lib/service.ts'
 import type { Exec } from '../exec.ts'
+import { policyContribution } from '../policy/network-policies.ts'
 import { createApplier } from './applier.ts'
 import type { Drift } from './audit.ts'
 import { forgetUdpFlows, staleUdpBackends } from './conntrack.ts'
@@ -16,6 +17,8 @@ import { fixedChains, fixedContainers, type ProxyRanges } from './skeleton.ts'
 
 /** kube-proxy's bit, so that what knows it (other firewalls) knows ours. */
 const defaultMark = 0x4000
+/** All policies together: one pod that changes can matter to any of them. */
+const policyOwner = 'policies'
 const serviceNameLabel = 'kubernetes.io/service-name'
 const zoneLabel = 'topology.kubernetes.io/zone'
 
@@ -53,6 +56,8 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const slices = informers.for<EndpointSlice>(refs.endpointSlices)
   const pods = informers.for<Pod>(refs.pods)
   const nodes = informers.for<Node>(refs.nodes)
+  const policies = informers.for<NetworkPolicy>(refs.networkPolicies)
+  const namespaces = informers.for<Namespace>(refs.namespaces)
   const ruleset = createRuleset({
     table: options.table,
     mark: options.mark ?? defaultMark,
@@ -76,6 +81,14 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   }
 
   function contributionOf(owner: string): Contribution | undefined {
+    if (owner === policyOwner) {
+      return policyContribution({
+        policies: policies.list(),
+        pods: pods.list(),
+        namespaceLabels: (namespace) => namespaces.get('', namespace)?.metadata.labels,
+        nodeName,
+      })
+    }
     const [kind = '', namespace = '', name = ''] = owner.split('/')
     if (kind === 'pod') {
       const pod = pods.get(namespace, name)
@@ -89,15 +102,25 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     return serviceContribution(service, own, { nodeName, zone }, isApi ? preferThisNode : undefined)
   }
 
+  /** One object that cannot be read must not keep the others' rules from the kernel. */
+  function contributionOrPrevious(owner: string, previous: Contribution | undefined): Contribution | undefined {
+    try {
+      return contributionOf(owner)
+    } catch (error) {
+      logger.error({ owner, error: (error as Error).message }, 'rules cannot be made of an object; its old ones stay')
+      return previous
+    }
+  }
+
   function prepare(): void {
     for (const owner of dirty) {
       const before = contributions.get(owner)
-      const after = contributionOf(owner)
+      const after = contributionOrPrevious(owner, before)
       for (const backend of staleUdpBackends(before, after)) staleFlows.add(backend)
       if (after) contributions.set(owner, after)
       else contributions.delete(owner)
       // Services come before host ports; the pinned ones ("0") before both.
-      ruleset.set(owner.startsWith('pod/') ? `2/${owner}` : `1/${owner}`, after)
+      ruleset.set(owner.startsWith('service/') ? `1/${owner}` : `2/${owner}`, after)
     }
     dirty.clear()
   }
@@ -125,6 +148,10 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   function touch(owner: string): void {
     dirty.add(owner)
     applier.changed()
+  }
+
+  function touchPolicies(): void {
+    if (policies.list().length > 0) touch(policyOwner)
   }
 
   function onSlice(current: EndpointSlice | undefined, previous: EndpointSlice | undefined): void {
@@ -159,7 +186,12 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
         slices.onChange(({ object, previous }) => onSlice(object, previous)),
         pods.onChange(({ object, previous, namespace, name }) => {
           if ((object ?? previous)?.spec?.nodeName === nodeName) touch(`pod/${namespace}/${name}`)
+          if (mattersToPolicies(previous, object)) touchPolicies()
         }),
+        namespaces.onChange(({ previous, object }) => {
+          if (!sameJson(previous?.metadata.labels, object?.metadata.labels)) touchPolicies()
+        }),
+        policies.onChange(() => touch(policyOwner)),
         nodes.onChange(({ name }) => {
           if (name === nodeName) onNode()
         }),
@@ -170,6 +202,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
       for (const { metadata, spec } of pods.list()) {
         if (spec?.nodeName === nodeName) dirty.add(`pod/${metadata.namespace}/${metadata.name}`)
       }
+      dirty.add(policyOwner)
       await applier.start()
     },
     async stop() {
@@ -187,6 +220,14 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     remove: () => applier.remove(),
   }
 }
+
+/** Whether a pod changed in what policies look at: address, labels, and that it is there. */
+function mattersToPolicies(before: Pod | undefined, after: Pod | undefined): boolean {
+  const viewOf = (pod: Pod | undefined) => [pod?.metadata.labels, pod?.status?.podIP, pod?.status?.phase]
+  return !sameJson(viewOf(before), viewOf(after))
+}
+
+const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 /** The host ports of a pod that runs on this node with an address of its own. */
 export function hostPortsOf(pod: Pod, nodeName: string): HostPort[] {

@@ -48,6 +48,10 @@ export function fixedContainers(): Map<string, Container> {
   containers.set('restricted', { kind: 'set', declaration: `type ${keyType.ip};` })
   containers.set('allowed', { kind: 'set', declaration: `type ${keyType.ip} . ipv4_addr; flags interval;` })
   containers.set('hairpin', { kind: 'set', declaration: 'type ipv4_addr . ipv4_addr;' })
+  for (const direction of ['ingress', 'egress']) {
+    containers.set(`policy-${direction}`, { kind: 'map', declaration: 'type ipv4_addr : verdict;' })
+  }
+  containers.set('policy-self', { kind: 'set', declaration: 'type ipv4_addr . ipv4_addr;' })
   return containers
 }
 
@@ -143,6 +147,13 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
       does: [{ do: 'masquerade' }],
     })
   }
+  // Answers are judged by the connection that they belong to; a pod always reaches itself.
+  const policies: Rule[] = [
+    { when: [{ match: 'established' }], does: [{ do: 'return' }] },
+    { when: [{ match: 'set', key: ['saddr', 'daddr'], set: 'policy-self' }], does: [{ do: 'return' }] },
+    { when: [], does: [{ do: 'lookup', key: ['saddr'], map: 'policy-egress' }] },
+    { when: [], does: [{ do: 'lookup', key: ['daddr'], map: 'policy-ingress' }] },
+  ]
   const toServices: Rule[] = [{ when: [], does: [{ do: 'jump', chain: 'services' }] }]
   const rejects = rejectRules(ranges)
   const rejectPorts: Rule = {
@@ -161,7 +172,10 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
       'input-filter',
       { hook: { type: 'filter', hook: 'input', priority: 'filter - 10' }, rules: [...rejects, rejectPorts] },
     ],
-    ['forward-filter', { hook: { type: 'filter', hook: 'forward', priority: 'filter - 10' }, rules: rejects }],
+    [
+      'forward-filter',
+      { hook: { type: 'filter', hook: 'forward', priority: 'filter - 10' }, rules: [...rejects, ...policies] },
+    ],
     ['output-filter', { hook: { type: 'filter', hook: 'output', priority: 'filter - 10' }, rules: rejects }],
   ])
 }

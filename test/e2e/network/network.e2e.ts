@@ -176,6 +176,52 @@ describe.each(['host-gw', 'vxlan'] as const)('network over %s', (backend) => {
     expect(missing.stdout + missing.stderr).toMatch(/NXDOMAIN|can't find/)
   })
 
+  test('a NetworkPolicy lets in only whom it names, at once when that changes', async () => {
+    const policy = (app: string) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'p', namespace: 'default' },
+      spec: {
+        podSelector: { matchLabels: { app: 'b' } },
+        ingress: [{ from: [{ podSelector: { matchLabels: { app } } }] }],
+      },
+    })
+    for (const { pod, node } of both()) {
+      await lab.put(refs.pods, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: pod.uid, namespace: 'default', labels: { app: pod === a ? 'a' : 'b' } },
+        spec: { nodeName: node.name, containers: [] },
+        status: { phase: 'Running', podIP: pod.ip },
+      } as never)
+    }
+    await lab.put(refs.networkPolicies, policy('nobody') as never)
+    expect(await curl(a.run, `http://${b.ip}:8080`)).toBe(timedOut)
+    expect(await curl(n2.run, `http://${b.ip}:8080`)).toContain('pod-b')
+    expect(await curl(b.run, `http://${a.ip}:8080`)).toContain('pod-a')
+    await lab.put(refs.networkPolicies, policy('a') as never)
+    expect(await curl(a.run, `http://${b.ip}:8080`)).toContain('pod-b')
+    expect(await n2.call({ method: 'audit' })).toEqual([])
+    await lab.remove(refs.networkPolicies, 'default', 'p')
+    expect(await n2.call({ method: 'audit' })).toEqual([])
+  })
+
+  test('a service with more endpoints than have been prepared for works too', async () => {
+    const many = Array.from({ length: 40 }, (_, index) => ({
+      addresses: [`10.244.2.${100 + index}`],
+      conditions: { ready: false },
+    }))
+    await lab.put(refs.services, service('many', { clusterIP: '10.96.0.60' }))
+    const all = slice('many', [{ pod: b, node: n2 }])
+    all.endpoints = [...(all.endpoints ?? []), ...many.map((one) => ({ ...one, conditions: { ready: true } }))]
+    await lab.put(refs.endpointSlices, all)
+    expect(await n1.call({ method: 'audit' })).toEqual([])
+    all.endpoints = [...(all.endpoints ?? []).slice(0, 1), ...many]
+    await lab.put(refs.endpointSlices, { ...all })
+    expect(await curl(a.run, 'http://10.96.0.60')).toContain('pod-b')
+    expect(await n1.call({ method: 'audit' })).toEqual([])
+  })
+
   test('the audit finds what somebody changed, repairs it and says so', async () => {
     expect(await n1.call({ method: 'audit' })).toEqual([])
     await n1.run('nft', 'delete', 'element', 'ip', 'stormo', 'ip-services', '{ 10.96.0.52 . tcp . 80 }')
