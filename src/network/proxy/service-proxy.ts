@@ -12,6 +12,7 @@ import { forgetUdpFlows, staleUdpBackends } from './conntrack.ts'
 import type { Contribution } from './contribution.ts'
 import type { Backend } from './endpoints.ts'
 import { hostPortContribution, pinnedContribution, serviceContribution, type HostPort } from './frontends.ts'
+import { createHealthChecks, healthCheckOf } from './health-check.ts'
 import { createRuleset } from './ruleset.ts'
 import { fixedChains, fixedContainers, type ProxyRanges } from './skeleton.ts'
 
@@ -69,6 +70,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const dirty = new Set<string>()
   const contributions = new Map<string, Contribution>()
   const staleFlows = new Set<string>()
+  const healthChecks = createHealthChecks(logger)
   let stops: (() => void)[] = []
   let zone = ''
   let localApiServer = true
@@ -96,8 +98,9 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
       return ports.length > 0 ? hostPortContribution(ports) : undefined
     }
     const service = services.get(namespace, name)
-    if (!service) return undefined
     const own = [...(slicesByService.get(`${namespace}/${name}`)?.values() ?? [])]
+    healthChecks.set(`${namespace}/${name}`, healthCheckOf(service, own, { nodeName, zone }))
+    if (!service) return undefined
     const isApi = namespace === 'default' && name === 'kubernetes'
     return serviceContribution(service, own, { nodeName, zone }, isApi ? preferThisNode : undefined)
   }
@@ -209,6 +212,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
       for (const stop of stops) stop()
       stops = []
       await applier.stop()
+      await healthChecks.close()
     },
     setLocalApiServer(up) {
       if (up === localApiServer) return
