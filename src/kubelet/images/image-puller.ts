@@ -94,9 +94,8 @@ export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxPa
     backoffs.set(key, { delayMs, untilMs: now + delayMs, lastError: error.message })
     wanted.say('Warning', 'Failed', `Failed to pull image "${wanted.image}": ${error.message}`)
     wanted.say('Warning', 'Failed', 'Error: ErrImagePull')
-    const unavailable = error instanceof RuntimeError && error.kind === 'unreachable'
     return new ImageError(
-      { reason: unavailable ? 'RegistryUnavailable' : 'ErrImagePull', message: error.message },
+      { reason: 'ErrImagePull', message: error.message },
       // Shown as ErrImagePull for a moment, then as the back-off that follows it.
       now + 1_000,
     )
@@ -146,7 +145,8 @@ export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxPa
           )
           return pulled
         } catch (error) {
-          if (signal.aborted) throw error
+          // A daemon that is away says nothing about the image.
+          if (signal.aborted || (error instanceof RuntimeError && error.kind === 'unreachable')) throw error
           throw failed(key, wanted, error as Error)
         }
       })

@@ -118,6 +118,7 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
         logger.warn({ error: (error as Error).message, retryMs }, 'container runtime does not answer')
       }
       timer?.cancel()
+      if (stopping.signal.aborted) return
       await pause(retryMs)
       retryMs = Math.min(retryMs * 2, lastRetryMs)
     }

@@ -321,9 +321,9 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
     },
     async load(archive) {
       await reach()
-      const name = Buffer.concat(await Array.fromAsync(archive))
-        .toString('utf8')
-        .trim()
+      const chunks: Uint8Array[] = []
+      for await (const chunk of archive) chunks.push(chunk)
+      const name = Buffer.concat(chunks).toString('utf8').trim()
       if (name === '') throw new RuntimeError('invalid', 'the archive holds no image')
       images.set(name, imageOf(name))
       return [name]

@@ -1,0 +1,164 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Node, Pod, PodSpec } from '../api/kinds.ts'
+import { refs } from '../client/client.ts'
+import { VirtualClock } from '../decision/testing/virtual-clock.ts'
+import { silentLogger } from '../lib/log.ts'
+import {
+  createSimulatedRuntime,
+  type Behaviour,
+  type SimulatedRuntime,
+} from '../runtime/simulated/simulated-runtime.ts'
+import { createKubelet, type Kubelet } from './kubelet.ts'
+import { createMemoryCluster, type MemoryCluster } from './testing/memory-cluster.ts'
+
+let clock: VirtualClock
+let cluster: MemoryCluster
+let runtime: SimulatedRuntime
+let kubelet: Kubelet
+let dataDir: string
+const behaviours = new Map<string, Behaviour>()
+
+beforeEach(async () => {
+  behaviours.clear()
+  clock = new VirtualClock()
+  cluster = createMemoryCluster(() => clock.nowMs())
+  runtime = createSimulatedRuntime({ clock, images: ['app:1'], behaviour: ({ name }) => behaviours.get(name) ?? {} })
+  dataDir = await mkdtemp(join(tmpdir(), 'kubelet-test-'))
+  kubelet = newKubelet()
+  await kubelet.start()
+})
+
+afterEach(async () => {
+  await kubelet.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+function newKubelet(): Kubelet {
+  const attached = new Map<string, string>()
+  return createKubelet({
+    nodeName: 'node-1',
+    nodeIp: '192.168.0.1',
+    podCidr: '10.0.1.0/24',
+    client: cluster.client,
+    informers: cluster.informers,
+    runtime,
+    podNetwork: {
+      async attach({ podUid }) {
+        const ip = attached.get(podUid) ?? `10.0.1.${attached.size + 2}`
+        attached.set(podUid, ip)
+        return { ip }
+      },
+      detach: async (podUid) => void attached.delete(podUid),
+      list: async () => [...attached].map(([podUid, ip]) => ({ podUid, ip })),
+    },
+    events: cluster.events,
+    clock,
+    random: { next: () => 0.5, bytes: (length) => new Uint8Array(length).fill(clock.monotonicMs() & 255) },
+    logger: silentLogger,
+    dataDir,
+    clusterDns: ['10.96.0.10'],
+    clusterDomain: 'cluster.local',
+  })
+}
+
+const run = (name: string, spec: Partial<PodSpec> = {}): Pod =>
+  cluster.put<Pod>(refs.pods, {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: { nodeName: 'node-1', containers: [{ name: 'main', image: 'app:1' }], ...spec },
+  })
+
+const pod = (name: string): Pod | undefined => cluster.get<Pod>(refs.pods, 'default', name)
+const state = (name: string) => pod(name)?.status?.containerStatuses?.[0]
+const until = (what: string, condition: () => boolean, limitMs = 60_000) => clock.until(condition, limitMs, what)
+
+test('the node registers with its capacity and says that it is ready', async () => {
+  const node = () => cluster.get<Node>(refs.nodes, '', 'node-1')
+  const ready = () => node()?.status?.conditions?.find((one) => one.type === 'Ready')?.status
+  await until('ready', () => ready() === 'True')
+  expect(node()?.spec?.podCIDR).toBe('10.0.1.0/24')
+  expect(node()?.status?.capacity?.['pods']).toBe('110')
+  expect(node()?.status?.addresses).toContainEqual({ type: 'InternalIP', address: '192.168.0.1' })
+  runtime.setReachable(false)
+  await until('not ready', () => ready() === 'False')
+  runtime.setReachable(true)
+  await until('ready again', () => ready() === 'True')
+})
+
+test('a pod comes up, and is gone after its deletion with all that was its', async () => {
+  run('web')
+  await until('running', () => pod('web')?.status?.phase === 'Running')
+  expect(pod('web')?.status).toMatchObject({ podIP: '10.0.1.2', hostIP: '192.168.0.1', qosClass: 'BestEffort' })
+  const uid = pod('web')?.metadata.uid ?? ''
+  expect(await readFile(join(dataDir, 'pods', uid, 'resolv.conf'), 'utf8')).toContain(
+    'search default.svc.cluster.local',
+  )
+  await cluster.client.delete(refs.pods, 'default', 'web')
+  await until('gone', () => pod('web') === undefined)
+  await clock.pass(1_000)
+  expect(await runtime.list()).toEqual([])
+  await expect(readFile(join(dataDir, 'pods', uid, 'resolv.conf'))).rejects.toThrow('ENOENT')
+})
+
+test('a crashing container is restarted at once, then after 10 s, then after 20 s', async () => {
+  behaviours.set('main', { exitAfterMs: 100, exitCode: 1 })
+  run('crash')
+  await until('second start', () => (state('crash')?.restartCount ?? 0) >= 1)
+  await until('backing off', () => state('crash')?.state?.waiting?.reason === 'CrashLoopBackOff')
+  expect(state('crash')?.lastState?.terminated?.exitCode).toBe(1)
+  const third = await until('third start', () => state('crash')?.restartCount === 2)
+  const fourth = await until('fourth start', () => state('crash')?.restartCount === 3)
+  expect(third).toBeGreaterThan(8_000)
+  expect(fourth).toBeGreaterThan(18_000)
+})
+
+test('a Job’s pod that succeeds stays, with its sandbox gone', async () => {
+  behaviours.set('main', { exitAfterMs: 500 })
+  run('job', { restartPolicy: 'Never' })
+  await until('succeeded', () => pod('job')?.status?.phase === 'Succeeded')
+  await clock.pass(2_000)
+  expect((await runtime.list()).map((one) => one.role)).toEqual(['container'])
+  expect(state('job')?.state?.terminated?.reason).toBe('Completed')
+})
+
+test('an image that no registry has: ErrImagePull, then a growing back-off', async () => {
+  run('lost', { containers: [{ name: 'main', image: 'none:1' }] })
+  await until('failed', () => state('lost')?.state?.waiting?.reason === 'ErrImagePull')
+  await until('backing off', () => state('lost')?.state?.waiting?.reason === 'ImagePullBackOff')
+  expect(state('lost')?.state?.waiting?.message).toContain('Back-off pulling image "none:1"')
+})
+
+test('a container that does not heed its signal is killed after the grace period', async () => {
+  behaviours.set('main', { stopAfterMs: 60_000 })
+  run('stubborn', { terminationGracePeriodSeconds: 5 })
+  await until('running', () => pod('stubborn')?.status?.phase === 'Running')
+  await cluster.client.delete(refs.pods, 'default', 'stubborn')
+  const tookMs = await until('gone', () => pod('stubborn') === undefined)
+  expect(tookMs).toBeGreaterThanOrEqual(5_000)
+  expect(tookMs).toBeLessThan(8_000)
+})
+
+test('activeDeadlineSeconds fails the pod', async () => {
+  run('late', { activeDeadlineSeconds: 20 })
+  await until('failed', () => pod('late')?.status?.phase === 'Failed')
+  expect(pod('late')?.status?.reason).toBe('DeadlineExceeded')
+})
+
+test('a pod of another node is left alone', async () => {
+  run('other', { nodeName: 'node-2' })
+  await clock.pass(5_000)
+  expect(await runtime.list()).toEqual([])
+})
+
+test('out of memory is told, and the container comes back', async () => {
+  run('fat')
+  await until('running', () => pod('fat')?.status?.phase === 'Running')
+  const container = (await runtime.list()).find((one) => one.role === 'container')
+  runtime.crash(container?.id ?? '', 137, true)
+  await until('restarted', () => state('fat')?.restartCount === 1 && state('fat')?.state?.running !== undefined)
+  expect(state('fat')?.lastState?.terminated).toMatchObject({ reason: 'OOMKilled', exitCode: 137 })
+})
