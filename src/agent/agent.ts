@@ -14,6 +14,7 @@ import { openAuthority } from '../pki/certificate-authority.ts'
 import { issueServerCertificate } from '../pki/certificates.ts'
 import { type Identity } from '../pki/identity-files.ts'
 import { loadIdentity } from '../pki/identity-directory.ts'
+import { createCustomResourceCleanup } from '../registry/custom/cleanup.ts'
 import { inProcessClient } from '../registry/in-process-client.ts'
 import { holdings } from '../registry/service-allocation.ts'
 import { storeInformers } from '../registry/store-informers.ts'
@@ -21,8 +22,10 @@ import { Replicator } from '../replication/replicator.ts'
 import { fieldLayout } from '../schema/field-layout.ts'
 import { loadBuiltinSchemas } from '../schema/graph.ts'
 import { lmdbDisk } from '../store/lmdb-disk.ts'
+import type { Conflict } from '../store/conflict.ts'
 import { openStore } from '../store/object-store.ts'
 import { createApi } from './api.ts'
+import { conflictReporter } from './conflict-events.ts'
 import { createEventRecorder } from './event-recorder.ts'
 import { lead } from './leader-duties.ts'
 import { createLogger } from './log.ts'
@@ -93,6 +96,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   const disk = lmdbDisk({ path: files.store, encryptionKey: Buffer.from(secrets.encryptionKeys[0]!.key, 'base64') })
   // CRDs come into the layout through the catalogue, which is made on top of the store.
   let schemaOf: Parameters<typeof fieldLayout>[0] = () => undefined
+  let reportConflict: (conflict: Conflict) => void = () => undefined
   const store = await openStore({
     disk,
     clock,
@@ -100,6 +104,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     logger,
     nodeNumber: membership.self.number,
     layout: fieldLayout((ref) => schemaOf(ref)),
+    onConflict: (conflict) => reportConflict(conflict),
   })
   const informers = storeInformers(store)
   const replicator = new Replicator({
@@ -148,6 +153,11 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   const client = inProcessClient(api.registry, loopbackUser, { fieldManager: 'stormo' })
   const events = (component: string) =>
     createEventRecorder({ client, clock, random, logger, component, host: self.node })
+  reportConflict = conflictReporter(
+    events('store'),
+    api.catalogue,
+    (number) => decisions.members().find((member) => member.number === number)?.node,
+  )
   const isAlive = (node: string): boolean | undefined => {
     if (node === self.node) return true
     const member = decisions.members().find((one) => one.node === node)
@@ -228,6 +238,9 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
         return () => membershipHandlers.delete(handler)
       },
     }
+    const cleanup = createCustomResourceCleanup({ store, client, clock, log: logger })
+    void cleanup.start()
+    lost.addEventListener('abort', () => void cleanup.stop(), { once: true })
     lead(context, term, lost).catch((error: unknown) => {
       if (!lost.aborted)
         logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'the duties of the leader failed')
@@ -235,7 +248,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   })
 
   const diskService: Service = { start: async () => undefined, stop: () => disk.close() }
-  return [diskService, store, mesh, replicator, decisions, apiServer, ...node.services]
+  return [diskService, store, api.customResources, mesh, replicator, decisions, apiServer, ...node.services]
 }
 
 /** Age of a peer's writes as they last arrived; one that was compared with and has written nothing since lags by nothing. */

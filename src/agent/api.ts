@@ -1,7 +1,5 @@
 import type { Service as ServiceObject } from '../api/kinds.ts'
 import { errors } from '../api/status-error.ts'
-import { builtInAdmission } from '../admission/built-in.ts'
-import { createAdmissionChain } from '../admission/chain.ts'
 import { createAuthenticator, type Authenticate } from '../auth/authenticator.ts'
 import { createAuthorization, type Authorization } from '../auth/authorizer.ts'
 import { boundLookupFrom } from '../auth/bound-lookup.ts'
@@ -13,14 +11,18 @@ import type { DecisionLog } from '../decision/decision-log.ts'
 import { builtinResources } from '../kinds/builtin.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import type { Service } from '../lib/service.ts'
 import type { ClusterSecrets } from '../pki/cluster-secrets.ts'
 import { openServiceAccountKey } from '../pki/service-account-keys.ts'
 import { createCatalogue, type Catalogue } from '../registry/catalogue.ts'
 import type { ServiceAddresses } from '../registry/ports.ts'
+import { webhookConversion } from '../registry/custom/conversion-webhook.ts'
+import { createCustomResources } from '../registry/custom/publisher.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
 import { schemaTypeSystem } from '../registry/type-system.ts'
 import { loadBuiltinSchemas, type SchemaGraph } from '../schema/graph.ts'
 import type { Store } from '../store/store.ts'
+import { createAdmission, webhookTransport } from './admission.ts'
 import type { ClusterConfig } from './membership-file.ts'
 import { reviewResources } from './review-resources.ts'
 
@@ -44,6 +46,8 @@ export interface Api {
   authenticate: Authenticate
   authorization: Authorization
   tokens: ServiceAccountTokens
+  /** Serves custom resources as their definitions come and go. */
+  customResources: Service
 }
 
 /** Builds the pipeline over the store: catalogue, authentication, authorization, admission, addresses. */
@@ -61,14 +65,22 @@ export function createApi(parts: ApiParts): Api {
     random,
   })
   const authorization = createAuthorization(informers)
+  const transport = webhookTransport(informers)
   const registry = createRegistry({
     store,
     catalogue,
     types: schemaTypeSystem(graph),
-    admission: createAdmissionChain([
-      ...builtInAdmission({ informers, authorize: authorization.authorize, clock, random }),
-      authorization.escalationCheck,
-    ]),
+    admission: createAdmission({
+      informers,
+      authorization,
+      catalogue,
+      graph,
+      transport,
+      clock,
+      random,
+      others: [authorization.escalationCheck],
+    }),
+    convert: webhookConversion({ transport, random }),
     authorize: authorization.authorize,
     addresses: serviceAddresses(parts),
     issueToken: createTokenIssuer({ tokens, informers }),
@@ -78,7 +90,8 @@ export function createApi(parts: ApiParts): Api {
     log: logger,
   })
   const authenticate = createAuthenticator({ caPem: secrets.ca.certPem, tokens, clock })
-  return { registry, catalogue, graph, authenticate, authorization, tokens }
+  const customResources = createCustomResources({ store, catalogue, graph, log: logger })
+  return { registry, catalogue, graph, authenticate, authorization, tokens, customResources }
 }
 
 /** Services' addresses from the decision log. */
