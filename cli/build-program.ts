@@ -1,24 +1,35 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { CommandDefinition, Io, OptionDefinition } from './command.ts'
 
-/** commander's tree from our definitions. `finish` gets each command's exit code. */
-export function buildProgram(definition: CommandDefinition, io: Io, finish: (exitCode: number) => void): Command {
+export interface ProgramOptions {
+  io: Io
+  /** What stood after `--`, for commands that run another program. */
+  rest: readonly string[]
+  /** Gets the exit code of the command that ran. */
+  finish(exitCode: number): void
+}
+
+/** commander's tree from our definitions. */
+export function buildProgram(definition: CommandDefinition, options: ProgramOptions): Command {
+  const { io, rest, finish } = options
   const command = new Command(definition.name)
   command.description(definition.summary)
   command.configureOutput({ writeOut: io.out, writeErr: io.err })
   command.enablePositionalOptions()
   command.exitOverride()
+  command.showHelpAfterError(`See '${definition.name} --help' for usage.`)
   if (definition.arguments) command.arguments(definition.arguments)
   if (definition.aliases) command.aliases([...definition.aliases])
   if (definition.examples) command.addHelpText('after', `\n${definition.examples}`)
-  if (definition.passThrough) command.passThroughOptions()
-  for (const option of definition.options ?? []) command.addOption(buildOption(option))
+  if (definition.group) command.helpGroup(definition.group)
+  if (definition.passThrough) command.passThroughOptions().allowUnknownOption().helpOption(false)
+  for (const one of definition.options ?? []) command.addOption(buildOption(one))
   for (const child of definition.commands ?? [])
-    command.addCommand(buildProgram(child, io, finish), { hidden: child.hidden ?? false })
+    command.addCommand(buildProgram(child, options), { hidden: child.hidden ?? false })
   const { run } = definition
   if (run) {
     command.action(async () => {
-      finish((await run({ args: command.args, options: command.optsWithGlobals(), io })) ?? 0)
+      finish((await run({ args: command.args, rest, options: command.optsWithGlobals(), io })) ?? 0)
     })
   }
   return command

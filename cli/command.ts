@@ -4,6 +4,7 @@ export interface Io {
   err(text: string): void
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
   readonly env: NodeJS.ProcessEnv
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal
@@ -12,6 +13,8 @@ export interface Io {
 export interface Invocation {
   /** Positional arguments in order; a variadic last one is spread. */
   readonly args: string[]
+  /** What stood after `--`; empty unless the command takes it. */
+  readonly rest: readonly string[]
   /** By the long flag's camel-cased name. */
   readonly options: Readonly<Record<string, unknown>>
   readonly io: Io
@@ -40,7 +43,11 @@ export interface CommandDefinition {
   options?: readonly OptionDefinition[]
   commands?: readonly CommandDefinition[]
   hidden?: boolean
-  /** Everything after the arguments is passed on untouched (exec, ssh). */
+  /** Heading in the help of the command above. */
+  group?: string
+  /** What stands after `--` is for another program (exec, run, ssh). */
+  takesRest?: boolean
+  /** All arguments and options are for another program. */
   passThrough?: boolean
   /** Returns the exit code; nothing is 0. */
   run?(invocation: Invocation): Promise<number | void>

@@ -5,18 +5,9 @@ import { createRestClient, type RestClient } from '../src/client/rest-client.ts'
 import { clustersDir, localNodes } from '../src/local/layout.ts'
 import { firstProcess } from '../src/local/machine.ts'
 import { listClusters } from '../src/local/state.ts'
-import { type Invocation, type Io, option, type OptionDefinition, UsageError } from './command.ts'
+import { type Invocation, type Io, option, UsageError } from './command.ts'
 
-/** Options of every command that talks to an API server. */
-export const connectionOptions: readonly OptionDefinition[] = [
-  {
-    flags: '--kubeconfig <file>',
-    summary:
-      'kubeconfig to use (default: $KUBECONFIG, /etc/stormo/kubeconfig, ~/.kube/config, or the local cluster demo)',
-  },
-  { flags: '--context <name>', summary: 'context of the kubeconfig' },
-  { flags: '--server <url>', summary: 'API server to talk to instead of the one in the kubeconfig' },
-]
+export { connectionOptions } from './connection-options.ts'
 
 /** The kubeconfig that applies: asked for, of the environment, of this node, of the user, of the only local cluster. */
 export function findKubeconfig(invocation: Invocation): string {
@@ -60,7 +51,9 @@ export function connectionOf(invocation: Invocation): Connection {
 
 /** Runs `use` with a client that is closed afterwards. */
 export async function withClient<T>(invocation: Invocation, use: (client: RestClient) => Promise<T>): Promise<T> {
-  const client = createRestClient(connectionOf(invocation))
+  const client = createRestClient(connectionOf(invocation), {
+    onWarning: (text) => invocation.io.err(`Warning: ${text}\n`),
+  })
   try {
     return await use(client)
   } finally {

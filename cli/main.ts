@@ -1,7 +1,9 @@
 import { CommanderError } from 'commander'
+import { commandWord, prepareArguments } from './arguments.ts'
 import { buildProgram } from './build-program.ts'
 import type { Io } from './command.ts'
-import { rootCommand } from './commands/root.ts'
+import { loadRoot } from './commands/root.ts'
+import { describeError } from './report-error.ts'
 
 const abort = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -20,18 +22,23 @@ const io: Io = {
   err: (text) => void process.stderr.write(text),
   stdin: process.stdin,
   stdout: process.stdout,
+  stderr: process.stderr,
   env: process.env,
   signal: abort.signal,
 }
 
 try {
-  await buildProgram(rootCommand, io, (exitCode) => (process.exitCode ??= exitCode)).parseAsync()
+  const typed = process.argv.slice(2)
+  const root = await loadRoot((options) => commandWord({ options }, typed))
+  const { argv, rest } = prepareArguments(root, typed)
+  const finish = (exitCode: number): void => void (process.exitCode ??= exitCode)
+  await buildProgram(root, { io, rest, finish }).parseAsync(argv, { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
     // Help and version are no errors; anything else commander has already printed.
     process.exitCode = error.exitCode
   } else if (!abort.signal.aborted) {
-    io.err(`error: ${error instanceof Error ? error.message : String(error)}\n`)
+    io.err(`${describeError(error)}\n`)
     if (process.env['STORMO_DEBUG'] && error instanceof Error) io.err(`${error.stack}\n`)
     process.exitCode = 1
   }

@@ -1,12 +1,9 @@
 import { type ApiResource, discover, findResource, findResources } from './discovery.ts'
 import { type Invocation, option, type OptionDefinition, UsageError } from './command.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
-import { connectionOptions } from './connection.ts'
+import { globalOptions } from './connection-options.ts'
 
-export const namespaceOptions: readonly OptionDefinition[] = [
-  ...connectionOptions,
-  { flags: '-n, --namespace <namespace>', summary: 'namespace (default: that of the context)' },
-]
+export const namespaceOptions: readonly OptionDefinition[] = globalOptions
 
 export const namespaceOf = (invocation: Invocation, client: RestClient): string =>
   option.text(invocation, 'namespace') ?? client.connection.namespace

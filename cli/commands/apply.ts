@@ -1,24 +1,18 @@
 import type { KubeObject } from '../../src/api/object.ts'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { type CommandDefinition, type Invocation, option, type OptionDefinition, UsageError } from '../command.ts'
+import { type CommandDefinition, type Invocation, option, type OptionDefinition } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { type ApiResource, discover, displayName, pathOf, resourceOfKind } from '../discovery.ts'
 import { type Manifest, readManifests } from '../manifests.ts'
 import { printObject } from '../printers/object.ts'
 import { describeError } from '../report-error.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
+import { createOptions, dryRunOf, dryRunSuffix, fieldValidationOf } from '../write-options.ts'
 
 export const fileOptions: readonly OptionDefinition[] = [
   { flags: '-f, --filename <source>', summary: 'file, directory, URL, or - for standard input', repeatable: true },
   { flags: '-R, --recursive', summary: 'directories with all below them' },
-]
-
-export const writeOptions: readonly OptionDefinition[] = [
-  { flags: '--dry-run <how>', summary: 'none, client or server', default: 'none' },
-  { flags: '-o, --output <format>', summary: 'json, yaml or name' },
-  { flags: '--field-manager <name>', summary: 'who is recorded as the owner of the fields', default: 'stormo' },
-  { flags: '--validate <how>', summary: 'strict, warn or ignore', default: 'strict' },
 ]
 
 export const applyCommand: CommandDefinition = {
@@ -27,7 +21,7 @@ export const applyCommand: CommandDefinition = {
   options: [
     ...namespaceOptions,
     ...fileOptions,
-    ...writeOptions,
+    ...createOptions,
     { flags: '--server-side', summary: 'accepted; apply is always server-side' },
     { flags: '--force-conflicts', summary: 'accepted; fields of other managers are always taken over' },
     { flags: '--record', summary: 'deprecated: note this command as the change-cause' },
@@ -56,8 +50,7 @@ async function eachManifest(invocation: Invocation, client: RestClient, verb: Ve
   const prepared = await prepare(invocation, client, manifests)
   let failed = prepared.failures.length
   for (const failure of prepared.failures) io.err(`${failure}\n`)
-  const suffix =
-    dryRun(invocation) === 'none' ? '' : dryRun(invocation) === 'server' ? ' (server dry run)' : ' (dry run)'
+  const suffix = dryRunSuffix(dryRunOf(invocation))
   for (const manifest of prepared.manifests) {
     try {
       const { said, object } = await verb(invocation, client, manifest)
@@ -108,27 +101,11 @@ export async function prepare(
   return { manifests: found, failures }
 }
 
-function dryRun(invocation: Invocation): 'none' | 'client' | 'server' {
-  const how = option.text(invocation, 'dryRun') ?? 'none'
-  if (how === 'none' || how === 'client' || how === 'server') return how
-  throw new UsageError(`Invalid dry-run value (${how}). Must be "none", "server", or "client".`)
-}
-
-function query(invocation: Invocation): Record<string, string | undefined> {
-  const validate = option.text(invocation, 'validate') ?? 'strict'
-  const fieldValidation = { strict: 'Strict', true: 'Strict', warn: 'Warn', ignore: 'Ignore', false: 'Ignore' }[
-    validate
-  ]
-  if (!fieldValidation)
-    throw new UsageError(
-      `invalid - validate option "${validate}"; must be one of: strict (or true), warn, ignore (or false)`,
-    )
-  return {
-    fieldManager: option.text(invocation, 'fieldManager') ?? 'stormo',
-    fieldValidation,
-    dryRun: dryRun(invocation) === 'server' ? 'All' : undefined,
-  }
-}
+const query = (invocation: Invocation): Record<string, string | undefined> => ({
+  fieldManager: option.text(invocation, 'fieldManager') ?? 'stormo',
+  fieldValidation: fieldValidationOf(invocation),
+  dryRun: dryRunOf(invocation) === 'server' ? 'All' : undefined,
+})
 
 const apply: Verb = async (invocation, client, { object, resource, namespace }) => {
   const path = pathOf(resource, namespace, object.metadata.name)
@@ -137,7 +114,7 @@ const apply: Verb = async (invocation, client, { object, resource, namespace }) 
     throw error
   })
   const wanted = option.flag(invocation, 'record') ? recorded(object, invocation) : object
-  if (dryRun(invocation) === 'client') return { said: before ? 'configured' : 'created', object: wanted }
+  if (dryRunOf(invocation) === 'client') return { said: before ? 'configured' : 'created', object: wanted }
   const after = await client.json<KubeObject>({
     method: 'PATCH',
     path,
@@ -153,7 +130,7 @@ const apply: Verb = async (invocation, client, { object, resource, namespace }) 
 }
 
 const create: Verb = async (invocation, client, { object, resource, namespace }) => {
-  if (dryRun(invocation) === 'client') return { said: 'created', object }
+  if (dryRunOf(invocation) === 'client') return { said: 'created', object }
   const wanted = option.flag(invocation, 'record') ? recorded(object, invocation) : object
   return {
     said: 'created',

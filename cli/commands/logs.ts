@@ -1,17 +1,15 @@
 import type { Pod } from '../../src/api/kinds.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { formatLabelSelector } from '../../src/lib/selector.ts'
 import { parseDurationMs } from '../../src/lib/duration.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
-import { pathOf } from '../discovery.ts'
+import { reportError } from '../report-error.ts'
+import { containerOf, listPods, podPath, podsBehind } from '../pods.ts'
 import { namespaceOf, namespaceOptions, objectTarget } from '../targets.ts'
-
-const podResource = { group: '', version: 'v1', resource: 'pods', namespaced: true } as Parameters<typeof pathOf>[0]
 
 export const logsCommand: CommandDefinition = {
   name: 'logs',
-  arguments: '[pod-or-type/name]',
+  arguments: '[pod-or-type/name] [container]',
   summary: 'Print what containers have written',
   options: [
     ...namespaceOptions,
@@ -23,6 +21,9 @@ export const logsCommand: CommandDefinition = {
     { flags: '--since-time <time>', summary: 'only what is newer than this time (RFC 3339)' },
     { flags: '--timestamps', summary: 'each line with its time' },
     { flags: '--limit-bytes <bytes>', summary: 'print no more than this', integer: true },
+    { flags: '--all-pods', summary: 'of all pods of the workload' },
+    { flags: '--max-log-requests <count>', summary: 'most logs to follow at a time', integer: true, default: 5 },
+    { flags: '--ignore-errors', summary: 'go on when a log cannot be read' },
     { flags: '--all-containers', summary: "of all the pod's containers" },
     { flags: '--prefix', summary: 'each line with its pod and container' },
     { flags: '-l, --selector <selector>', summary: 'of all pods with these labels' },
@@ -35,7 +36,16 @@ async function logs(invocation: Invocation, client: RestClient): Promise<number>
   const pods = await podsOf(invocation, client, namespace)
   const sources = pods.flatMap((pod) => containersOf(invocation, pod).map((container) => ({ pod, container })))
   const follow = option.flag(invocation, 'follow')
-  const read = ({ pod, container }: (typeof sources)[number]) => copyLog(invocation, client, pod, container)
+  const read = ({ pod, container }: (typeof sources)[number]): Promise<void> =>
+    copyLog(invocation, client, pod, container).catch((error: unknown) => {
+      if (!option.flag(invocation, 'ignoreErrors')) throw error
+      reportError(invocation.io, error)
+    })
+  const most = option.integer(invocation, 'maxLogRequests') ?? 5
+  if (follow && sources.length > most)
+    throw new UsageError(
+      `you are attempting to follow ${sources.length} log streams, but maximum allowed concurrency is ${most}, use --max-log-requests to increase the limit`,
+    )
   if (follow) await Promise.all(sources.map(read))
   else for (const source of sources) await read(source)
   return 0
@@ -44,39 +54,26 @@ async function logs(invocation: Invocation, client: RestClient): Promise<number>
 async function podsOf(invocation: Invocation, client: RestClient, namespace: string): Promise<Pod[]> {
   const selector = option.text(invocation, 'selector')
   if (selector !== undefined) return await listPods(client, namespace, selector)
-  const { resource, name } = await objectTarget(client, invocation.args, 'pods')
-  if (resource.resource === 'pods') return [await client.json<Pod>({ path: pathOf(resource, namespace, name) })]
-  const owner = await client.json<{ spec?: { selector?: Record<string, unknown> } }>({
-    path: pathOf(resource, namespace, name),
-  })
-  const own = owner.spec?.selector
-  if (!own) throw new UsageError(`cannot get the logs from ${resource.singular}: it selects no pods`)
-  const isMap = resource.resource === 'services' || resource.resource === 'replicationcontrollers'
-  const pods = await listPods(
-    client,
-    namespace,
-    formatLabelSelector(isMap ? { matchLabels: own as Record<string, string> } : own),
-  )
-  const [first] = pods
-  if (!first) throw new UsageError(`no pods found for ${resource.singular}/${name}`)
-  if (pods.length > 1) invocation.io.err(`Found ${pods.length} pods, using pod/${first.metadata.name}\n`)
-  return [first]
-}
-
-async function listPods(client: RestClient, namespace: string, labelSelector: string): Promise<Pod[]> {
-  return (await client.json<{ items: Pod[] }>({ path: pathOf(podResource, namespace), query: { labelSelector } })).items
+  const { resource, name } = await objectTarget(client, invocation.args.slice(0, 1), 'pods')
+  if (resource.resource === 'pods') return [await client.json<Pod>({ path: podPath(namespace, name) })]
+  const pods = await podsBehind(client, namespace, resource, name)
+  if (option.flag(invocation, 'allPods')) return pods
+  if (pods.length > 1) invocation.io.err(`Found ${pods.length} pods, using pod/${pods[0]!.metadata.name}\n`)
+  return [pods[0]!]
 }
 
 function containersOf(invocation: Invocation, pod: Pod): string[] {
-  const asked = option.text(invocation, 'container')
-  if (asked !== undefined) return [asked]
-  const regular = (pod.spec?.containers ?? []).map((container) => container.name)
-  if (option.flag(invocation, 'allContainers'))
-    return [...(pod.spec?.initContainers ?? []).map((container) => container.name), ...regular]
-  const preferred = pod.metadata.annotations?.['kubectl.kubernetes.io/default-container']
-  const chosen = preferred !== undefined && regular.includes(preferred) ? preferred : regular[0]
-  if (regular.length > 1) invocation.io.err(`Defaulted container "${chosen}" out of: ${regular.join(', ')}\n`)
-  return chosen === undefined ? [] : [chosen]
+  if (!option.flag(invocation, 'allContainers'))
+    return [containerOf(pod, option.text(invocation, 'container') ?? invocation.args[1], invocation.io)]
+  const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec ?? {}
+  return [...initContainers, ...containers, ...ephemeralContainers].map((container) => container.name)
+}
+
+/** Of many pods only the last lines each, unless the user says how many. */
+function tailLines(invocation: Invocation): string | undefined {
+  const asked = option.integer(invocation, 'tail')
+  if (asked !== undefined) return asked < 0 ? undefined : String(asked)
+  return option.text(invocation, 'selector') === undefined ? undefined : '10'
 }
 
 async function copyLog(invocation: Invocation, client: RestClient, pod: Pod, container: string): Promise<void> {
@@ -86,13 +83,13 @@ async function copyLog(invocation: Invocation, client: RestClient, pod: Pod, con
     throw new UsageError(`--since ${since}: must be a duration such as 10m`)
   const flag = (name: string): string | undefined => (option.flag(invocation, name) ? 'true' : undefined)
   const answer = await client.stream({
-    path: pathOf(podResource, pod.metadata.namespace, pod.metadata.name, 'log'),
+    path: podPath(pod.metadata.namespace ?? '', pod.metadata.name ?? '', 'log'),
     query: {
       container,
       follow: flag('follow'),
       previous: flag('previous'),
       timestamps: flag('timestamps'),
-      tailLines: option.integer(invocation, 'tail')?.toString(),
+      tailLines: tailLines(invocation),
       limitBytes: option.integer(invocation, 'limitBytes')?.toString(),
       sinceSeconds: sinceMs === undefined ? undefined : String(Math.max(1, Math.floor(sinceMs / 1000))),
       sinceTime: option.text(invocation, 'sinceTime'),

@@ -20,7 +20,7 @@ async function setUnschedulable(client: RestClient, name: string, unschedulable:
   return true
 }
 
-function cordonCommand(name: 'cordon' | 'uncordon', summary: string, unschedulable: boolean): CommandDefinition {
+function cordonVerb(name: 'cordon' | 'uncordon', summary: string, unschedulable: boolean): CommandDefinition {
   return {
     name,
     arguments: '<node...>',
@@ -36,8 +36,8 @@ function cordonCommand(name: 'cordon' | 'uncordon', summary: string, unschedulab
   }
 }
 
-export const cordonCommandDefinition = cordonCommand('cordon', 'Let no new pods come to a node', true)
-export const uncordonCommandDefinition = cordonCommand('uncordon', 'Let pods come to a node again', false)
+export const cordonCommand = cordonVerb('cordon', 'Let no new pods come to a node', true)
+export const uncordonCommand = cordonVerb('uncordon', 'Let pods come to a node again', false)
 
 export const drainCommand: CommandDefinition = {
   name: 'drain',
@@ -105,12 +105,7 @@ function sort(invocation: Invocation, pods: readonly Pod[]): { leaving: Pod[]; r
   }
   const refusals = [
     ...(unmanaged.length > 0
-      ? [
-          `cannot delete cannot delete Pods that declare no controller (use --force to override): ${unmanaged.join(', ')}`.replace(
-            'cannot delete cannot',
-            'cannot',
-          ),
-        ]
+      ? [`cannot delete Pods that declare no controller (use --force to override): ${unmanaged.join(', ')}`]
       : []),
     ...(daemons.length > 0
       ? [`cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): ${daemons.join(', ')}`]

@@ -126,13 +126,11 @@ async function revisions({ client, resource, name, namespace, path }: Subject): 
   const { items } = await client.json<{ items: ControllerRevision[] }>({
     path: `/apis/apps/v1/namespaces/${namespace}/controllerrevisions`,
   })
-  const found = items
-    .filter(isOwned)
-    .map((one) => ({
-      revision: one.revision ?? 0,
-      cause: causeOf(one),
-      template: (one.data as { spec?: { template?: unknown } } | undefined)?.spec?.template,
-    }))
+  const found = items.filter(isOwned).map((one) => ({
+    revision: one.revision ?? 0,
+    cause: causeOf(one),
+    template: (one.data as { spec?: { template?: unknown } } | undefined)?.spec?.template,
+  }))
   if (found.length === 0) throw new UsageError(`no rollout history found for ${displayName(resource, name)}`)
   return found.toSorted((a, b) => a.revision - b.revision)
 }

@@ -1,33 +1,67 @@
-import type { CommandDefinition } from '../command.ts'
-import { applyCommand } from './apply.ts'
-import { clusterCommand } from './cluster.ts'
-import { deleteCommand } from './delete.ts'
-import { getCommand } from './get.ts'
-import {
-  agentCommand,
-  initCommand,
-  joinCommand,
-  kubeconfigCommand,
-  leaveCommand,
-  statusCommand,
-  tokenCommand,
-} from './membership.ts'
+import type { CommandDefinition, OptionDefinition } from '../command.ts'
+import { globalOptions } from '../connection-options.ts'
 
-/** The whole command line. */
-export const rootCommand: CommandDefinition = {
-  name: 'stormo',
-  summary: 'Masterless Kubernetes: the same agent on every machine, no control-plane nodes.',
-  commands: [
-    applyCommand,
-    deleteCommand,
-    getCommand,
-    initCommand,
-    joinCommand,
-    agentCommand,
-    leaveCommand,
-    tokenCommand,
-    statusCommand,
-    kubeconfigCommand,
-    clusterCommand,
+/** A command that is loaded when it is asked for, so that each start pays only for what it runs. */
+export interface CommandEntry {
+  name: string
+  aliases?: readonly string[]
+  load(): Promise<CommandDefinition>
+}
+
+/** The command line's table of contents, in the order of the help. */
+export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = {
+  'Objects:': [
+    { name: 'get', load: async () => (await import('./get.ts')).getCommand },
+    { name: 'describe', load: async () => (await import('./describe.ts')).describeCommand },
+    { name: 'apply', load: async () => (await import('./apply.ts')).applyCommand },
+    { name: 'create', load: async () => (await import('./create.ts')).createCommand },
+    { name: 'delete', load: async () => (await import('./delete.ts')).deleteCommand },
+    { name: 'label', load: async () => (await import('./metadata.ts')).labelCommand },
+    { name: 'annotate', load: async () => (await import('./metadata.ts')).annotateCommand },
   ],
+  'Workloads:': [
+    { name: 'run', load: async () => (await import('./run.ts')).runCommand },
+    { name: 'expose', load: async () => (await import('./expose.ts')).exposeCommand },
+    { name: 'scale', load: async () => (await import('./scale.ts')).scaleCommand },
+    { name: 'rollout', load: async () => (await import('./rollout.ts')).rolloutCommand },
+    { name: 'logs', aliases: ['log'], load: async () => (await import('./logs.ts')).logsCommand },
+    { name: 'exec', load: async () => (await import('./exec.ts')).execCommand },
+    { name: 'attach', load: async () => (await import('./attach.ts')).attachCommand },
+    { name: 'image', load: async () => (await import('./image.ts')).imageCommand },
+  ],
+  'Nodes and membership:': [
+    { name: 'status', load: async () => (await import('./membership.ts')).statusCommand },
+    { name: 'cordon', load: async () => (await import('./node.ts')).cordonCommand },
+    { name: 'uncordon', load: async () => (await import('./node.ts')).uncordonCommand },
+    { name: 'drain', load: async () => (await import('./node.ts')).drainCommand },
+    { name: 'init', load: async () => (await import('./membership.ts')).initCommand },
+    { name: 'join', load: async () => (await import('./membership.ts')).joinCommand },
+    { name: 'agent', load: async () => (await import('./membership.ts')).agentCommand },
+    { name: 'leave', load: async () => (await import('./membership.ts')).leaveCommand },
+    { name: 'token', load: async () => (await import('./membership.ts')).tokenCommand },
+    { name: 'kubeconfig', load: async () => (await import('./membership.ts')).kubeconfigCommand },
+    { name: 'cluster', load: async () => (await import('./cluster.ts')).clusterCommand },
+  ],
+}
+
+/** The root with the one command that `choose` names, or with all when it names none (help, a misspelt word). */
+export async function loadRoot(
+  choose: (options: readonly OptionDefinition[]) => string | undefined,
+): Promise<CommandDefinition> {
+  const entries = Object.entries(commandGroups).flatMap(([group, list]) => list.map((entry) => ({ group, entry })))
+  const wanted = choose(globalOptions)
+  const chosen = entries.filter(({ entry }) => entry.name === wanted || entry.aliases?.includes(wanted ?? ''))
+  const commands = await Promise.all(
+    (chosen.length > 0 ? chosen : entries).map(async ({ group, entry }) => ({
+      ...(await entry.load()),
+      ...(entry.aliases ? { aliases: entry.aliases } : {}),
+      group,
+    })),
+  )
+  return {
+    name: 'stormo',
+    summary: 'Masterless Kubernetes: the same agent on every machine, no control-plane nodes.',
+    options: globalOptions,
+    commands,
+  }
 }

@@ -1,5 +1,6 @@
 import { Agent, request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { StatusError, statusCodes, type StatusReason } from '../api/status-error.ts'
 import type { Status } from '../api/kinds.ts'
@@ -10,7 +11,7 @@ export interface RestRequest {
   /** With the leading slash; query parameters apart. */
   path: string
   query?: Record<string, string | readonly string[] | undefined>
-  /** A string or bytes go as they are, anything else as JSON. */
+  /** A string, bytes or a stream (chunked) go as they are, anything else as JSON. */
   body?: unknown
   contentType?: string
   accept?: string
@@ -40,7 +41,12 @@ export interface RestClient {
 /** The largest answer that `send` gathers, in bytes; lists beyond it must be paged. */
 const maxAnswerBytes = 512 * 1024 * 1024
 
-export function createRestClient(connection: Connection): RestClient {
+export interface RestClientOptions {
+  /** What the server warns of (header `Warning`, RFC 7234), for example a deprecated API version. */
+  onWarning?(text: string): void
+}
+
+export function createRestClient(connection: Connection, { onWarning }: RestClientOptions = {}): RestClient {
   const url = new URL(connection.server)
   const tls = {
     ca: connection.caPem,
@@ -54,17 +60,14 @@ export function createRestClient(connection: Connection): RestClient {
   const stream = (request: RestRequest): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const { body } = request
-      const payload =
-        body === undefined
-          ? undefined
-          : typeof body === 'string' || body instanceof Uint8Array
-            ? body
-            : JSON.stringify(body)
+      const source = body instanceof Readable ? body : undefined
+      const payload = source ? undefined : payloadOf(body)
       const headers: Record<string, string> = {
         accept: request.accept ?? 'application/json',
         ...authorization,
         ...request.headers,
       }
+      if (source) headers['content-type'] = request.contentType ?? 'application/octet-stream'
       if (payload !== undefined) {
         headers['content-type'] = request.contentType ?? 'application/json'
         headers['content-length'] = String(Buffer.byteLength(payload))
@@ -88,9 +91,13 @@ export function createRestClient(connection: Connection): RestClient {
       })
       outgoing.on('response', (answer) => {
         clearTimeout(deadline)
+        for (const text of warningsOf(answer)) onWarning?.(text)
         resolve(answer)
       })
-      outgoing.end(payload)
+      if (source) {
+        source.on('error', (error) => outgoing.destroy(error))
+        source.pipe(outgoing)
+      } else outgoing.end(payload)
     })
 
   const send = async (request: RestRequest): Promise<RestAnswer> => {
@@ -118,6 +125,19 @@ export function createRestClient(connection: Connection): RestClient {
       }),
     close: () => agent.destroy(),
   }
+}
+
+function payloadOf(body: unknown): string | Uint8Array | undefined {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return body
+  return JSON.stringify(body)
+}
+
+/** The texts of `299 - "text"` headers; other codes are for caches and not for people. */
+function warningsOf(answer: IncomingMessage): string[] {
+  const values = answer.headersDistinct['warning'] ?? []
+  return values.flatMap((value) =>
+    [...value.matchAll(/299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) => text.replaceAll(/\\(.)/g, '$1')),
+  )
 }
 
 function withQuery(request: RestRequest): string {

@@ -1,0 +1,119 @@
+import type { KubeObject } from '../../src/api/object.ts'
+import { isStatus } from '../../src/api/status-error.ts'
+import type { RestClient } from '../../src/client/rest-client.ts'
+import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { withClient } from '../connection.ts'
+import { describeObject } from '../describe-object.ts'
+import { type ApiResource, pathOf } from '../discovery.ts'
+import { readManifests } from '../manifests.ts'
+import { alignTabs } from '../printers/align.ts'
+import { reportError } from '../report-error.ts'
+import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
+import { fileOptions, prepare } from './apply.ts'
+import { listAll } from './get.ts'
+
+export const describeCommand: CommandDefinition = {
+  name: 'describe',
+  arguments: '[type] [name-or-prefix...]',
+  summary: 'Show objects in detail, with their events',
+  options: [
+    ...namespaceOptions,
+    ...fileOptions,
+    { flags: '-A, --all-namespaces', summary: 'objects of all namespaces' },
+    { flags: '-l, --selector <selector>', summary: 'only objects with these labels' },
+    { flags: '--show-events', summary: 'with the events (default true)' },
+    { flags: '--no-show-events', summary: 'without the events' },
+  ],
+  examples: `Examples:
+  stormo describe pod web-0
+  stormo describe nodes
+  stormo describe deployment/web`,
+  run: (invocation) => withClient(invocation, (client) => describe(invocation, client)),
+}
+
+interface Found {
+  resource: ApiResource
+  object: KubeObject
+}
+
+async function describe(invocation: Invocation, client: RestClient): Promise<number> {
+  const { io } = invocation
+  const withEvents = invocation.options['showEvents'] !== false
+  let failed = false
+  const found =
+    option.list(invocation, 'filename').length > 0
+      ? await fromFiles(invocation, client)
+      : await fromArguments(invocation, client, (error) => {
+          failed = true
+          reportError(io, error)
+        })
+  if (found.length === 0 && !failed)
+    io.err(
+      option.flag(invocation, 'allNamespaces')
+        ? 'No resources found\n'
+        : `No resources found in ${namespaceOf(invocation, client)} namespace.\n`,
+    )
+  const texts: string[] = []
+  for (const { resource, object } of found)
+    texts.push(alignTabs(await describeObject(client, resource, object, { nowMs: Date.now(), withEvents })))
+  io.out(texts.join('\n\n'))
+  return failed ? 1 : 0
+}
+
+async function fromFiles(invocation: Invocation, client: RestClient): Promise<Found[]> {
+  const sources = option.list(invocation, 'filename')
+  const manifests = await readManifests(sources, option.flag(invocation, 'recursive'), invocation.io)
+  const { manifests: prepared, failures } = await prepare(invocation, client, manifests)
+  if (failures.length > 0) throw new UsageError(failures.join('\n'))
+  return await Promise.all(
+    prepared.map(async ({ resource, namespace, object }) => ({
+      resource,
+      object: await client.json<KubeObject>({ path: pathOf(resource, namespace, object.metadata.name) }),
+    })),
+  )
+}
+
+async function fromArguments(
+  invocation: Invocation,
+  client: RestClient,
+  onError: (error: unknown) => void,
+): Promise<Found[]> {
+  const namespace = option.flag(invocation, 'allNamespaces') ? undefined : namespaceOf(invocation, client)
+  const { targets } = await targetsOf(client, invocation.args)
+  const labelSelector = option.text(invocation, 'selector')
+  const found: Found[] = []
+  for (const { resource, name } of targets) {
+    const list = (): Promise<KubeObject[]> =>
+      listAll(client, pathOf(resource, namespace), { labelSelector }, { resource, name: undefined })
+    try {
+      if (name === undefined) found.push(...(await list()).map((object) => ({ resource, object })))
+      else
+        found.push(
+          ...(await byNameOrPrefix(client, pathOf(resource, namespace, name), name, list)).map((object) => ({
+            resource,
+            object,
+          })),
+        )
+    } catch (error) {
+      onError(error)
+    }
+  }
+  return found
+}
+
+/** The object of that name; else all whose names begin with it. */
+async function byNameOrPrefix(
+  client: RestClient,
+  path: string,
+  name: string,
+  list: () => Promise<KubeObject[]>,
+): Promise<KubeObject[]> {
+  try {
+    return [await client.json<KubeObject>({ path })]
+  } catch (error) {
+    if (!isStatus(error, 'NotFound')) throw error
+    const matching = (await list()).filter((object) => object.metadata.name?.startsWith(name))
+    if (matching.length === 0) throw error
+    return matching
+  }
+}

@@ -1,0 +1,45 @@
+import type { KubeObject } from '../src/api/object.ts'
+import type { RestClient } from '../src/client/rest-client.ts'
+import { type Invocation, option } from './command.ts'
+import { type ApiResource, displayName, pathOf } from './discovery.ts'
+import { printObject } from './printers/object.ts'
+import { dryRunOf, dryRunSuffix, fieldValidationOf } from './write-options.ts'
+import { namespaceOf } from './targets.ts'
+
+/** Where an object of a known kind is created: no discovery is needed for it. */
+export type CreateTarget = Pick<ApiResource, 'group' | 'version' | 'resource' | 'singular' | 'namespaced'>
+
+export { createOptions } from './write-options.ts'
+
+/** Creates (or with --dry-run=client only prints) one object and says so in kubectl's words. */
+export async function createObject(
+  invocation: Invocation,
+  client: RestClient,
+  target: CreateTarget,
+  object: KubeObject,
+): Promise<KubeObject> {
+  const { io } = invocation
+  const how = dryRunOf(invocation)
+  const asked = option.text(invocation, 'namespace')
+  const placed =
+    target.namespaced && asked !== undefined
+      ? { ...object, metadata: { ...object.metadata, namespace: asked } }
+      : object
+  const created =
+    how === 'client'
+      ? placed
+      : await client.json<KubeObject>({
+          method: 'POST',
+          path: pathOf(target as ApiResource, namespaceOf(invocation, client)),
+          query: {
+            fieldManager: option.text(invocation, 'fieldManager') ?? 'stormo-create',
+            fieldValidation: fieldValidationOf(invocation),
+            dryRun: how === 'server' ? 'All' : undefined,
+          },
+          body: placed,
+        })
+  const output = option.text(invocation, 'output')
+  const name = displayName(target as ApiResource, created.metadata.name ?? '')
+  io.out(output === 'name' ? `${name}\n` : (printObject(created, output) ?? `${name} created${dryRunSuffix(how)}\n`))
+  return created
+}

@@ -1,0 +1,36 @@
+import type { KubeObject } from '../../src/api/object.ts'
+import { type CommandDefinition, type Invocation, type OptionDefinition } from '../command.ts'
+import { withClient } from '../connection.ts'
+import { createObject, type CreateTarget, createOptions } from '../create-object.ts'
+import { namespaceOptions } from '../targets.ts'
+
+/** A kind of object that the command line can make from options: `create configmap web --from-literal=a=b`. */
+export interface Generator {
+  name: string
+  aliases?: readonly string[]
+  /** As commander reads it. */
+  arguments: string
+  summary: string
+  options: readonly OptionDefinition[]
+  /** What is after `--` becomes the container's command. */
+  takesRest?: boolean
+  target: CreateTarget
+  /** The object without its namespace. Throws UsageError for what makes no sense. */
+  build(invocation: Invocation): KubeObject | Promise<KubeObject>
+}
+
+export function generatorCommand(generator: Generator): CommandDefinition {
+  const { name, aliases, summary, options, takesRest } = generator
+  return {
+    name,
+    arguments: generator.arguments,
+    summary,
+    ...(aliases ? { aliases } : {}),
+    ...(takesRest ? { takesRest } : {}),
+    options: [...namespaceOptions, ...options, ...createOptions],
+    async run(invocation) {
+      const object = await generator.build(invocation)
+      await withClient(invocation, (client) => createObject(invocation, client, generator.target, object))
+    },
+  }
+}

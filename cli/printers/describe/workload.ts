@@ -1,0 +1,93 @@
+import type { Deployment, ReplicaSet } from '../../../src/api/kinds.ts'
+import { formatLabelSelector } from '../../../src/lib/selector.ts'
+import { eventLines } from './events.ts'
+import { annotationLines, controllerOf, type DescribeContext, fullTime, labelLines } from './lines.ts'
+import { templateLines } from './pod.ts'
+
+/** Pods of a workload by how they are. */
+export interface PodCounts {
+  running: number
+  waiting: number
+  succeeded: number
+  failed: number
+}
+
+export interface DeploymentContext extends DescribeContext {
+  /** Its replica sets, oldest first. */
+  replicaSets: readonly ReplicaSet[]
+}
+
+const revisionAnnotation = 'deployment.kubernetes.io/revision'
+
+export function describeDeployment(deployment: Deployment, context: DeploymentContext): string[] {
+  const { metadata, spec, status } = deployment
+  const rolling = spec?.strategy?.rollingUpdate
+  return [
+    `Name:\t${metadata.name ?? ''}`,
+    `Namespace:\t${metadata.namespace ?? ''}`,
+    `CreationTimestamp:\t${fullTime(metadata.creationTimestamp)}`,
+    ...labelLines('Labels', metadata.labels),
+    ...annotationLines(metadata.annotations),
+    `Selector:\t${formatLabelSelector(spec?.selector)}`,
+    `Replicas:\t${spec?.replicas ?? 1} desired | ${status?.updatedReplicas ?? 0} updated | ${status?.replicas ?? 0} total | ${status?.availableReplicas ?? 0} available | ${status?.unavailableReplicas ?? 0} unavailable`,
+    `StrategyType:\t${spec?.strategy?.type ?? ''}`,
+    `MinReadySeconds:\t${spec?.minReadySeconds ?? 0}`,
+    ...(rolling
+      ? [`RollingUpdateStrategy:\t${rolling.maxUnavailable} max unavailable, ${rolling.maxSurge} max surge`]
+      : []),
+    ...templateLines(spec?.template),
+    ...(status?.conditions?.length
+      ? [
+          'Conditions:',
+          '  Type\tStatus\tReason',
+          '  ----\t------\t------',
+          ...status.conditions.map((one) => `  ${one.type} \t${one.status}\t${one.reason ?? ''}`),
+        ]
+      : []),
+    ...replicaSetLines(deployment, context.replicaSets),
+    ...eventLines(context),
+  ]
+}
+
+function replicaSetLines(deployment: Deployment, sets: readonly ReplicaSet[]): string[] {
+  const current = deployment.metadata.annotations?.[revisionAnnotation]
+  const isNew = (set: ReplicaSet): boolean => set.metadata.annotations?.[revisionAnnotation] === current
+  const describe = (chosen: readonly ReplicaSet[]): string =>
+    chosen
+      .map((set) => `${set.metadata.name} (${set.status?.replicas ?? 0}/${set.spec?.replicas ?? 0} replicas created)`)
+      .join(', ') || '<none>'
+  return [
+    `OldReplicaSets:\t${describe(sets.filter((set) => !isNew(set)))}`,
+    `NewReplicaSet:\t${describe(sets.filter(isNew))}`,
+  ]
+}
+
+export interface ReplicaSetContext extends DescribeContext {
+  pods: PodCounts
+}
+
+export function describeReplicaSet(set: ReplicaSet, context: ReplicaSetContext): string[] {
+  const { metadata, spec, status } = set
+  const controller = controllerOf(set)
+  const { running, waiting, succeeded, failed } = context.pods
+  return [
+    `Name:\t${metadata.name ?? ''}`,
+    `Namespace:\t${metadata.namespace ?? ''}`,
+    `Selector:\t${formatLabelSelector(spec?.selector)}`,
+    ...labelLines('Labels', metadata.labels),
+    ...annotationLines(metadata.annotations),
+    ...(controller ? [`Controlled By:\t${controller}`] : []),
+    `Replicas:\t${status?.replicas ?? 0} current / ${spec?.replicas ?? 1} desired`,
+    `Pods Status:\t${running} Running / ${waiting} Waiting / ${succeeded} Succeeded / ${failed} Failed`,
+    ...templateLines(spec?.template),
+    ...(status?.conditions?.length
+      ? [
+          'Conditions:',
+          '  Type\tStatus\tReason',
+          '  ----\t------\t------',
+          ...status.conditions.map((one) => `  ${one.type} \t${one.status}\t${one.reason ?? ''}`),
+        ]
+      : []),
+    ...eventLines(context),
+  ]
+}
