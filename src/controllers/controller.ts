@@ -6,6 +6,14 @@ import type { Change } from '../client/informer.ts'
 export interface View {
   get<T extends KubeObject>(ref: GroupResource, namespace: string, name: string): T | undefined
   list<T extends KubeObject>(ref: GroupResource, namespace?: string): T[]
+  /** Those that `index` files under `value`: the cost is that of the answer, not of all there are. */
+  indexed<T extends KubeObject>(ref: GroupResource, index: Index, value: string): T[]
+}
+
+/** Says under which values an object is filed (client-go's Indexer). `name` is unique; `valuesOf` is pure. */
+export interface Index {
+  readonly name: string
+  valuesOf(object: KubeObject): readonly string[]
 }
 
 /** One thing to do. Data, but for `change`, which is pure; the executor makes no choices. */
@@ -37,6 +45,11 @@ export type Action =
       change(current: KubeObject): KubeObject | undefined
     }
   | { do: 'event'; about: ObjectReference; type: 'Normal' | 'Warning'; reason: string; message: string }
+  | {
+      /** What needs a computation that cannot be pure (a signature); it answers with what to do then. */
+      do: 'compute'
+      compute(signal: AbortSignal): Promise<Action[]>
+    }
 
 export interface Plan {
   actions: Action[]
@@ -59,6 +72,10 @@ export interface Watch {
 export interface Controller {
   name: string
   watches: readonly Watch[]
+  /** Watches on resources that come and go at run time (CRDs); `onChange` calls back when `current` differs. */
+  changingWatches?: { current(): readonly Watch[]; onChange(handler: () => void): () => void }
+  /** Causes to look again that are no object's change (a node's liveness). Returns the way to stop. */
+  triggers?(enqueue: (key: string) => void): () => void
   /** Every key there is, for the start of a term and the periodic resync. */
   keys(view: View): string[]
   plan(key: string, view: View, nowMs: number): Plan

@@ -37,6 +37,9 @@ async function executeOne(action: Action, client: Client, events: EventRecorder,
   switch (action.do) {
     case 'event':
       return events.event(action.about, action.type, action.reason, action.message)
+    case 'compute':
+      for (const next of await action.compute(signal)) await executeOne(next, client, events, signal)
+      return
     case 'create':
       try {
         const created = await client.create(action.ref, action.object, { signal })

@@ -1,11 +1,12 @@
-import type { KubeObject } from '../api/object.ts'
+import { groupResourceName, type KubeObject } from '../api/object.ts'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
-import type { Controller, View } from './controller.ts'
+import type { Controller, View, Watch } from './controller.ts'
 import { execute } from './executor.ts'
+import { indexedView } from './indexed-view.ts'
 import { createWorkQueue } from './workqueue.ts'
 
 export interface RunnerContext {
@@ -16,19 +17,14 @@ export interface RunnerContext {
   logger: Logger
 }
 
+/** Keys of one controller that are worked on at once. */
 const concurrency = 4
 const baseDelayMs = 100
 const maxDelayMs = 60_000
 /** Every key is looked at again this often, in case a change was missed by a bug of ours. */
 const resyncMs = 10 * 60_000
-
-/** The view that informers give. */
-export function viewOf(informers: Informers): View {
-  return {
-    get: (ref, namespace, name) => informers.for<never>(ref).get(namespace, name),
-    list: (ref, namespace) => informers.for<never>(ref).list(namespace),
-  }
-}
+/** A plan that asks to be made again at once is made no more often than this. */
+const minRequeueMs = 50
 
 /** Runs control loops until the signal is aborted (the leadership is over); resolves when nothing of them runs. */
 export async function runControllers(
@@ -36,13 +32,22 @@ export async function runControllers(
   context: RunnerContext,
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(controllers.map((controller) => runController(controller, context, signal)))
+  const view = indexedView(context.informers)
+  try {
+    await Promise.all(controllers.map((controller) => runController(controller, context, view, signal)))
+  } finally {
+    view.close()
+  }
 }
 
-async function runController(controller: Controller, context: RunnerContext, signal: AbortSignal): Promise<void> {
+async function runController(
+  controller: Controller,
+  context: RunnerContext,
+  view: View,
+  signal: AbortSignal,
+): Promise<void> {
   const { client, informers, clock, events } = context
   const logger = context.logger.child({ controller: controller.name })
-  const view = viewOf(informers)
   const queue = createWorkQueue({
     clock,
     concurrency,
@@ -53,21 +58,27 @@ async function runController(controller: Controller, context: RunnerContext, sig
       const plan = controller.plan(key, view, clock.nowMs())
       if (plan.actions.length > 0) logger.debug({ key, actions: plan.actions.length })
       await execute(plan.actions, client, events, signal)
-      if (plan.requeueAfterMs !== undefined) queue.addAfter(key, Math.max(plan.requeueAfterMs, 50))
+      if (plan.requeueAfterMs !== undefined) queue.addAfter(key, Math.max(plan.requeueAfterMs, minRequeueMs))
     },
     onError(key, error) {
       if (!signal.aborted)
         logger.warn({ key, error: error instanceof Error ? error.message : String(error) }, 'reconcile failed')
     },
   })
-  const unsubscribe = controller.watches.map(({ ref, keysOf }) =>
+  const watch = ({ ref, keysOf }: Watch): (() => void) =>
     informers.for<KubeObject>(ref).onChange((change) => {
       for (const key of keysOf(change, view)) queue.add(key)
-    }),
-  )
+    })
+  const stops = controller.watches.map(watch)
+  const { changingWatches } = controller
+  if (changingWatches) stops.push(followWatches(changingWatches, watch, () => addAll()))
+  if (controller.triggers) stops.push(controller.triggers((key) => queue.add(key)))
+  const addAll = (): void => {
+    for (const key of controller.keys(view)) queue.add(key)
+  }
   const resync = (): void => {
     if (signal.aborted) return
-    for (const key of controller.keys(view)) queue.add(key)
+    addAll()
     timer = clock.after(resyncMs, resync)
   }
   let timer = clock.after(0, resync)
@@ -76,6 +87,38 @@ async function runController(controller: Controller, context: RunnerContext, sig
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
   timer.cancel()
-  for (const stop of unsubscribe) stop()
+  for (const stop of stops) stop()
   await queue.stop()
+}
+
+/** Keeps one subscription a watched resource, while resources come and go. */
+function followWatches(
+  source: NonNullable<Controller['changingWatches']>,
+  watch: (one: Watch) => () => void,
+  onGrown: () => void,
+): () => void {
+  const watched = new Map<string, () => void>()
+  const sync = (): boolean => {
+    const wanted = new Map(source.current().map((one) => [groupResourceName(one.ref), one]))
+    for (const [name, stop] of watched) {
+      if (wanted.has(name)) continue
+      stop()
+      watched.delete(name)
+    }
+    let isGrown = false
+    for (const [name, one] of wanted) {
+      if (watched.has(name)) continue
+      watched.set(name, watch(one))
+      isGrown = true
+    }
+    return isGrown
+  }
+  sync()
+  const unfollow = source.onChange(() => {
+    if (sync()) onGrown()
+  })
+  return () => {
+    unfollow()
+    for (const stop of watched.values()) stop()
+  }
 }

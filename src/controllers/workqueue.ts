@@ -51,7 +51,18 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     }
   }
 
+  let isPumping = false
+  /** Later, never within `add`: whoever adds may be in the middle of telling others of the same change. */
   const pump = (): void => {
+    if (isPumping) return
+    isPumping = true
+    queueMicrotask(() => {
+      isPumping = false
+      pumpNow()
+    })
+  }
+
+  const pumpNow = (): void => {
     while (!stopped && active.size < options.concurrency) {
       const [key] = waiting
       if (key === undefined) break

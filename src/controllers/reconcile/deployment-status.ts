@@ -1,12 +1,9 @@
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../api/kinds.ts'
 import { limits } from './rollout.ts'
+import { timestamp } from './timestamp.ts'
 
 const sum = (sets: readonly ReplicaSet[], count: (set: ReplicaSet) => number | undefined): number =>
   sets.reduce((result, set) => result + (count(set) ?? 0), 0)
-
-/** Whole seconds, as metav1.Time is written. */
-export const timestamp = (nowMs: number): string =>
-  new Date(Math.floor(nowMs / 1000) * 1000).toISOString().replace('.000Z', 'Z')
 
 /** The status of a Deployment from its ReplicaSets; conditions keep their times while they do not change. */
 export function deploymentStatus(

@@ -1,6 +1,5 @@
 import type { Deployment, Pod, ReplicaSet } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
-import { matchesLabelMap } from '../../lib/selector.ts'
 import {
   type Action,
   type Controller,
@@ -23,7 +22,7 @@ import {
   revisionOf,
 } from './deployment-revision.ts'
 import { deadlineInMs, deploymentStatus, isComplete } from './deployment-status.ts'
-import { claim, isControlledBy, ownerKeys } from './ownership.ts'
+import { ownerKeys } from './ownership.ts'
 import { isFinished } from './pod-state.ts'
 import {
   limits,
@@ -36,23 +35,26 @@ import {
   wasScaled,
 } from './rollout.ts'
 import { sameJson } from './same-json.ts'
+import {
+  byController,
+  childWatch,
+  claimChildren,
+  deleteAction,
+  mutateAction,
+  selfWatch,
+  statusAction,
+} from './workload.ts'
 
 /** Rolls pods from one template to the next through ReplicaSets (apps/v1 Deployment). */
 export const deploymentController: Controller = {
   name: 'deployment',
   watches: [
-    { ref: refs.deployments, keysOf: ({ namespace, name }) => [`${namespace}/${name}`] },
-    {
-      ref: refs.replicaSets,
-      keysOf({ object, previous }, view) {
-        const keys = ownerKeys('Deployment', [object, previous])
-        if (keys.length > 0 || !object) return keys
-        return view
-          .list<Deployment>(refs.deployments, object.metadata.namespace)
-          .filter((one) => matchesLabelMap(one.spec?.selector.matchLabels, object.metadata.labels ?? {}))
-          .map(keyOf)
-      },
-    },
+    selfWatch(refs.deployments),
+    childWatch<Deployment>(refs.replicaSets, {
+      ref: refs.deployments,
+      kind: 'Deployment',
+      selectorOf: (deployment) => deployment.spec?.selector,
+    }),
     {
       // Recreate waits for the last old pod to be gone.
       ref: refs.pods,
@@ -73,12 +75,7 @@ function planDeployment(key: string, view: View, nowMs: number): Plan {
   const { namespace, name } = splitKey(key)
   const deployment = view.get<Deployment>(refs.deployments, namespace, name)
   if (!deployment?.spec) return nothing
-  const { claimed, actions } = claim(
-    deployment,
-    deployment.spec.selector,
-    refs.replicaSets,
-    view.list<ReplicaSet>(refs.replicaSets, namespace),
-  )
+  const { claimed, actions } = claimChildren<ReplicaSet>(view, refs.replicaSets, deployment, deployment.spec.selector)
   const fresh = findNewReplicaSet(deployment, claimed)
   const old = claimed.filter((set) => set !== fresh)
   if (!deployment.metadata.deletionTimestamp) {
@@ -86,7 +83,7 @@ function planDeployment(key: string, view: View, nowMs: number): Plan {
   }
   const status = deploymentStatus(deployment, fresh, claimed, nowMs)
   if (!sameJson(status, deployment.status)) {
-    actions.push(mutate(refs.deployments, deployment, (current) => ({ ...current, status }), 'status'))
+    actions.push(statusAction(refs.deployments, deployment, status))
   }
   if (!deployment.metadata.deletionTimestamp && isComplete(deployment, status)) actions.push(...prune(deployment, old))
   const deadlineMs = deadlineInMs({ ...deployment, status }, nowMs)
@@ -107,8 +104,8 @@ function converge(
   const isRecreate = strategy?.type === 'Recreate'
   if (!fresh) {
     if (isRecreate) {
-      const sizes = recreateStep(deployment, undefined, old, runsPods(deployment, old, view))
-      if (sizes.size > 0 || runsPods(deployment, old, view)) return resize(deployment, sizes, all)
+      const sizes = recreateStep(deployment, undefined, old, runsPods(old, view))
+      if (sizes.size > 0 || runsPods(old, view)) return resize(deployment, sizes, all)
     }
     const made = newReplicaSet(deployment, newReplicas(deployment, old, 0), revision, maxReplicas(deployment))
     return [
@@ -130,7 +127,7 @@ function converge(
   }
   const current = Math.max(revision, revisionOf(fresh))
   const sizes = isRecreate
-    ? recreateStep(deployment, fresh, old, runsPods(deployment, old, view))
+    ? recreateStep(deployment, fresh, old, runsPods(old, view))
     : rollingStep(deployment, fresh, old)
   return [
     ...markReplicaSet(deployment, fresh, current),
@@ -141,10 +138,10 @@ function converge(
 
 const maxReplicas = (deployment: Deployment): number => (deployment.spec?.replicas ?? 1) + limits(deployment).maxSurge
 
-function runsPods(deployment: Deployment, old: readonly ReplicaSet[], view: View): boolean {
-  return view
-    .list<Pod>(refs.pods, deployment.metadata.namespace)
-    .some((pod) => !isFinished(pod) && old.some((set) => isControlledBy(pod, set)))
+function runsPods(old: readonly ReplicaSet[], view: View): boolean {
+  return old.some((set) =>
+    view.indexed<Pod>(refs.pods, byController, set.metadata.uid ?? '').some((pod) => !isFinished(pod)),
+  )
 }
 
 function resize(deployment: Deployment, sizes: Sizes, all: readonly ReplicaSet[]): Action[] {
@@ -158,7 +155,7 @@ function resize(deployment: Deployment, sizes: Sizes, all: readonly ReplicaSet[]
         ? true
         : annotations[desiredReplicasAnnotation] === wanted && annotations[maxReplicasAnnotation] === most
     if (size === replicasOf(set) && sized) return []
-    const change = mutate(refs.replicaSets, set, (current: ReplicaSet) => {
+    const change = mutateAction(refs.replicaSets, set, (current: ReplicaSet) => {
       current.metadata.annotations = {
         ...current.metadata.annotations,
         [desiredReplicasAnnotation]: wanted,
@@ -200,7 +197,7 @@ function markReplicaSet(deployment: Deployment, set: ReplicaSet, revision: numbe
   const minReadySeconds = deployment.spec?.minReadySeconds ?? 0
   if (sameJson(annotations, before) && (set.spec?.minReadySeconds ?? 0) === minReadySeconds) return []
   return [
-    mutate(refs.replicaSets, set, (current: ReplicaSet) => {
+    mutateAction(refs.replicaSets, set, (current: ReplicaSet) => {
       current.metadata.annotations = annotations
       if (minReadySeconds || current.spec!.minReadySeconds) current.spec!.minReadySeconds = minReadySeconds
       return current
@@ -211,7 +208,7 @@ function markReplicaSet(deployment: Deployment, set: ReplicaSet, revision: numbe
 function markRevision(deployment: Deployment, revision: number): Action[] {
   if (deployment.metadata.annotations?.[revisionAnnotation] === String(revision)) return []
   return [
-    mutate(refs.deployments, deployment, (current) => {
+    mutateAction(refs.deployments, deployment, (current) => {
       current.metadata.annotations = { ...current.metadata.annotations, [revisionAnnotation]: String(revision) }
       return current
     }),
@@ -227,28 +224,5 @@ function prune(deployment: Deployment, old: readonly ReplicaSet[]): Action[] {
     .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
     .slice(0, surplus)
     .filter((set) => replicasOf(set) === 0 && (set.status?.replicas ?? 0) === 0 && !set.metadata.deletionTimestamp)
-    .map((set): Action => ({
-      do: 'delete',
-      ref: refs.replicaSets,
-      namespace: set.metadata.namespace ?? '',
-      name: set.metadata.name!,
-      uid: set.metadata.uid!,
-    }))
-}
-
-function mutate<T extends Deployment | ReplicaSet>(
-  ref: (typeof refs)['deployments' | 'replicaSets'],
-  object: T,
-  change: (current: T) => T,
-  subresource?: string,
-): Action {
-  return {
-    do: 'mutate',
-    ref,
-    namespace: object.metadata.namespace ?? '',
-    name: object.metadata.name!,
-    uid: object.metadata.uid!,
-    subresource,
-    change: (current) => change(current as T),
-  }
+    .map((set) => deleteAction(refs.replicaSets, set))
 }

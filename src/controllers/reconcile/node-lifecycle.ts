@@ -11,7 +11,7 @@ import {
   splitKey,
   type View,
 } from '../controller.ts'
-import { timestamp } from './deployment-status.ts'
+import { timestamp } from './timestamp.ts'
 import { isFinished, podCondition } from './pod-state.ts'
 import { sameJson } from './same-json.ts'
 

@@ -1,19 +1,10 @@
 import type { Pod, ReplicaSet, ReplicaSetStatus } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import { matchesLabelMap } from '../../lib/selector.ts'
-import {
-  type Action,
-  type Controller,
-  keyOf,
-  nothing,
-  type Plan,
-  referenceTo,
-  splitKey,
-  type View,
-} from '../controller.ts'
+import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
 import { availableInMs, byDeletionOrder, isActive, isAvailable, isReady, podFromTemplate } from './pod-state.ts'
-import { claim, ownerKeys } from './ownership.ts'
 import { sameJson } from './same-json.ts'
+import { childWatch, claimChildren, createPod, deletePod, selfWatch, statusAction } from './workload.ts'
 
 /** Pods made or deleted in one go; the rest follow when these are seen. */
 const burst = 500
@@ -22,19 +13,12 @@ const burst = 500
 export const replicaSetController: Controller = {
   name: 'replicaset',
   watches: [
-    { ref: refs.replicaSets, keysOf: ({ namespace, name }) => [`${namespace}/${name}`] },
-    {
-      ref: refs.pods,
-      keysOf({ object, previous }, view) {
-        const keys = ownerKeys('ReplicaSet', [object, previous])
-        if (keys.length > 0 || !object) return keys
-        // An orphan: any ReplicaSet that would adopt it.
-        return view
-          .list<ReplicaSet>(refs.replicaSets, object.metadata.namespace)
-          .filter((set) => matchesLabelMap(set.spec?.selector.matchLabels, object.metadata.labels ?? {}))
-          .map(keyOf)
-      },
-    },
+    selfWatch(refs.replicaSets),
+    childWatch<ReplicaSet>(refs.pods, {
+      ref: refs.replicaSets,
+      kind: 'ReplicaSet',
+      selectorOf: (set) => set.spec?.selector,
+    }),
   ],
   keys: (view) => view.list<ReplicaSet>(refs.replicaSets).map(keyOf),
   plan: planReplicaSet,
@@ -44,11 +28,11 @@ function planReplicaSet(key: string, view: View, nowMs: number): Plan {
   const { namespace, name } = splitKey(key)
   const set = view.get<ReplicaSet>(refs.replicaSets, namespace, name)
   if (!set?.spec) return nothing
-  const { claimed, actions } = claim(set, set.spec.selector, refs.pods, view.list<Pod>(refs.pods, namespace))
+  const { claimed, actions } = claimChildren<Pod>(view, refs.pods, set, set.spec.selector)
   const active = claimed.filter(isActive)
   if (!set.metadata.deletionTimestamp) actions.push(...scale(set, active))
   const status = replicaSetStatus(set, claimed, nowMs)
-  if (!sameJson(status, set.status)) actions.push(writeStatus(set, status))
+  if (!sameJson(status, set.status)) actions.push(statusAction(refs.replicaSets, set, status))
   const minReadySeconds = set.spec.minReadySeconds ?? 0
   const waits = active
     .filter(isReady)
@@ -60,43 +44,15 @@ function planReplicaSet(key: string, view: View, nowMs: number): Plan {
 function scale(set: ReplicaSet, active: readonly Pod[]): Action[] {
   const wanted = set.spec?.replicas ?? 1
   const missing = wanted - active.length
-  const about = referenceTo(set)
   if (missing > 0) {
     const { template } = set.spec!
     if (!template) return []
-    const create: Action = {
-      do: 'create',
-      ref: refs.pods,
-      object: podFromTemplate(set, template),
-      created: (pod) => ({
-        do: 'event',
-        about,
-        type: 'Normal',
-        reason: 'SuccessfulCreate',
-        message: `Created pod: ${pod.metadata.name}`,
-      }),
-      failed: (message) => ({
-        do: 'event',
-        about,
-        type: 'Warning',
-        reason: 'FailedCreate',
-        message: `Error creating: ${message}`,
-      }),
-    }
+    const create = createPod(set, podFromTemplate(set, template))
     return Array.from({ length: Math.min(missing, burst) }, () => create)
   }
   return byDeletionOrder(active)
     .slice(0, Math.min(-missing, burst))
-    .flatMap((pod): Action[] => [
-      {
-        do: 'delete',
-        ref: refs.pods,
-        namespace: pod.metadata.namespace ?? '',
-        name: pod.metadata.name!,
-        uid: pod.metadata.uid!,
-      },
-      { do: 'event', about, type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${pod.metadata.name}` },
-    ])
+    .flatMap((pod) => deletePod(set, pod))
 }
 
 function replicaSetStatus(set: ReplicaSet, claimed: readonly Pod[], nowMs: number): ReplicaSetStatus {
@@ -111,17 +67,5 @@ function replicaSetStatus(set: ReplicaSet, claimed: readonly Pod[], nowMs: numbe
     availableReplicas: ready.filter((pod) => isAvailable(pod, set.spec?.minReadySeconds ?? 0, nowMs)).length,
     terminatingReplicas: claimed.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length,
     observedGeneration: set.metadata.generation ?? 0,
-  }
-}
-
-function writeStatus(set: ReplicaSet, status: ReplicaSetStatus): Action {
-  return {
-    do: 'mutate',
-    ref: refs.replicaSets,
-    namespace: set.metadata.namespace ?? '',
-    name: set.metadata.name!,
-    uid: set.metadata.uid!,
-    subresource: 'status',
-    change: (current) => ({ ...current, status }) as typeof current,
   }
 }

@@ -1,5 +1,6 @@
 import type { Deployment, ReplicaSet } from '../../api/kinds.ts'
 import { byAge, desiredReplicasAnnotation, maxReplicasAnnotation } from './deployment-revision.ts'
+import { scaledValue } from './int-or-percent.ts'
 
 /** How many replicas each ReplicaSet of a Deployment should have now, by name. Only those that change. */
 export type Sizes = Map<ReplicaSet, number>
@@ -9,20 +10,12 @@ const total = (sets: readonly ReplicaSet[]): number => sets.reduce((sum, set) =>
 const available = (sets: readonly ReplicaSet[]): number =>
   sets.reduce((sum, set) => sum + (set.status?.availableReplicas ?? 0), 0)
 
-/** `25%` or `3` of `of`; percentages of a surge are rounded up, of unavailability down. */
-function resolve(value: number | string | undefined, of: number, roundUp: boolean): number {
-  if (value === undefined) return 0
-  if (typeof value === 'number') return value
-  const share = (of * Number(value.replace('%', ''))) / 100
-  return roundUp ? Math.ceil(share) : Math.floor(share)
-}
-
 export function limits(deployment: Deployment): { maxSurge: number; maxUnavailable: number } {
   const wanted = deployment.spec?.replicas ?? 1
   const { strategy } = deployment.spec!
   if (strategy?.type === 'Recreate') return { maxSurge: 0, maxUnavailable: 0 }
-  const maxSurge = resolve(strategy?.rollingUpdate?.maxSurge ?? '25%', wanted, true)
-  const maxUnavailable = Math.min(resolve(strategy?.rollingUpdate?.maxUnavailable ?? '25%', wanted, false), wanted)
+  const maxSurge = scaledValue(strategy?.rollingUpdate?.maxSurge ?? '25%', wanted, true)
+  const maxUnavailable = Math.min(scaledValue(strategy?.rollingUpdate?.maxUnavailable ?? '25%', wanted, false), wanted)
   // Both rounded to nothing would stop every rollout.
   return maxSurge === 0 && maxUnavailable === 0 ? { maxSurge, maxUnavailable: 1 } : { maxSurge, maxUnavailable }
 }

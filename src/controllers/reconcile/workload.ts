@@ -1,0 +1,126 @@
+import type { LabelSelector, ObjectReference, Pod } from '../../api/kinds.ts'
+import type { GroupResource, KubeObject } from '../../api/object.ts'
+import { refs } from '../../client/client.ts'
+import { matchesLabelSelector } from '../../lib/selector.ts'
+import { type Action, type Index, keyOf, referenceTo, type View, type Watch } from '../controller.ts'
+import { claim, controllerOf, ownerKeys } from './ownership.ts'
+
+/** Objects by the uid of their controller; those without one by `orphans/<namespace>`. */
+export const byController: Index = {
+  name: 'controller',
+  valuesOf: (object) => [controllerOf(object)?.uid ?? `orphans/${object.metadata.namespace ?? ''}`],
+}
+
+/** Pods by their node. */
+export const byNode: Index = {
+  name: 'node',
+  valuesOf: (object) => {
+    const { nodeName } = (object as Pod).spec ?? {}
+    return nodeName ? [nodeName] : []
+  },
+}
+
+/** What `owner` controls, and what it would adopt: see {@link claim}. Costs the answer and the namespace's orphans. */
+export function claimChildren<T extends KubeObject>(
+  view: View,
+  ref: GroupResource,
+  owner: KubeObject,
+  selector: LabelSelector | undefined,
+): { claimed: T[]; actions: Action[] } {
+  return claim(owner, selector, ref, [
+    ...view.indexed<T>(ref, byController, owner.metadata.uid ?? ''),
+    ...view.indexed<T>(ref, byController, `orphans/${owner.metadata.namespace ?? ''}`),
+  ])
+}
+
+/** The controller's own kind. */
+export const selfWatch = (ref: GroupResource): Watch => ({
+  ref,
+  keysOf: ({ namespace, name }) => [`${namespace}/${name}`],
+})
+
+/** Children of `parent`: their controller, or, of an orphan, everybody who would adopt it. */
+export function childWatch<T extends KubeObject>(
+  child: GroupResource,
+  parent: { ref: GroupResource; kind: string; selectorOf(object: T): LabelSelector | undefined },
+): Watch {
+  return {
+    ref: child,
+    keysOf({ object, previous }, view) {
+      const keys = ownerKeys(parent.kind, [object, previous])
+      if (keys.length > 0 || !object || controllerOf(object)) return keys
+      return view
+        .list<T>(parent.ref, object.metadata.namespace)
+        .filter((one) => matchesLabelSelector(parent.selectorOf(one), object.metadata.labels ?? {}))
+        .map(keyOf)
+    },
+  }
+}
+
+export const eventAction = (
+  about: ObjectReference,
+  type: 'Normal' | 'Warning',
+  reason: string,
+  message: string,
+): Action => ({ do: 'event', about, type, reason, message })
+
+/** Creates a pod and says so on its owner, as upstream's pod control does. */
+export function createPod(owner: KubeObject, pod: Pod): Action {
+  const about = referenceTo(owner)
+  return {
+    do: 'create',
+    ref: refs.pods,
+    object: pod,
+    created: (made) => eventAction(about, 'Normal', 'SuccessfulCreate', `Created pod: ${made.metadata.name}`),
+    failed: (message) => eventAction(about, 'Warning', 'FailedCreate', `Error creating: ${message}`),
+  }
+}
+
+export function deleteAction(
+  ref: GroupResource,
+  object: KubeObject,
+  options: { gracePeriodSeconds?: number; propagationPolicy?: 'Foreground' | 'Background' | 'Orphan' } = {},
+): Action {
+  return {
+    do: 'delete',
+    ref,
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name!,
+    uid: object.metadata.uid!,
+    ...options,
+  }
+}
+
+/** Deletes a pod and says so on its owner. */
+export const deletePod = (owner: KubeObject, pod: Pod): Action[] => [
+  deleteAction(refs.pods, pod),
+  eventAction(referenceTo(owner), 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata.name}`),
+]
+
+/** Read-modify-write of one object; `change` may alter its argument, and returns undefined to leave it. */
+export function mutateAction<T extends KubeObject>(
+  ref: GroupResource,
+  object: T,
+  change: (current: T) => T | undefined,
+  subresource?: string,
+): Action {
+  return {
+    do: 'mutate',
+    ref,
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name!,
+    uid: object.metadata.uid!,
+    ...(subresource ? { subresource } : {}),
+    change: (current) => change(current as T),
+  }
+}
+
+export const statusAction = <T extends KubeObject & { status?: unknown }>(
+  ref: GroupResource,
+  object: T,
+  status: T['status'],
+): Action => mutateAction(ref, object, (current) => ({ ...current, status }), 'status')
+
+/** The sooner of two waits. */
+export const sooner = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.min(a, b)

@@ -1,0 +1,179 @@
+import { createAdmissionChain } from '../../admission/chain.ts'
+import { defaultTolerationSeconds } from '../../admission/default-toleration-seconds.ts'
+import type { AdmissionPlugin } from '../../admission/plugin.ts'
+import { defaultStorageClass, storageObjectInUseProtection } from '../../admission/storage.ts'
+import type { Namespace, Node, ObjectReference, Pod, StorageClass } from '../../api/kinds.ts'
+import type { GroupResource, KubeObject } from '../../api/object.ts'
+import { type Client, refs } from '../../client/client.ts'
+import type { Informers } from '../../client/informer.ts'
+import { VirtualClock } from '../../decision/testing/virtual-clock.ts'
+import { builtinResources } from '../../kinds/builtin.ts'
+import type { Random } from '../../lib/clock.ts'
+import { silentLogger } from '../../lib/log.ts'
+import { createCatalogue, type Catalogue } from '../../registry/catalogue.ts'
+import { inProcessClient } from '../../registry/in-process-client.ts'
+import { createRegistry } from '../../registry/registry.ts'
+import { storeInformers } from '../../registry/store-informers.ts'
+import { memoryStore } from '../../registry/testing/memory-store.ts'
+import { schemaTypeSystem } from '../../registry/type-system.ts'
+import { loadBuiltinSchemas } from '../../schema/graph.ts'
+import type { Controller } from '../controller.ts'
+import { runControllers } from '../runner.ts'
+import { createKubelets, type Kubelets } from './kubelets.ts'
+
+export interface RecordedEvent {
+  about: ObjectReference
+  type: string
+  reason: string
+  message: string
+}
+
+/** A whole cluster in memory on virtual time: a real API over a store of one node, controllers, and kubelets that pretend. */
+export interface TestCluster {
+  client: Client
+  informers: Informers
+  catalogue: Catalogue
+  clock: VirtualClock
+  kubelets: Kubelets
+  events: RecordedEvent[]
+  /** Failed reconciles, as the runner logs them. */
+  failures: string[]
+  /** Writes so far: two equal readings mean that nobody wrote. */
+  version(): bigint
+  get<T extends KubeObject>(ref: GroupResource, name: string, namespace?: string): T | undefined
+  list<T extends KubeObject>(ref: GroupResource, namespace?: string): T[]
+  create<T extends KubeObject>(ref: GroupResource, object: object): Promise<T>
+  change<T extends KubeObject>(
+    ref: GroupResource,
+    name: string,
+    change: (object: T) => void,
+    subresource?: string,
+  ): Promise<void>
+  addNode(name: string, change?: (node: Node) => void): Promise<void>
+  /** Lets time pass; everything that becomes due runs. Default 5 s. */
+  pass(ms?: number): Promise<void>
+  stop(): Promise<void>
+}
+
+const graph = loadBuiltinSchemas()
+const definitions = builtinResources(graph)
+
+const everything = { verdict: 'allow' as const, reason: '' }
+
+/** mulberry32: small, and good enough for names. */
+export function seededRandom(seed: number): Random {
+  let state = seed
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+  return { next, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(next() * 256)) }
+}
+
+export interface TestClusterOptions {
+  controllers(cluster: TestCluster): readonly Controller[]
+  seed?: number
+  admission?: readonly AdmissionPlugin[]
+}
+
+export async function startCluster(options: TestClusterOptions): Promise<TestCluster> {
+  const store = memoryStore()
+  const clock = new VirtualClock()
+  const catalogue = createCatalogue(definitions)
+  const informers = storeInformers(store)
+  const random = seededRandom(options.seed ?? 1)
+  const registry = createRegistry({
+    store,
+    catalogue,
+    types: schemaTypeSystem(graph),
+    admission: createAdmissionChain([
+      defaultTolerationSeconds(),
+      storageObjectInUseProtection,
+      defaultStorageClass(informers.for<StorageClass>(refs.storageClasses)),
+      ...(options.admission ?? []),
+    ]),
+    authorize: () => everything,
+    clock,
+    random,
+    log: silentLogger,
+  })
+  const client = inProcessClient(registry, { username: 'system:admin', groups: ['system:masters'] })
+  const events: RecordedEvent[] = []
+  const failures: string[] = []
+  const abort = new AbortController()
+  const logger = {
+    ...silentLogger,
+    child: () => logger,
+    warn: (fields: object) => void failures.push(JSON.stringify(fields)),
+  }
+  const kubelets = createKubelets({ client, informers, clock })
+  const cluster: TestCluster = {
+    client,
+    informers,
+    catalogue,
+    clock,
+    kubelets,
+    events,
+    failures,
+    version: () => store.currentVersion(),
+    get: (ref, name, namespace = 'default') => {
+      const namespaced = catalogue.preferred(ref)?.namespaced ?? true
+      return informers.for<never>(ref).get(namespaced ? namespace : '', name)
+    },
+    list: (ref, namespace) => informers.for<never>(ref).list(namespace),
+    create: async (ref, object) => {
+      const whole = structuredClone(object) as KubeObject
+      whole.metadata ??= {}
+      if (catalogue.preferred(ref)?.namespaced) whole.metadata.namespace ??= 'default'
+      return client.create(ref, whole) as Promise<never>
+    },
+    change: async (ref, name, change, subresource) => {
+      const namespace = catalogue.preferred(ref)?.namespaced ? 'default' : ''
+      await client.mutate<never>(
+        ref,
+        namespace,
+        name,
+        (object) => {
+          change(object)
+          return object
+        },
+        subresource ? { subresource } : {},
+      )
+    },
+    async addNode(name, change) {
+      const node: Node = {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+      }
+      change?.(node)
+      await client.create(refs.nodes, node)
+      await kubelets.report(name)
+    },
+    pass: (ms = 5000) => clock.pass(ms),
+    async stop() {
+      abort.abort()
+      kubelets.stop()
+      await running
+    },
+  }
+  await client.create<Namespace>(refs.namespaces, {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'default' },
+  })
+  const recorder = {
+    event: (about: ObjectReference, type: 'Normal' | 'Warning', reason: string, message: string) =>
+      void events.push({ about, type, reason, message }),
+  }
+  const running = runControllers(
+    options.controllers(cluster),
+    { client, informers, clock, events: recorder, logger },
+    abort.signal,
+  )
+  return cluster
+}
+
+export const podNames = (pods: readonly Pod[]): string[] => pods.map((pod) => pod.metadata.name!).toSorted()
