@@ -11,7 +11,7 @@ const gossipGraceMs = 6_000
 /**
  * Looks after connections in two ways that libp2p leaves open:
  * - of several connections to a peer one is kept. Only the end with the smaller peer id closes, so that the two ends
- *   never close different ones; a connection with an open stream (an exec, a log) is spared.
+ *   never close different ones; a connection that carries gossip or an open stream (an exec, a log) is spared.
  * - gossipsub opens its stream when a peer appears and not again when that stream's connection closes while another is
  *   open: such a peer would be deaf. Dropping all its connections makes both ends start afresh.
  */

@@ -21,16 +21,14 @@ export function decodeIdentity(identity: Uint8Array): Ed25519PrivateKey {
   return key
 }
 
-const swarmKeyHeader = '/key/swarm/psk/1.0.0/\n/base16/\n'
-
 /**
- * The cluster's pre-shared key in the text form of libp2p private networks (specs/pnet). Takes that form, 64 hex
- * digits, or the 32 bytes themselves.
+ * The 32 bytes of the cluster's pre-shared key: themselves, 64 hex digits, or the text form of libp2p private networks
+ * (specs/pnet: `/key/swarm/psk/1.0.0/`, `/base16/`, hex, each on a line), also as bytes of that text.
  */
-export function encodeSwarmKey(psk: Uint8Array | string): Uint8Array {
-  const text = typeof psk === 'string' ? psk.trim() : Buffer.from(psk).toString('latin1')
-  if (text.startsWith('/key/swarm/')) return new TextEncoder().encode(text)
-  const hex = typeof psk === 'string' ? text : Buffer.from(psk).toString('hex')
+export function decodeSwarmKey(psk: Uint8Array | string): Uint8Array {
+  if (typeof psk !== 'string' && psk.length === 32) return psk
+  const text = typeof psk === 'string' ? psk : Buffer.from(psk).toString('latin1')
+  const hex = text.trim().split('\n').at(-1)?.trim() ?? ''
   assert(/^[0-9a-f]{64}$/i.test(hex), 'the pre-shared key must be 32 bytes')
-  return new TextEncoder().encode(swarmKeyHeader + hex.toLowerCase())
+  return new Uint8Array(Buffer.from(hex, 'hex'))
 }

@@ -10,8 +10,8 @@ import { createSealer, createVerifier, openEnvelope } from './broadcast-envelope
 import { createConnectionCare } from './connection-care.ts'
 import { createDialer } from './dialer.ts'
 import { encodeFrame, splitFirstFrame } from './framing.ts'
-import { decodeIdentity, encodeSwarmKey } from './identity.ts'
-import { createNode, hasGossipStream, type MeshNode } from './libp2p-node.ts'
+import { decodeIdentity, decodeSwarmKey } from './identity.ts'
+import { createNode, hasGossipStream, isGossip, type MeshNode } from './libp2p-node.ts'
 import { wrapStream } from './libp2p-stream.ts'
 import { meshLimits } from './limits.ts'
 import { createLink, serveLink, type Link } from './link.ts'
@@ -233,7 +233,8 @@ export function createMesh(options: MeshOptions): Libp2pMesh {
       assert(!node && !stopped, 'a mesh is started once')
       const started = await createNode({
         key,
-        swarmKey: encodeSwarmKey(options.psk),
+        psk: decodeSwarmKey(options.psk),
+        random,
         listen: options.listen,
         announce: options.announce ?? [],
         isMember: (peer) => members.has(peer),
@@ -300,7 +301,8 @@ export function createMesh(options: MeshOptions): Libp2pMesh {
     peers: () => [...up],
     connectionsOf,
     hasGossip: (peer) => node !== undefined && hasGossipStream(node, peer),
-    keepsOpen: (connection) => connection.streams.some((stream) => stream.protocol === streamProtocol),
+    keepsOpen: (connection) =>
+      connection.streams.some(({ protocol }) => protocol === streamProtocol || isGossip(protocol)),
     drop: (peer) => dropConnections(peer, 'the connection carries no gossip'),
   })
 

@@ -4,11 +4,12 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify, type Identify } from '@libp2p/identify'
 import type { Ed25519PrivateKey, Libp2p } from '@libp2p/interface'
-import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
+import type { Random } from '../lib/clock.ts'
 import { meshLimits } from './limits.ts'
 import type { PeerId } from './mesh.ts'
+import { privateNetwork } from './private-network.ts'
 
 export type MeshNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>
 
@@ -28,7 +29,9 @@ const readBufferBytes = 4 * streamWindowBytes
  */
 export function createNode(options: {
   key: Ed25519PrivateKey
-  swarmKey: Uint8Array
+  /** 32 bytes. */
+  psk: Uint8Array
+  random: Random
   listen: readonly string[]
   announce: readonly string[]
   isMember(peer: PeerId): boolean
@@ -48,7 +51,7 @@ export function createNode(options: {
         streamOptions: { maxStreamWindowSize: streamWindowBytes, maxReadBufferLength: readBufferBytes },
       }),
     ],
-    connectionProtector: preSharedKey({ psk: options.swarmKey }),
+    connectionProtector: privateNetwork(options),
     connectionGater: {
       denyDialPeer: denied,
       denyDialMultiaddr: () => false,
@@ -99,3 +102,6 @@ export function hasGossipStream(node: MeshNode, peer: PeerId): boolean {
   const { streamsOutbound } = node.services.pubsub as unknown as { streamsOutbound: ReadonlyMap<string, unknown> }
   return streamsOutbound.has(peer)
 }
+
+/** Whether a stream carries gossip. */
+export const isGossip = (protocol: string): boolean => protocol.startsWith('/meshsub/')
