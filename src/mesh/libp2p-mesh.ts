@@ -51,6 +51,8 @@ const streamProtocol = '/stormo/stream/1'
 const topic = 'stormo/1'
 /** Time that a peer has to say which protocol a new stream is for. */
 const helloTimeoutMs = 5_000
+/** A younger connection is no left-over of a cut link: on an overloaded machine, dropping it would only add load. */
+const freshConnectionMs = 5_000
 
 /** Builds the mesh; nothing runs before `start`. Handlers and members may be set before it. */
 export function createMesh(options: MeshOptions): Libp2pMesh {
@@ -84,8 +86,10 @@ export function createMesh(options: MeshOptions): Libp2pMesh {
   /** The newest: of several, an older one may be a half-open left-over of a cut link. */
   const newestConnection = (peer: PeerId): Connection | undefined =>
     connectionsOf(peer).toSorted((a, b) => b.timeline.open - a.timeline.open)[0]
-  const dropConnections = (peer: PeerId, why: string): void => {
-    for (const connection of connectionsOf(peer)) connection.abort(new Error(why))
+  const dropConnections = (peer: PeerId, why: string, minAgeMs = 0): void => {
+    for (const connection of connectionsOf(peer)) {
+      if (clock.nowMs() - connection.timeline.open >= minAgeMs) connection.abort(new Error(why))
+    }
   }
 
   async function dial(peer: PeerId, addresses: readonly string[], signal: AbortSignal): Promise<Connection> {
@@ -290,10 +294,10 @@ export function createMesh(options: MeshOptions): Libp2pMesh {
     onVerdict(peer, alive) {
       log.info({ peer, node: members.get(peer)?.node, alive }, alive ? 'member is alive' : 'member is dead')
       // A cut link leaves sockets that look open for minutes; a fresh dial is what finds the peer again.
-      if (!alive) dropConnections(peer, 'the member is dead')
+      if (!alive) dropConnections(peer, 'the member is dead', freshConnectionMs)
       for (const handler of livenessHandlers) handler(peer, alive)
     },
-    onBrokenConnection: (peer) => dropConnections(peer, 'the connection does not answer'),
+    onBrokenConnection: (peer) => dropConnections(peer, 'the connection does not answer', freshConnectionMs),
   })
   const care = createConnectionCare({
     clock,

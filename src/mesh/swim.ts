@@ -57,6 +57,9 @@ export interface SwimStep {
   readonly effects: readonly SwimEffect[]
 }
 
+/** Ticks jitter by a tenth; what is later than this was held up. */
+const lateFactor = 1.6
+
 export function initialSwim(nowMs: number): SwimState {
   return { members: new Map(), order: [], rumours: new Map(), lastTickMs: nowMs, trustedSinceMs: nowMs }
 }
@@ -97,7 +100,7 @@ function setMembers(state: SwimState, peers: readonly PeerId[], nowMs: number): 
 }
 
 function tick(config: SwimConfig, before: SwimState, nowMs: number, order: readonly PeerId[]): SwimStep {
-  const late = nowMs - before.lastTickMs > 2 * config.intervalMs
+  const late = nowMs - before.lastTickMs > lateFactor * config.intervalMs
   const members = new Map(before.members)
   const effects: SwimEffect[] = []
   const targets = new Set<PeerId>()
