@@ -1,94 +1,134 @@
-import type { Pod } from '../../api/kinds.ts'
+import type {
+  CSINode,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  StorageClass,
+} from '../../api/kinds.ts'
+import type { Labels, PodMatcher } from './affinity-term.ts'
+import type { ClusterEvent } from './cluster-event.ts'
 import type { NodeInfo } from './node-info.ts'
+import type { PodCounts, PodQuery } from './pod-index.ts'
+import type { PodInfo } from './pod-info.ts'
+import type { TermIndex } from './term-index.ts'
 
-/** What plugins may look at: every node with its pods, as one consistent picture. */
-export interface Snapshot {
+/** How much of each thing a pod strains (cpu, memory, io…), each 0…1. */
+export type Pressure = Readonly<Record<string, number>>
+
+/** Storage, as far as placing a pod depends on it. */
+export interface VolumeLister {
+  claim(namespace: string, name: string): PersistentVolumeClaim | undefined
+  volume(name: string): PersistentVolume | undefined
+  volumesOfClass(storageClass: string): readonly PersistentVolume[]
+  storageClass(name: string): StorageClass | undefined
+  csiNode(name: string): CSINode | undefined
+  /** The claim (`namespace/name`) that a volume was promised to and that is not written down yet. */
+  promisedTo(volume: string): string | undefined
+}
+
+/** What is around the nodes: everything else that plugins look up. */
+export interface Surroundings {
+  namespaceLabels(namespace: string): Labels
+  readonly volumes: VolumeLister
+  /** Chooses the pods of the same services and controller as this one; undefined when there are none. */
+  siblings(pod: Pod): PodMatcher | undefined
+  disruptionBudgets(): readonly PodDisruptionBudget[]
+  /** What the pod was measured or declared to strain. */
+  pressureOf(pod: Pod): Pressure | undefined
+}
+
+/** The terms of placed pods, by kind. */
+export interface TermIndices {
+  readonly required: TermIndex
+  readonly requiredAnti: TermIndex
+  readonly preferred: TermIndex
+  readonly preferredAnti: TermIndex
+}
+
+export interface ImageState {
+  readonly sizeBytes: number
+  readonly nodeCount: number
+}
+
+/** What plugins may look at: every node with its pods, as one consistent picture, and what was counted beforehand. */
+export interface Snapshot extends Surroundings {
+  /** In turn from each zone, so that any stretch of the list is spread over zones. */
   readonly nodes: readonly NodeInfo[]
-  /** Labels of a namespace, for selectors over namespaces. */
-  namespaceLabels(namespace: string): Readonly<Record<string, string>>
+  node(name: string): NodeInfo | undefined
+  podCounts(query: PodQuery): PodCounts
+  readonly terms: TermIndices
+  /** How many nodes carry each value of a label. */
+  topologyValues(key: string): ReadonlyMap<string, number>
+  nodesWithLabel(key: string): number
+  image(name: string): ImageState | undefined
+  /** Pods that were promised room on the node and wait for it to come free. */
+  nominated(nodeName: string): readonly PodInfo[]
+  /** How many placed pods mount the claim, `namespace/name`. */
+  claimUsers(claim: string): number
 }
 
-/** Why a node was refused, in the words of upstream's events; `forGood`: removing pods from it would not help. */
+/** Why a node was refused, in the words of upstream's events. */
 export interface Refusal {
-  reason: string
-  forGood: boolean
+  readonly reasons: readonly string[]
+  /** Removing pods from the node would not help (UnschedulableAndUnresolvable). */
+  readonly forGood: boolean
 }
 
-/** Pure. `prepare` runs once a pod, `filter` and `score` once a node. */
+/**
+ * What a filter found out about the pod: that it has nothing to say (`skip`), that no node will do (`refusal`), or a
+ * state for `filter`, perhaps with the only nodes worth a look.
+ */
+export type Prepared<State> =
+  | 'skip'
+  | { readonly refusal: Refusal }
+  | { readonly state: State; readonly nodeNames?: ReadonlySet<string> }
+
+/** Pure. `prepare` runs once an attempt, `filter` once a node. */
 export interface FilterPlugin<State = unknown> {
-  name: string
-  prepare?(pod: Pod, snapshot: Snapshot): State
-  filter(pod: Pod, info: NodeInfo, state: State): Refusal | undefined
+  readonly name: string
+  prepare(pod: PodInfo, snapshot: Snapshot): Prepared<State>
+  filter(pod: PodInfo, node: NodeInfo, state: State): Refusal | undefined
+  /**
+   * Alters `state` as though `other` had come to (1) or gone from (-1) `node`. A shift and its reverse leave it as it
+   * was; between them only one node is shifted.
+   */
+  shift?(state: State, pod: PodInfo, other: PodInfo, node: NodeInfo, sign: 1 | -1): void
+  /** Whether the event may make the plugin accept a pod that it refused before. */
+  mayHelp(pod: PodInfo, event: ClusterEvent): boolean
 }
 
+/** Pure. `prepare` returns `undefined` when all nodes are alike to it: then it is left out. */
 export interface ScorePlugin<State = unknown> {
-  name: string
-  weight: number
-  prepare?(pod: Pod, snapshot: Snapshot): State
+  readonly name: string
+  prepare(pod: PodInfo, snapshot: Snapshot, feasible: readonly NodeInfo[]): State | undefined
   /** Any finite number; `normalize` brings the scores of all nodes to 0…100. */
-  score(pod: Pod, info: NodeInfo, state: State): number
-  normalize?(scores: number[]): number[]
+  score(pod: PodInfo, node: NodeInfo, state: State): number
+  normalize?(scores: number[], state: State, feasible: readonly NodeInfo[]): number[]
 }
 
+export interface WeightedScore {
+  readonly plugin: ScorePlugin
+  readonly weight: number
+}
+
+/** What one `schedulerName` means. */
 export interface Profile {
-  name: string
-  filters: readonly FilterPlugin[]
-  scores: readonly ScorePlugin[]
+  readonly name: string
+  readonly filters: readonly FilterPlugin[]
+  readonly scores: readonly WeightedScore[]
+  /** Share of nodes to find fitting before scoring; 0 adapts it to the number of nodes. */
+  readonly percentageOfNodesToScore: number
+  readonly preemption: boolean
 }
-
-export interface NodeScore {
-  node: string
-  score: number
-  byPlugin: Record<string, number>
-}
-
-export type Outcome =
-  | { node: string; scores: NodeScore[] }
-  | { node: undefined; refusals: Map<string, { plugin: string; refusal: Refusal }> }
 
 export const maxScore = 100
 
-/**
- * Chooses a node for a pod. Pure; `chance` (0…1) breaks ties among the best, so that equal nodes fill evenly.
- */
-export function schedule(pod: Pod, snapshot: Snapshot, profile: Profile, chance: number): Outcome {
-  const refusals = new Map<string, { plugin: string; refusal: Refusal }>()
-  const states = profile.filters.map((plugin) => plugin.prepare?.(pod, snapshot))
-  const fitting = snapshot.nodes.filter((info) => {
-    for (const [index, plugin] of profile.filters.entries()) {
-      const refusal = plugin.filter(pod, info, states[index])
-      if (refusal) {
-        refusals.set(info.node.metadata.name!, { plugin: plugin.name, refusal })
-        return false
-      }
-    }
-    return true
-  })
-  if (fitting.length === 0) return { node: undefined, refusals }
-  const scores = scoreNodes(pod, fitting, snapshot, profile)
-  const best = Math.max(...scores.map((one) => one.score))
-  const candidates = scores.filter((one) => one.score === best)
-  return { node: candidates[Math.min(candidates.length - 1, Math.floor(chance * candidates.length))]!.node, scores }
-}
-
-function scoreNodes(pod: Pod, fitting: readonly NodeInfo[], snapshot: Snapshot, profile: Profile): NodeScore[] {
-  const totals = fitting.map((info): NodeScore => ({ node: info.node.metadata.name!, score: 0, byPlugin: {} }))
-  if (fitting.length === 1) return totals
-  for (const plugin of profile.scores) {
-    const state = plugin.prepare?.(pod, snapshot)
-    const raw = fitting.map((info) => plugin.score(pod, info, state))
-    const normal = plugin.normalize ? plugin.normalize(raw) : raw
-    for (const [index, value] of normal.entries()) {
-      totals[index]!.score += value * plugin.weight
-      totals[index]!.byPlugin[plugin.name] = value * plugin.weight
-    }
-  }
-  return totals
-}
-
 /** Highest raw score becomes 100, the others in proportion; with `reverse` the lowest raw score is the best. */
 export function normalizeScores(scores: readonly number[], reverse = false): number[] {
-  const most = Math.max(...scores)
+  let most = 0
+  for (const score of scores) if (score > most) most = score
   if (most === 0) return scores.map(() => (reverse ? maxScore : 0))
   return scores.map((score) => {
     const share = Math.floor((score * maxScore) / most)
@@ -96,12 +136,7 @@ export function normalizeScores(scores: readonly number[], reverse = false): num
   })
 }
 
-/** `0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu.` */
-export function failureMessage(nodeCount: number, refusals: Iterable<Refusal>): string {
-  const counts = new Map<string, number>()
-  for (const { reason } of refusals) counts.set(reason, (counts.get(reason) ?? 0) + 1)
-  const parts = [...counts].map(([reason, count]) => `${count} ${reason}`).toSorted()
-  return parts.length === 0
-    ? `0/${nodeCount} nodes are available.`
-    : `0/${nodeCount} nodes are available: ${parts.join(', ')}.`
-}
+export const refuse = (reason: string, forGood = false): Refusal => ({ reasons: [reason], forGood })
+
+export const labelsOf = (node: Node): Labels => node.metadata.labels ?? noLabels
+const noLabels: Labels = {}

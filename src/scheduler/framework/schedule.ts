@@ -1,0 +1,245 @@
+import { type FilterPlugin, maxScore, type Profile, type Refusal, type Snapshot } from './framework.ts'
+import { addPod, cloneNodeInfo, type NodeInfo } from './node-info.ts'
+import type { PodInfo } from './pod-info.ts'
+
+/** A filter with what it found out about the pod of this attempt. */
+export interface ActiveFilter {
+  readonly plugin: FilterPlugin
+  readonly state: unknown
+}
+
+/** Why one node was refused, and by which plugin. */
+export interface Verdict {
+  readonly node: NodeInfo
+  readonly plugin: string
+  readonly refusal: Refusal
+}
+
+/** Why no node took the pod. */
+export interface Diagnosis {
+  readonly nodeCount: number
+  /** A filter refused the pod before it looked at any node. */
+  readonly general: Refusal | undefined
+  /** Nodes that were looked at, one entry each. */
+  readonly verdicts: readonly Verdict[]
+  /** What stands for all nodes that were not worth a look. */
+  readonly absent: Refusal | undefined
+  /** Names of the plugins that refused anything. */
+  readonly plugins: ReadonlySet<string>
+}
+
+export type Outcome =
+  | { readonly node: NodeInfo; readonly feasibleCount: number; readonly nextStart: number }
+  | { readonly node: undefined; readonly diagnosis: Diagnosis; readonly nextStart: number }
+
+export interface AttemptOptions {
+  /** Where in the list of nodes to begin; pass the previous outcome's `nextStart`. */
+  readonly start: number
+  /** Random in 0…1: breaks ties among the best, so that equal nodes fill evenly. */
+  readonly chance: number
+  /** A node that room was made on: taken at once when it fits. */
+  readonly nominatedNode?: string
+}
+
+export type FilterSetup =
+  | {
+      readonly filters: readonly ActiveFilter[]
+      readonly nodeNames: ReadonlySet<string> | undefined
+      readonly narrowed: readonly string[]
+    }
+  | { readonly filters: undefined; readonly plugin: string; readonly refusal: Refusal }
+
+/** Chooses a node for a pod. Pure. Only as many nodes are looked at as it takes to find enough that fit. */
+export function schedule(pod: PodInfo, snapshot: Snapshot, profile: Profile, options: AttemptOptions): Outcome {
+  const { nodes } = snapshot
+  const setup = prepareFilters(pod, snapshot, profile)
+  if (setup.filters === undefined) {
+    const { plugin, refusal } = setup
+    const diagnosis = {
+      nodeCount: nodes.length,
+      general: refusal,
+      verdicts: [],
+      absent: undefined,
+      plugins: new Set([plugin]),
+    }
+    return { node: undefined, diagnosis, nextStart: options.start }
+  }
+  const { filters, nodeNames, narrowed } = setup
+  const preferred = options.nominatedNode === undefined ? undefined : snapshot.node(options.nominatedNode)
+  if (preferred && (nodeNames?.has(preferred.name) ?? true) && !filterWithNominated(pod, preferred, filters, snapshot))
+    return { node: preferred, feasibleCount: 1, nextStart: options.start }
+  const list = nodeNames ? [...nodeNames].flatMap((name) => snapshot.node(name) ?? []) : nodes
+  const wanted = nodeNames ? list.length : nodesToFind(profile.percentageOfNodesToScore, nodes.length)
+  const { feasible, verdicts, looked } = findFeasible(pod, snapshot, filters, list, wanted, options.start)
+  const nextStart = nodeNames || list.length === 0 ? options.start : (options.start + looked) % list.length
+  if (feasible.length > 0)
+    return { node: best(pod, snapshot, profile, feasible, options.chance), feasibleCount: feasible.length, nextStart }
+  const plugins = new Set(narrowed)
+  for (const { plugin } of verdicts) plugins.add(plugin)
+  const absent = nodeNames && narrowedOut(narrowed)
+  return {
+    node: undefined,
+    diagnosis: { nodeCount: nodes.length, general: undefined, verdicts, absent, plugins },
+    nextStart,
+  }
+}
+
+const narrowedOut = (plugins: readonly string[]): Refusal => ({
+  reasons: [`node(s) didn't satisfy plugin(s) [${plugins.toSorted().join(' ')}]`],
+  forGood: true,
+})
+
+/** Lets every filter look at the pod once. */
+export function prepareFilters(pod: PodInfo, snapshot: Snapshot, profile: Profile): FilterSetup {
+  const filters: ActiveFilter[] = []
+  const narrowed: string[] = []
+  let nodeNames: ReadonlySet<string> | undefined
+  for (const plugin of profile.filters) {
+    const prepared = plugin.prepare(pod, snapshot)
+    if (prepared === 'skip') continue
+    if ('refusal' in prepared) return { filters: undefined, plugin: plugin.name, refusal: prepared.refusal }
+    filters.push({ plugin, state: prepared.state })
+    if (!prepared.nodeNames) continue
+    narrowed.push(plugin.name)
+    nodeNames = nodeNames ? nodeNames.intersection(prepared.nodeNames) : prepared.nodeNames
+    if (nodeNames.size === 0) {
+      const reason = `node(s) didn't satisfy plugin(s) [${narrowed.toSorted().join(' ')}] simultaneously`
+      return { filters: undefined, plugin: plugin.name, refusal: { reasons: [reason], forGood: true } }
+    }
+  }
+  return { filters, nodeNames, narrowed }
+}
+
+function findFeasible(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  filters: readonly ActiveFilter[],
+  list: readonly NodeInfo[],
+  wanted: number,
+  start: number,
+): { feasible: NodeInfo[]; verdicts: Verdict[]; looked: number } {
+  const feasible: NodeInfo[] = []
+  const verdicts: Verdict[] = []
+  let looked = 0
+  while (looked < list.length && feasible.length < wanted) {
+    const node = list[(start + looked) % list.length]!
+    looked++
+    const verdict = filterWithNominated(pod, node, filters, snapshot)
+    if (verdict) verdicts.push(verdict)
+    else feasible.push(node)
+  }
+  return { feasible, verdicts, looked }
+}
+
+/** The first refusal of a node as it stands. */
+export function filterNode(pod: PodInfo, node: NodeInfo, filters: readonly ActiveFilter[]): Verdict | undefined {
+  for (const { plugin, state } of filters) {
+    const refusal = plugin.filter(pod, node, state)
+    if (refusal) return { node, plugin: plugin.name, refusal }
+  }
+  return undefined
+}
+
+/** Applies `shift` of every filter that has one. */
+export function shiftAll(
+  filters: readonly ActiveFilter[],
+  pod: PodInfo,
+  other: PodInfo,
+  node: NodeInfo,
+  sign: 1 | -1,
+): void {
+  for (const { plugin, state } of filters) plugin.shift?.(state, pod, other, node, sign)
+}
+
+/**
+ * As {@link filterNode}, where pods of no lower priority were promised room: the pod must fit with them (they come) and
+ * without them (they may not, and then nothing that it needs may hang on them).
+ */
+export function filterWithNominated(
+  pod: PodInfo,
+  node: NodeInfo,
+  filters: readonly ActiveFilter[],
+  snapshot: Snapshot,
+): Verdict | undefined {
+  const nominated = snapshot.nominated(node.name)
+  if (nominated.length > 0) {
+    const ahead = nominated.filter(
+      (other) => other.uid !== pod.uid && other.priority >= pod.priority && !node.pods.has(other.uid),
+    )
+    if (ahead.length > 0) {
+      const crowded = cloneNodeInfo(node)
+      for (const other of ahead) {
+        addPod(crowded, other)
+        shiftAll(filters, pod, other, node, 1)
+      }
+      const verdict = filterNode(pod, crowded, filters)
+      for (const other of ahead) shiftAll(filters, pod, other, node, -1)
+      if (verdict) return { ...verdict, node }
+    }
+  }
+  return filterNode(pod, node, filters)
+}
+
+const minFeasibleNodes = 100
+
+/** How many fitting nodes are enough (upstream's numFeasibleNodesToFind). */
+export function nodesToFind(percentage: number, nodeCount: number): number {
+  if (nodeCount < minFeasibleNodes || percentage >= 100) return nodeCount
+  const share = percentage > 0 ? percentage : Math.max(5, 50 - Math.floor(nodeCount / 125))
+  return Math.max(minFeasibleNodes, Math.floor((nodeCount * share) / 100))
+}
+
+function best(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  profile: Profile,
+  feasible: readonly NodeInfo[],
+  chance: number,
+): NodeInfo {
+  if (feasible.length === 1) return feasible[0]!
+  const totals = new Float64Array(feasible.length)
+  for (const { weight, scores } of scoreNodes(pod, snapshot, profile, feasible))
+    for (let index = 0; index < totals.length; index++) totals[index]! += scores[index]! * weight
+  let highest = -Infinity
+  let ties: NodeInfo[] = []
+  for (let index = 0; index < totals.length; index++) {
+    if (totals[index]! > highest) {
+      highest = totals[index]!
+      ties = []
+    }
+    if (totals[index] === highest) ties.push(feasible[index]!)
+  }
+  return ties[Math.min(ties.length - 1, Math.floor(chance * ties.length))]!
+}
+
+export interface PluginScores {
+  readonly name: string
+  readonly weight: number
+  /** As the plugin gave them. */
+  readonly raw: readonly number[]
+  /** 0…100, one a node. */
+  readonly scores: readonly number[]
+}
+
+/** The scores of all plugins that tell the nodes apart. */
+export function scoreNodes(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  profile: Profile,
+  feasible: readonly NodeInfo[],
+): PluginScores[] {
+  const result: PluginScores[] = []
+  for (const { plugin, weight } of profile.scores) {
+    const state = plugin.prepare(pod, snapshot, feasible)
+    if (state === undefined) continue
+    const raw = feasible.map((node) => plugin.score(pod, node, state))
+    const scores = plugin.normalize ? plugin.normalize(raw, state, feasible) : raw
+    result.push({
+      name: plugin.name,
+      weight,
+      raw,
+      scores: scores.map((score) => Math.min(maxScore, Math.max(0, score))),
+    })
+  }
+  return result
+}
