@@ -302,7 +302,7 @@ describe('three machines', () => {
       node,
       'sh',
       '-c',
-      'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null | grep -q "main.ts agent" && kill -9 ${p#/proc/}; done; true',
+      'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null | grep -q "[m]ain.ts agent" && kill -9 ${p#/proc/}; done; true',
     )
     expect((await kubectl(node, 'get', 'configmap', 'survives', '--request-timeout=2s')).code).not.toBe(0)
     await stormoOk('cluster', 'start', node)
