@@ -3,17 +3,10 @@ import { isStatus } from '../api/status-error.ts'
 import { type Client, refs } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
-import type { Controller } from '../controllers/controller.ts'
-import { type CollectedResource, garbageCollector } from '../controllers/reconcile/garbage-collector.ts'
-import { deploymentController } from '../controllers/reconcile/deployment.ts'
-import { endpointsController } from '../controllers/reconcile/endpoints.ts'
-import { endpointSliceController } from '../controllers/reconcile/endpoint-slice.ts'
-import { namespaceController } from '../controllers/reconcile/namespace.ts'
-import { namespaceDefaultsController } from '../controllers/reconcile/namespace-defaults.ts'
-import { type Liveness, nodeLifecycleController } from '../controllers/reconcile/node-lifecycle.ts'
-import { podGarbageCollector } from '../controllers/reconcile/pod-garbage-collector.ts'
-import { replicaSetController } from '../controllers/reconcile/replica-set.ts'
+import { defaultControllers } from '../controllers/default-controllers.ts'
+import type { Liveness } from '../controllers/reconcile/node-lifecycle.ts'
 import { sameJson } from '../controllers/reconcile/same-json.ts'
+import type { CollectedResource } from '../controllers/resources.ts'
 import { runControllers } from '../controllers/runner.ts'
 import type { Member } from '../decision/cluster-state.ts'
 import type { Clock, Random } from '../lib/clock.ts'
@@ -46,17 +39,7 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
   const { client, informers, clock, logger } = context
   logger.info({ term }, 'leading')
   await untilDone(context, signal, () => ensureBootstrapObjects(client, context.config, signal))
-  const controllers: Controller[] = [
-    deploymentController,
-    replicaSetController,
-    endpointSliceController,
-    endpointsController,
-    nodeLifecycleController(context.isAlive),
-    namespaceController(context.resources),
-    namespaceDefaultsController(context.caPem),
-    podGarbageCollector,
-    ...context.resources().map((resource) => garbageCollector(resource, context.resources)),
-  ]
+  const controllers = defaultControllers(context)
   await Promise.all([
     runControllers(
       controllers,

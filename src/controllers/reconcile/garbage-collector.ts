@@ -1,186 +1,219 @@
 import type { OwnerReference } from '../../api/kinds.ts'
-import type { GroupResource, KubeObject } from '../../api/object.ts'
-import { type Action, type Controller, nothing, type Plan, type View } from '../controller.ts'
-
-/** A resource that owns or is owned: what garbage collection needs to know of the catalogue. */
-export interface CollectedResource {
-  ref: GroupResource
-  kind: string
-  namespaced: boolean
-}
+import { keyString, parseKey, type KubeObject } from '../../api/object.ts'
+import type { Absence } from '../absence.ts'
+import {
+  type Action,
+  type Controller,
+  type Index,
+  nothing,
+  type Plan,
+  referenceTo,
+  type View,
+  type Watch,
+} from '../controller.ts'
+import type { CollectedResource, Resources } from '../resources.ts'
+import { deleteAction, eventAction, mutateAction, sooner } from './workload.ts'
 
 const foreground = 'foregroundDeletion'
 const orphan = 'orphan'
 
+/** Objects by the uids of their owners. */
+const byOwner: Index = {
+  name: 'owner',
+  valuesOf: (object) => (object.metadata.ownerReferences ?? []).map((reference) => reference.uid),
+}
+
 /**
  * Deletes what only absent owners own, and carries out foreground and orphaning deletion (ownerReferences,
- * https://kubernetes.io/docs/concepts/architecture/garbage-collection/). One per resource: keys are `namespace/name`.
+ * https://kubernetes.io/docs/concepts/architecture/garbage-collection/). Keys are `group/resource/namespace/name`; the
+ * cost of one is that of its owners and dependents.
  */
-export function garbageCollector(resource: CollectedResource, all: () => readonly CollectedResource[]): Controller {
+export function garbageCollector(resources: Resources, absence: Absence): Controller {
+  const watchOf = (resource: CollectedResource): Watch => ({
+    ref: resource.ref,
+    keysOf({ object, previous }, view) {
+      const all = resources.all()
+      const subject = object ?? previous
+      if (!subject) return []
+      const { uid = '' } = subject.metadata
+      if (object) absence.present(uid)
+      else absence.went(uid)
+      const keys = object && needsLook(object) ? [keyOf(resource, object)] : []
+      if (!object || endsByCollector(object))
+        for (const { resource: of, object: dependent } of dependentsOf(subject, view, all))
+          keys.push(keyOf(of, dependent))
+      return [...keys, ...waitingOwners(object, previous, view, all)]
+    },
+  })
   return {
-    name: `garbage-collector/${resource.ref.resource}.${resource.ref.group}`,
-    watches: all().map((watched) => ({
-      ref: watched.ref,
-      keysOf({ object, previous, namespace, name }, view) {
-        const isOwn = watched.ref.group === resource.ref.group && watched.ref.resource === resource.ref.resource
-        const changed = isOwn && object && needsLook(object) ? [`${namespace}/${name}`] : []
-        // An owner that went, or began to go: its dependents of this resource; a dependent that went: its owners.
-        const owner = object ?? previous
-        const ends = !object || object.metadata.deletionTimestamp
-        const dependents =
-          ends && owner?.metadata.uid
-            ? dependentsOf(owner, resource, view).map((one) => `${one.metadata.namespace ?? ''}/${one.metadata.name}`)
-            : []
-        const owners = !object && previous ? ownersOf(previous, resource) : []
-        return [...changed, ...dependents, ...owners]
-      },
-    })),
+    name: 'garbage-collector',
+    watches: [],
+    changingWatches: {
+      current: () => resources.all().map(watchOf),
+      onChange: (handler) => resources.onChange(handler),
+    },
     keys: (view) =>
-      view
-        .list<KubeObject>(resource.ref)
-        .filter(needsLook)
-        .map((object) => `${object.metadata.namespace ?? ''}/${object.metadata.name}`),
-    plan: (key, view) => planObject(resource, key, view, all()),
+      resources.all().flatMap((resource) =>
+        view
+          .list<KubeObject>(resource.ref)
+          .filter(needsLook)
+          .map((object) => keyOf(resource, object)),
+      ),
+    plan: (key, view, nowMs) => planObject(key, view, nowMs, resources.all(), absence),
   }
 }
+
+const keyOf = ({ ref }: CollectedResource, { metadata }: KubeObject): string =>
+  keyString({ ...ref, namespace: metadata.namespace ?? '', name: metadata.name ?? '' })
 
 const needsLook = (object: KubeObject): boolean =>
-  (object.metadata.ownerReferences?.length ?? 0) > 0 ||
-  (object.metadata.deletionTimestamp !== undefined &&
-    (object.metadata.finalizers ?? []).some((one) => one === foreground || one === orphan))
+  (object.metadata.ownerReferences?.length ?? 0) > 0 || endsByCollector(object)
 
-const dependentsOf = (owner: KubeObject, resource: CollectedResource, view: View): KubeObject[] =>
-  view
-    .list<KubeObject>(resource.ref, resource.namespaced ? owner.metadata.namespace || undefined : undefined)
-    .filter((one) => one.metadata.ownerReferences?.some((reference) => reference.uid === owner.metadata.uid))
+/** It is on its way out, and we have the last word. */
+const endsByCollector = (object: KubeObject): boolean =>
+  object.metadata.deletionTimestamp !== undefined &&
+  (object.metadata.finalizers ?? []).some((one) => one === foreground || one === orphan)
 
-function ownersOf(object: KubeObject, resource: CollectedResource): string[] {
-  return (object.metadata.ownerReferences ?? [])
-    .filter((reference) => reference.kind === resource.kind)
-    .map((reference) => `${resource.namespaced ? (object.metadata.namespace ?? '') : ''}/${reference.name}`)
+interface Located {
+  resource: CollectedResource
+  object: KubeObject
 }
 
-function planObject(resource: CollectedResource, key: string, view: View, all: readonly CollectedResource[]): Plan {
-  const slash = key.indexOf('/')
-  const namespace = key.slice(0, slash)
-  const name = key.slice(slash + 1)
-  const object = view.get<KubeObject>(resource.ref, namespace, name)
-  if (!object) return nothing
-  const finalizers = object.metadata.finalizers ?? []
-  if (object.metadata.deletionTimestamp && finalizers.includes(orphan))
-    return orphanDependents(resource, object, view, all)
-  if (object.metadata.deletionTimestamp && finalizers.includes(foreground))
-    return deleteDependents(resource, object, view, all)
-  const references = object.metadata.ownerReferences ?? []
-  if (references.length === 0 || object.metadata.deletionTimestamp) return nothing
-  const states = references.map((reference) => ({ reference, state: ownerState(reference, object, view, all) }))
-  if (states.some(({ state }) => state === 'present' || state === 'unknown')) {
-    const gone = states
-      .filter(({ state }) => state !== 'present' && state !== 'unknown')
-      .map(({ reference }) => reference.uid)
-    return gone.length > 0 ? { actions: [dropOwners(resource, object, gone)] } : nothing
+const dependentsOf = (owner: KubeObject, view: View, all: readonly CollectedResource[]): Located[] =>
+  all.flatMap((resource) =>
+    view
+      .indexed<KubeObject>(resource.ref, byOwner, owner.metadata.uid ?? '')
+      .map((object): Located => ({ resource, object })),
+  )
+
+/** Owners whose foreground or orphaning deletion waits for this dependent. */
+function waitingOwners(
+  object: KubeObject | undefined,
+  previous: KubeObject | undefined,
+  view: View,
+  all: readonly CollectedResource[],
+): string[] {
+  const references = [...(object?.metadata.ownerReferences ?? []), ...(previous?.metadata.ownerReferences ?? [])]
+  const keys = new Set<string>()
+  for (const reference of references) {
+    const found = ownerOf(reference, object ?? previous!, view, all)
+    if (found?.owner && endsByCollector(found.owner)) keys.add(keyOf(found.resource, found.owner))
   }
-  const waits = states.some(({ state }) => state === 'foreground')
-  const hasDependents = all.some((one) => dependentsOf(object, one, view).length > 0)
-  return {
-    actions: [
-      {
-        do: 'delete',
-        ref: resource.ref,
-        namespace,
-        name,
-        uid: object.metadata.uid!,
-        propagationPolicy: waits && hasDependents ? 'Foreground' : 'Background',
-      },
-    ],
-  }
+  return [...keys]
 }
 
-type OwnerState = 'present' | 'absent' | 'foreground' | 'unknown'
-
-/** What became of an owner. An owner of a kind that is not served here counts as present: nothing is deleted on a guess. */
-function ownerState(
+/** The owner that is meant; undefined when its kind is not served, or no dependent of this scope can name it. */
+function ownerOf(
   reference: OwnerReference,
   dependent: KubeObject,
   view: View,
   all: readonly CollectedResource[],
-): OwnerState {
+): { resource: CollectedResource; owner: KubeObject | undefined } | undefined {
   const group = reference.apiVersion.includes('/') ? reference.apiVersion.split('/')[0]! : ''
   const resource = all.find((one) => one.kind === reference.kind && one.ref.group === group)
-  if (!resource) return 'unknown'
-  const owner = view.get<KubeObject>(
-    resource.ref,
-    resource.namespaced ? (dependent.metadata.namespace ?? '') : '',
-    reference.name,
-  )
-  if (!owner || owner.metadata.uid !== reference.uid) return 'absent'
-  return owner.metadata.deletionTimestamp && owner.metadata.finalizers?.includes(foreground) ? 'foreground' : 'present'
+  const { namespace = '' } = dependent.metadata
+  if (!resource || (resource.namespaced && namespace === '')) return undefined
+  const owner = view.get<KubeObject>(resource.ref, resource.namespaced ? namespace : '', reference.name)
+  return { resource, owner: owner?.metadata.uid === reference.uid ? owner : undefined }
 }
 
-function orphanDependents(
-  resource: CollectedResource,
-  owner: KubeObject,
+function planObject(key: string, view: View, nowMs: number, all: readonly CollectedResource[], absence: Absence): Plan {
+  const { group, resource: plural, namespace, name } = parseKey(key)
+  const resource = all.find((one) => one.ref.group === group && one.ref.resource === plural)
+  const object = resource && view.get<KubeObject>(resource.ref, namespace, name)
+  if (!object) return nothing
+  const located = { resource, object }
+  if (endsByCollector(object))
+    return object.metadata.finalizers?.includes(orphan)
+      ? orphanDependents(located, view, all)
+      : deleteDependents(located, view, all)
+  if (object.metadata.deletionTimestamp) return nothing
+  return collect(located, view, nowMs, all, absence)
+}
+
+/** Deletes the object when nobody owns it any more; drops owners that have gone when others stay. */
+function collect(
+  { resource, object }: Located,
   view: View,
+  nowMs: number,
   all: readonly CollectedResource[],
+  absence: Absence,
 ): Plan {
-  const dependents = all.flatMap((one) =>
-    dependentsOf(owner, one, view).map((dependent) => dropOwners(one, dependent, [owner.metadata.uid!])),
-  )
-  if (dependents.length > 0) return { actions: dependents, requeueAfterMs: 100 }
-  return { actions: [dropFinalizer(resource, owner, orphan)] }
-}
-
-function deleteDependents(
-  resource: CollectedResource,
-  owner: KubeObject,
-  view: View,
-  all: readonly CollectedResource[],
-): Plan {
-  const dependents = all.flatMap((one) => dependentsOf(owner, one, view).map((dependent) => ({ one, dependent })))
-  const blocking = dependents.filter(({ dependent }) =>
-    dependent.metadata.ownerReferences?.some(
-      (reference) => reference.uid === owner.metadata.uid && reference.blockOwnerDeletion,
-    ),
-  )
-  if (blocking.length === 0) return { actions: [dropFinalizer(resource, owner, foreground)] }
-  const actions = blocking
-    .filter(({ dependent }) => !dependent.metadata.deletionTimestamp)
-    .map(({ one, dependent }): Action => ({
-      do: 'delete',
-      ref: one.ref,
-      namespace: dependent.metadata.namespace ?? '',
-      name: dependent.metadata.name!,
-      uid: dependent.metadata.uid!,
-      propagationPolicy: 'Foreground',
-    }))
-  return { actions }
-}
-
-function dropOwners(resource: CollectedResource, object: KubeObject, uids: readonly string[]): Action {
-  return change(resource, object, (metadata) => ({
-    ...metadata,
-    ownerReferences: metadata.ownerReferences?.filter((reference) => !uids.includes(reference.uid)),
-  }))
-}
-
-function dropFinalizer(resource: CollectedResource, object: KubeObject, finalizer: string): Action {
-  return change(resource, object, (metadata) => ({
-    ...metadata,
-    finalizers: metadata.finalizers?.filter((one) => one !== finalizer),
-  }))
-}
-
-function change(
-  resource: CollectedResource,
-  object: KubeObject,
-  edit: (metadata: KubeObject['metadata']) => KubeObject['metadata'],
-): Action {
-  return {
-    do: 'mutate',
-    ref: resource.ref,
-    namespace: object.metadata.namespace ?? '',
-    name: object.metadata.name!,
-    uid: object.metadata.uid!,
-    change: (current) => ({ ...current, metadata: edit(current.metadata) }),
+  const absent: string[] = []
+  const waiting: string[] = []
+  const actions: Action[] = []
+  let staying = 0
+  let nextMs: number | undefined
+  for (const reference of object.metadata.ownerReferences ?? []) {
+    const found = ownerOf(reference, object, view, all)
+    if (!found) {
+      // Nothing is deleted on a guess.
+      staying++
+      actions.push(...scopeWarning(reference, object, all))
+    } else if (!found.owner) {
+      const leftMs = absence.leftMs(reference.uid, nowMs)
+      if (leftMs === 0) absent.push(reference.uid)
+      else {
+        staying++
+        nextMs = sooner(nextMs, leftMs)
+      }
+    } else if (found.owner.metadata.deletionTimestamp && found.owner.metadata.finalizers?.includes(foreground))
+      waiting.push(reference.uid)
+    else staying++
   }
+  const later = nextMs === undefined ? {} : { requeueAfterMs: nextMs }
+  if (absent.length + waiting.length === 0) return { actions, ...later }
+  if (staying > 0) {
+    actions.push(dropOwners({ resource, object }, [...absent, ...waiting]))
+    return { actions, ...later }
+  }
+  const hasDependents = waiting.length > 0 && dependentsOf(object, view, all).length > 0
+  const policy = hasDependents ? ('Foreground' as const) : ownPolicy(object)
+  return { actions: [...actions, deleteAction(resource.ref, object, { propagationPolicy: policy })] }
 }
+
+/** A finalizer that was put there beforehand keeps its meaning. */
+function ownPolicy(object: KubeObject): 'Orphan' | 'Foreground' | 'Background' {
+  const finalizers = object.metadata.finalizers ?? []
+  return finalizers.includes(orphan) ? 'Orphan' : finalizers.includes(foreground) ? 'Foreground' : 'Background'
+}
+
+function scopeWarning(reference: OwnerReference, object: KubeObject, all: readonly CollectedResource[]): Action[] {
+  if (object.metadata.namespace) return []
+  if (!all.some((one) => one.kind === reference.kind && one.namespaced)) return []
+  const { apiVersion, kind, name, uid } = reference
+  return [
+    eventAction(
+      referenceTo(object),
+      'Warning',
+      'OwnerRefInvalidNamespace',
+      `ownerRef [${apiVersion}/${kind}, namespace: , name: ${name}, uid: ${uid}] does not exist in namespace ""`,
+    ),
+  ]
+}
+
+function orphanDependents(owner: Located, view: View, all: readonly CollectedResource[]): Plan {
+  const dependents = dependentsOf(owner.object, view, all)
+  if (dependents.length === 0) return { actions: [dropFinalizer(owner, orphan)] }
+  return { actions: dependents.map((one) => dropOwners(one, [owner.object.metadata.uid!])) }
+}
+
+function deleteDependents(owner: Located, view: View, all: readonly CollectedResource[]): Plan {
+  const blocking = dependentsOf(owner.object, view, all).filter(({ object }) =>
+    object.metadata.ownerReferences?.some((one) => one.uid === owner.object.metadata.uid && one.blockOwnerDeletion),
+  )
+  // Those that do not block learn of it by their owner's change, and are collected on their own.
+  return blocking.length === 0 ? { actions: [dropFinalizer(owner, foreground)] } : nothing
+}
+
+const dropOwners = ({ resource, object }: Located, uids: readonly string[]): Action =>
+  mutateAction(resource.ref, object, (current) => {
+    current.metadata.ownerReferences = current.metadata.ownerReferences?.filter((one) => !uids.includes(one.uid))
+    return current
+  })
+
+const dropFinalizer = ({ resource, object }: Located, finalizer: string): Action =>
+  mutateAction(resource.ref, object, (current) => {
+    current.metadata.finalizers = current.metadata.finalizers?.filter((one) => one !== finalizer)
+    return current
+  })

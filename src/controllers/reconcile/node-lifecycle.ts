@@ -11,9 +11,11 @@ import {
   splitKey,
   type View,
 } from '../controller.ts'
-import { timestamp } from './timestamp.ts'
+import { evictionWaitMs, isOurEviction } from './node-zones.ts'
+import { timeMs, timestamp } from './timestamp.ts'
 import { isFinished, podCondition } from './pod-state.ts'
 import { sameJson } from './same-json.ts'
+import { byNode, deleteAction, eventAction, mutateAction, sooner } from './workload.ts'
 
 const notReadyTaint = 'node.kubernetes.io/not-ready'
 const unreachableTaint = 'node.kubernetes.io/unreachable'
@@ -34,63 +36,115 @@ const managedKeys = new Set([
 /** Who is alive comes from the mesh's probes, not from a heartbeat object; undefined: no member of that name. */
 export type Liveness = (nodeName: string) => boolean | undefined
 
+export interface NodeLifecycleOptions {
+  isAlive: Liveness
+  /** Calls back when a node's liveness changed. Returns the way to stop. */
+  onLiveness?: (handler: (nodeName: string) => void) => () => void
+  /**
+   * A node that was not alive since this controller started is judged only after this time: a new leader's probes need a
+   * moment. Default 10 s.
+   */
+  graceMs?: number
+}
+
+const defaultGraceMs = 10_000
+/** A node that is no member is judged by its own reports, which a kubelet repeats every five minutes. */
+const staleReportMs = 340_000
+
 /**
  * Marks nodes that the mesh does not reach, taints nodes by their conditions, takes their pods out of service, and
  * evicts pods whose toleration of a NoExecute taint is over.
  */
-export function nodeLifecycleController(isAlive: Liveness): Controller {
+export function nodeLifecycleController(options: NodeLifecycleOptions): Controller {
+  const { onLiveness } = options
+  const verdict = createVerdict(options)
   return {
     name: 'node-lifecycle',
     watches: [
       { ref: refs.nodes, keysOf: ({ name }) => [`/${name}`] },
       {
         ref: refs.pods,
-        keysOf: ({ object }) =>
-          (object as Pod | undefined)?.spec?.nodeName ? [`/${(object as Pod).spec!.nodeName}`] : [],
+        keysOf({ object }, view) {
+          const { nodeName } = (object as Pod | undefined)?.spec ?? {}
+          const node = nodeName && view.get<Node>(refs.nodes, '', nodeName)
+          // On a node that is well nothing happens to pods.
+          return node && (readiness(node) !== 'True' || node.spec?.taints?.length) ? [`/${nodeName}`] : []
+        },
       },
     ],
+    ...(onLiveness ? { triggers: (enqueue) => onLiveness((nodeName) => enqueue(`/${nodeName}`)) } : {}),
     keys: (view) => view.list<Node>(refs.nodes).map(keyOf),
-    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, isAlive),
+    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, verdict),
   }
 }
 
-function planNode(name: string, view: View, nowMs: number, isAlive: Liveness): Plan {
+type Verdict = (node: Node, nowMs: number) => { isLost: boolean; againMs?: number }
+
+/** Judges nodes; remembers who was alive in this term, and since when it has looked at each. */
+function createVerdict({ isAlive, graceMs = defaultGraceMs }: NodeLifecycleOptions): Verdict {
+  const wasAlive = new Set<string>()
+  const lookedSinceMs = new Map<string, number>()
+  return (node, nowMs) => {
+    const name = node.metadata.name!
+    const alive = isAlive(name)
+    if (alive) {
+      wasAlive.add(name)
+      return { isLost: false }
+    }
+    const sinceMs = lookedSinceMs.get(name) ?? nowMs
+    lookedSinceMs.set(name, sinceMs)
+    if (alive === undefined) {
+      const reportedMs = timeMs(node.status?.conditions?.find((one) => one.type === 'Ready')?.lastHeartbeatTime)
+      const leftMs = Math.max(reportedMs === undefined ? 0 : reportedMs + staleReportMs, sinceMs + graceMs) - nowMs
+      return leftMs > 0 ? { isLost: false, againMs: leftMs } : { isLost: true }
+    }
+    const leftMs = wasAlive.has(name) ? 0 : sinceMs + graceMs - nowMs
+    return leftMs > 0 ? { isLost: false, againMs: leftMs } : { isLost: true }
+  }
+}
+
+const readiness = (node: Node): string | undefined =>
+  node.status?.conditions?.find((condition) => condition.type === 'Ready')?.status
+
+function planNode(name: string, view: View, nowMs: number, verdict: Verdict): Plan {
   const node = view.get<Node>(refs.nodes, '', name)
   if (!node) return nothing
-  const alive = isAlive(name)
+  const { isLost, againMs } = verdict(node, nowMs)
   const actions: Action[] = []
-  const conditions = alive === false ? unknownConditions(node, nowMs) : (node.status?.conditions ?? [])
+  const conditions = isLost ? unknownConditions(node, nowMs) : (node.status?.conditions ?? [])
   if (!sameJson(conditions, node.status?.conditions ?? [])) {
     actions.push(
-      change(node, 'status', (current) => ({ ...current, status: { ...current.status, conditions } })),
-      {
-        do: 'event',
-        about: referenceTo(node),
-        type: 'Normal',
-        reason: 'NodeNotReady',
-        message: `Node ${name} status is now: NodeNotReady`,
-      },
+      mutateAction(
+        refs.nodes,
+        node,
+        (current) => ({ ...current, status: { ...current.status, conditions } }),
+        'status',
+      ),
+      eventAction(referenceTo(node), 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`),
     )
   }
-  const taints = desiredTaints(node, conditions, nowMs)
-  if (!sameJson(taints, node.spec?.taints ?? [])) {
-    actions.push(
-      change(node, undefined, (current) => ({
-        ...current,
-        spec: { ...current.spec, ...(taints.length > 0 ? { taints } : { taints: undefined }) },
-      })),
-    )
-  }
-  const pods = view.list<Pod>(refs.pods).filter((pod) => pod.spec?.nodeName === name)
+  const { taints, waitMs } = desiredTaints({ ...node, status: { ...node.status, conditions } }, view, nowMs)
+  if (!sameJson(taints, node.spec?.taints ?? [])) actions.push(writeTaints(node, taints))
+  const pods = view.indexed<Pod>(refs.pods, byNode, name)
   const ready = conditions.find((condition) => condition.type === 'Ready')?.status
-  if (ready !== 'True') actions.push(...pods.flatMap((pod) => markNotReady(pod, nowMs)))
+  if (ready !== undefined && ready !== 'True') actions.push(...pods.flatMap((pod) => markNotReady(pod, nowMs)))
   const eviction = evictions(
     pods,
     taints.filter((taint) => taint.effect === 'NoExecute'),
     nowMs,
   )
   actions.push(...eviction.actions)
-  return { actions, ...(eviction.nextMs !== undefined ? { requeueAfterMs: eviction.nextMs } : {}) }
+  const requeueAfterMs = sooner(sooner(againMs, waitMs), eviction.nextMs)
+  return { actions, ...(requeueAfterMs !== undefined ? { requeueAfterMs } : {}) }
+}
+
+/** Only the taints that are ours are written: somebody may add or take away others meanwhile. */
+function writeTaints(node: Node, taints: readonly Taint[]): Action {
+  const ours = taints.filter((taint) => managedKeys.has(taint.key))
+  return mutateAction(refs.nodes, node, (current) => {
+    const next = [...(current.spec?.taints ?? []).filter((taint) => !managedKeys.has(taint.key)), ...ours]
+    return { ...current, spec: { ...current.spec, taints: next.length > 0 ? next : undefined } }
+  })
 }
 
 const kubeletConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure']
@@ -122,18 +176,29 @@ function unknownConditions(node: Node, nowMs: number): NodeCondition[] {
   ]
 }
 
+/** How soon a zone that must not be emptied now is looked at again. */
+const zonePollMs = 5000
+
 /** The user's taints, then those that the node's state calls for; a taint that stays keeps its time. */
-function desiredTaints(node: Node, conditions: readonly NodeCondition[], nowMs: number): Taint[] {
+function desiredTaints(node: Node, view: View, nowMs: number): { taints: Taint[]; waitMs?: number } {
   const present = node.spec?.taints ?? []
   const wanted: { key: string; effect: string }[] = []
-  const ready = conditions.find((condition) => condition.type === 'Ready')?.status
+  const ready = readiness(node)
   const readyKey = ready === 'Unknown' ? unreachableTaint : ready === 'True' ? undefined : notReadyTaint
-  if (readyKey) wanted.push({ key: readyKey, effect: 'NoSchedule' }, { key: readyKey, effect: 'NoExecute' })
+  let waitMs: number | undefined
+  if (readyKey) {
+    wanted.push({ key: readyKey, effect: 'NoSchedule' })
+    const isEvicting = present.some(isOurEviction)
+    const leftMs = evictionWaitMs(node, view, nowMs)
+    if (leftMs === 0 || (isEvicting && Number.isFinite(leftMs))) wanted.push({ key: readyKey, effect: 'NoExecute' })
+    else waitMs = Math.min(leftMs, zonePollMs)
+  }
   if (node.spec?.unschedulable) wanted.push({ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' })
   for (const { condition, key } of conditionTaints)
-    if (conditions.find((one) => one.type === condition)?.status === 'True') wanted.push({ key, effect: 'NoSchedule' })
+    if (node.status?.conditions?.find((one) => one.type === condition)?.status === 'True')
+      wanted.push({ key, effect: 'NoSchedule' })
   const kept = present.filter((taint) => !managedKeys.has(taint.key))
-  return [
+  const taints = [
     ...kept,
     ...wanted.map(
       ({ key, effect }) =>
@@ -144,6 +209,7 @@ function desiredTaints(node: Node, conditions: readonly NodeCondition[], nowMs: 
         },
     ),
   ]
+  return { taints, ...(waitMs === undefined ? {} : { waitMs }) }
 }
 
 /** A pod on a node that is not ready serves nobody: its Ready condition goes, and with it its endpoint. */
@@ -151,23 +217,20 @@ function markNotReady(pod: Pod, nowMs: number): Action[] {
   if (isFinished(pod) || podCondition(pod, 'Ready')?.status !== 'True') return []
   const now = timestamp(nowMs)
   return [
-    {
-      do: 'mutate',
-      ref: refs.pods,
-      namespace: pod.metadata.namespace ?? '',
-      name: pod.metadata.name!,
-      uid: pod.metadata.uid!,
-      subresource: 'status',
-      change(current) {
-        const status = (current as Pod).status
-        const conditions = status?.conditions?.map((condition) =>
+    mutateAction(
+      refs.pods,
+      pod,
+      (current) => {
+        const conditions = current.status?.conditions?.map((condition) =>
           condition.type === 'Ready' && condition.status === 'True'
             ? { ...condition, status: 'False', reason: 'NodeNotReady', lastTransitionTime: now }
             : condition,
         )
-        return { ...current, status: { ...status, conditions } } as typeof current
+        return { ...current, status: { ...current.status, conditions } }
       },
-    },
+      'status',
+    ),
+    eventAction(referenceTo(pod), 'Warning', 'NodeNotReady', 'Node is not ready'),
   ]
 }
 
@@ -183,21 +246,16 @@ function evictions(
     if (pod.metadata.deletionTimestamp || isFinished(pod)) continue
     const leftMs = toleratedForMs(pod.spec?.tolerations ?? [], taints, nowMs)
     if (leftMs <= 0) {
+      const { namespace, name } = pod.metadata
       actions.push(
-        {
-          do: 'event',
-          about: referenceTo(pod),
-          type: 'Normal',
-          reason: 'TaintManagerEviction',
-          message: `Marking for deletion Pod ${pod.metadata.namespace}/${pod.metadata.name}`,
-        },
-        {
-          do: 'delete',
-          ref: refs.pods,
-          namespace: pod.metadata.namespace ?? '',
-          name: pod.metadata.name!,
-          uid: pod.metadata.uid!,
-        },
+        eventAction(
+          referenceTo(pod),
+          'Normal',
+          'TaintManagerEviction',
+          `Marking for deletion Pod ${namespace}/${name}`,
+        ),
+        markDisrupted(pod, nowMs),
+        deleteAction(refs.pods, pod),
       )
     } else if (Number.isFinite(leftMs)) nextMs = Math.min(nextMs ?? Infinity, leftMs)
   }
@@ -218,14 +276,22 @@ function toleratedForMs(tolerations: readonly Toleration[], taints: readonly Tai
   return leftMs
 }
 
-function change(node: Node, subresource: string | undefined, edit: (current: Node) => Node): Action {
-  return {
-    do: 'mutate',
-    ref: refs.nodes,
-    namespace: '',
-    name: node.metadata.name!,
-    uid: node.metadata.uid!,
-    subresource,
-    change: (current) => edit(current as Node),
+/** Its owner must know that it did not fail by itself (KEP-3329). */
+function markDisrupted(pod: Pod, nowMs: number): Action {
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'DeletionByTaintManager',
+    message: 'Taint manager: deleting due to NoExecute taint',
+    lastTransitionTime: timestamp(nowMs),
   }
+  return mutateAction(
+    refs.pods,
+    pod,
+    (current) => {
+      const others = (current.status?.conditions ?? []).filter((one) => one.type !== condition.type)
+      return { ...current, status: { ...current.status, conditions: [...others, condition] } }
+    },
+    'status',
+  )
 }

@@ -1,0 +1,75 @@
+import type { Node } from '../api/kinds.ts'
+import { refs } from '../client/client.ts'
+import { createAbsence } from './absence.ts'
+import type { Controller } from './controller.ts'
+import { cronJobController } from './reconcile/cron-job/cron-job.ts'
+import { daemonSetController } from './reconcile/daemon-set/daemon-set.ts'
+import { deploymentController } from './reconcile/deployment.ts'
+import { endpointSliceController } from './reconcile/endpoint-slice.ts'
+import { endpointsController } from './reconcile/endpoints.ts'
+import { garbageCollector } from './reconcile/garbage-collector.ts'
+import { jobController } from './reconcile/job/job.ts'
+import { namespaceDefaultsController } from './reconcile/namespace-defaults.ts'
+import { namespaceController } from './reconcile/namespace.ts'
+import { type Liveness, nodeLifecycleController } from './reconcile/node-lifecycle.ts'
+import { podGarbageCollector } from './reconcile/pod-garbage-collector.ts'
+import { replicaSetController } from './reconcile/replica-set.ts'
+import { type IsFenced, statefulSetController } from './reconcile/stateful-set/stateful-set.ts'
+import { timeMs } from './reconcile/timestamp.ts'
+import type { CollectedResource, Resources } from './resources.ts'
+
+/** What the controllers need of the cluster besides its objects. */
+export interface ControllerContext {
+  /** The cluster's CA certificate, for `kube-root-ca.crt`. */
+  caPem: string
+  /** Everything that is stored. */
+  resources(): readonly CollectedResource[]
+  /** Calls back when resources came or went. Returns the way to stop. Without it, only those of the start are followed. */
+  onResources?(handler: () => void): () => void
+  isAlive: Liveness
+  /** Calls back when a node's liveness changed. Returns the way to stop. */
+  onLiveness?(handler: (nodeName: string) => void): () => void
+  /** Default: the node's Ready has been Unknown for {@link defaultFenceMs}. */
+  isFenced?: IsFenced
+}
+
+/** An owner that nobody has seen yet is waited for this long before what it owns counts as left behind. */
+const absentOwnerMs = 10_000
+/** Upstream's quarantine of nodes that are not there. */
+const absentNodeMs = 40_000
+/** The lease after which a cut-off node stops its unique pods, their time to stop, and the drift of two clocks. */
+export const defaultFenceMs = 60_000
+
+/** Every control loop of the cluster, for one term of leadership: some remember what they saw in it. */
+export function defaultControllers(context: ControllerContext): Controller[] {
+  const resources: Resources = {
+    all: () => context.resources(),
+    onChange: (handler) => context.onResources?.(handler) ?? (() => undefined),
+  }
+  return [
+    deploymentController,
+    replicaSetController,
+    statefulSetController(context.isFenced ?? unreachableFor(defaultFenceMs)),
+    daemonSetController,
+    jobController,
+    cronJobController,
+    endpointSliceController,
+    endpointsController,
+    nodeLifecycleController({ isAlive: context.isAlive, onLiveness: context.onLiveness }),
+    namespaceController(resources),
+    namespaceDefaultsController(context.caPem),
+    podGarbageCollector(createAbsence(absentNodeMs)),
+    garbageCollector(resources, createAbsence(absentOwnerMs)),
+  ]
+}
+
+/** True when the node's Ready condition has been Unknown for so long. */
+export const unreachableFor =
+  (durationMs: number): IsFenced =>
+  (nodeName, view, nowMs) => {
+    const node = view.get<Node>(refs.nodes, '', nodeName)
+    const ready = node?.status?.conditions?.find((one) => one.type === 'Ready')
+    if (ready?.status !== 'Unknown') return false
+    const sinceMs = timeMs(ready.lastTransitionTime)
+    return sinceMs !== undefined && nowMs - sinceMs >= durationMs
+  }
