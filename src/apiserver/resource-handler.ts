@@ -104,8 +104,12 @@ export function createResourceHandler({ registry, codecs, clock }: ResourceHandl
     }
   }
 
+  /** What is never stored has neither a table nor metadata to show. */
+  const wantedForm = (exchange: Exchange, definition: ResourceDefinition) =>
+    negotiate(header(exchange.request, 'accept'), { transforms: definition.verbs.includes('get'), protobuf: true })
+
   async function send(exchange: Exchange, definition: ResourceDefinition, code: number, object: object): Promise<void> {
-    const wanted = negotiate(header(exchange.request, 'accept'), { transforms: true, protobuf: true })
+    const wanted = wantedForm(exchange, definition)
     const view = project(object as KubeObject, wanted, definition, exchange, clock.nowMs())
     await answer(codecs, exchange, code, view, wanted.format)
   }
@@ -113,6 +117,8 @@ export function createResourceHandler({ registry, codecs, clock }: ResourceHandl
   return async (exchange, target) => {
     const { info, url, context } = exchange
     const { definition } = target
+    // Before anything is done: a write whose answer nobody can read is not carried out.
+    if (info.verb !== 'watch') wantedForm(exchange, definition)
     switch (info.verb) {
       case 'get':
         return send(exchange, definition, 200, await registry.get(context, target))

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
-import { errors, isStatus } from '../api/status-error.ts'
+import { errors, fieldErrors, isStatus } from '../api/status-error.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import { admissionAttributes, passOnWarnings } from './admission-attributes.ts'
 import { convert, type RegistryOptions } from './environment.ts'
@@ -38,7 +38,13 @@ export function createDeleter(registry: RegistryOptions, reader: Reader, writer:
     const storage = catalogue.storage(definition)
     const key = keyOf(definition, target.namespace, target.name)
     if (request.orphanDependents !== undefined && request.propagationPolicy !== undefined) {
-      throw errors.badRequest('orphanDependents and propagationPolicy cannot be both set')
+      throw errors.invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [
+        fieldErrors.invalid(
+          'propagationPolicy',
+          request.propagationPolicy,
+          'orphanDependents and deletionPropagation cannot be both set',
+        ),
+      ])
     }
     for (let attempt = 1; ; attempt++) {
       const stored = store.get(key)

@@ -29,11 +29,43 @@ export function decodeBody(
     )
   }
   const decoded = types.conform(definition, { ...value, apiVersion, kind: definition.kind })
-  judgeStrictErrors([...body.strictErrors, ...decoded.strictErrors], options, context, (list) =>
+  judgeStrictErrors([...decoded.strictErrors, ...body.strictErrors], options, context, (list) =>
     errors.badRequest(`${cannotHandle(definition)}: strict decoding error: ${list}`),
   )
   const object = decoded.value as KubeObject
   object.metadata ??= {}
+  return object
+}
+
+/**
+ * As {@link decodeBody}, for an applied configuration: who owns a field that no schema knows cannot be said, so it is
+ * refused whatever `fieldValidation` says; repeated keys are judged.
+ */
+export function decodeApplied(
+  types: TypeSystem,
+  definition: ResourceDefinition,
+  body: Decoded,
+  options: WriteOptions,
+  context: RequestContext,
+): KubeObject {
+  const unknown: string[] = []
+  const listening = { ...context, warn: (text: string) => void unknown.push(text) }
+  const object = decodeBody(
+    types,
+    definition,
+    { value: body.value, strictErrors: [] },
+    { ...options, fieldValidation: 'Warn' },
+    listening,
+  )
+  const path = unknown.map((text) => /^unknown field "(.*)"$/.exec(text)?.[1]).find((one) => one !== undefined)
+  if (path !== undefined) {
+    const { namespace, name } = object.metadata
+    const subject = `${namespace ? `${namespace}/` : ''}${name ?? ''}; ${apiVersionOf(definition)}, Kind=${definition.kind}`
+    throw errors.badRequest(`failed to create typed patch object (${subject}): .${path}: field not declared in schema`)
+  }
+  judgeStrictErrors(body.strictErrors, options, context, (list) =>
+    errors.badRequest(`error strict decoding YAML: error converting YAML to JSON: ${list}`),
+  )
   return object
 }
 

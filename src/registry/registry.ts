@@ -7,7 +7,7 @@ import { createActions } from './actions.ts'
 import type { Catalogue } from './catalogue.ts'
 import { createDeleter, type Deleted } from './deleter.ts'
 import type { RegistryOptions } from './environment.ts'
-import { decodeBody, judgeStrictErrors } from './field-validation.ts'
+import { decodeApplied, decodeBody, judgeStrictErrors } from './field-validation.ts'
 import type { DeleteRequest, ListRequest, PatchOptions, Target, WriteOptions } from './options.ts'
 import type { Page } from './paging.ts'
 import { patchObject, patchPreconditions, type Patch } from './patches.ts'
@@ -133,13 +133,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         { reason: 'FieldValueRequired', field: 'fieldManager', message: 'Required value: is required for apply patch' },
       ])
     }
-    const applied = decodeBody(
-      types,
-      definition,
-      body,
-      { ...write, fieldValidation: write.fieldValidation ?? 'Strict' },
-      context,
-    )
+    const applied = decodeApplied(types, definition, body, write, context)
     if (applied.metadata.managedFields?.length) throw errors.badRequest('metadata.managedFields must be nil')
     applied.metadata.name ??= target.name
     if (definition.namespaced) applied.metadata.namespace ??= target.namespace

@@ -5,6 +5,7 @@ import { echoNode } from '../../src/apiserver/testing/echo-node.ts'
 import { startFixture } from '../../src/apiserver/testing/fixture.ts'
 import { builtinResources } from '../../src/kinds/builtin.ts'
 import { loadBuiltinSchemas } from '../../src/schema/graph.ts'
+import { controlPlane } from './control-plane.ts'
 import { playDeployments } from './deployment-player.ts'
 
 /** What the conformance suite runs against. */
@@ -25,6 +26,7 @@ export async function openCluster(): Promise<Cluster> {
   const fixture = await startFixture({
     definitions: builtinResources(loadBuiltinSchemas()),
     server: { nodeAccess: echoNode },
+    compose: controlPlane,
   })
   const stopPlaying = playDeployments(fixture)
   const kubeconfig = join(scratch, 'kubeconfig')

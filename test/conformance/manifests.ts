@@ -24,3 +24,11 @@ export function service(name: string): object {
     spec: { clusterIP: 'None', selector: { app: name }, ports: [{ name: 'http', port: 80 }] },
   }
 }
+
+/** A pod template labelled `app: <name>` with one container; `labelled: false` leaves the labels to the controller. */
+export function podTemplate(name: string, spec: object = {}, labelled = true): object {
+  return {
+    ...(labelled ? { metadata: { labels: { app: name } } } : {}),
+    spec: { containers: [{ name, image: 'nginx:1' }], ...spec },
+  }
+}

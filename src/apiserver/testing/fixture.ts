@@ -15,7 +15,7 @@ import { inProcessClient } from '../../registry/in-process-client.ts'
 import { createRegistry, type Registry } from '../../registry/registry.ts'
 import { memoryStore } from '../../registry/testing/memory-store.ts'
 import { schemaTypeSystem } from '../../registry/type-system.ts'
-import { loadBuiltinSchemas } from '../../schema/graph.ts'
+import { loadBuiltinSchemas, type SchemaGraph } from '../../schema/graph.ts'
 import type { Store } from '../../store/store.ts'
 import { createApiServer, type ApiServer, type ApiServerOptions, type TlsMaterial } from '../api-server.ts'
 import { schemaCodecs } from '../schema-codecs.ts'
@@ -37,8 +37,27 @@ export interface FixtureOptions {
   definitions: readonly ResourceDefinition[]
   registry?: Partial<RegistryOptions>
   server?: Partial<ApiServerOptions>
+  /** Takes the place of the defaults, over the fixture's own store: access control, admission, reviews. */
+  compose?(parts: FixtureParts): Promise<FixtureSetup>
   port?: number
   log?: Logger
+}
+
+/** What the fixture made before its registry. */
+export interface FixtureParts {
+  store: Store
+  catalogue: Catalogue
+  graph: SchemaGraph
+  tls: TlsMaterial
+}
+
+/** What `compose` gives back. `authenticate` is asked for those who do not bear the fixture's token. */
+export interface FixtureSetup {
+  registry: Partial<RegistryOptions>
+  authenticate: Authenticate
+  extensions?: ApiServerOptions['extensions']
+  /** Objects that must be there before the first request. */
+  seed?(registry: Registry): Promise<void>
 }
 
 const token = 'fixture-token'
@@ -53,6 +72,8 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
   const graph = loadBuiltinSchemas()
   const catalogue = createCatalogue(options.definitions)
   const log = options.log ?? silentLogger
+  const tls = await loopbackTls()
+  const setup = await options.compose?.({ store, catalogue, graph, tls })
   const registry = createRegistry({
     store,
     catalogue,
@@ -62,14 +83,15 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     clock: systemClock,
     random: systemRandom,
     log,
+    ...setup?.registry,
     ...options.registry,
   })
-  const tls = await loopbackTls()
   const server = createApiServer({
     registry,
     codecs: schemaCodecs(graph),
-    authenticate: byToken,
-    authorize: allowMasters,
+    authenticate: byToken(setup?.authenticate),
+    authorize: registry.authorize,
+    ...(setup?.extensions ? { extensions: setup.extensions } : {}),
     openapi: catalogueOpenApi(catalogue, graph),
     tls,
     host: '127.0.0.1',
@@ -84,6 +106,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     createCustomResourceCleanup({ store, client: inProcessClient(registry, administrator), clock: systemClock, log }),
     server,
   ]
+  await setup?.seed?.(registry)
   for (const service of services) await service.start()
   const url = `https://127.0.0.1:${server.port()}`
   return { server, registry, catalogue, store, tls, url, token, stop: () => stopAll(services.toReversed()) }
@@ -92,10 +115,16 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
 const allowMasters: Authorize = ({ user }) =>
   user.groups?.includes('system:masters') ? { verdict: 'allow', reason: '' } : { verdict: 'no-opinion', reason: '' }
 
-const byToken: Authenticate = async ({ headers }) =>
-  headers.authorization === `Bearer ${token}`
-    ? administrator
-    : { username: 'system:anonymous', groups: ['system:unauthenticated'], extra: {} }
+const nobody: Authenticate = async () => ({
+  username: 'system:anonymous',
+  groups: ['system:unauthenticated'],
+  extra: {},
+})
+
+const byToken =
+  (others: Authenticate = nobody): Authenticate =>
+  async (credentials) =>
+    credentials.headers.authorization === `Bearer ${token}` ? administrator : others(credentials)
 
 /** A certificate for loopback, from an authority of the fixture's own. */
 async function loopbackTls(): Promise<TlsMaterial> {

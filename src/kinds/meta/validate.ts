@@ -8,6 +8,8 @@ export const maxAnnotationsBytes = 256 * 1024
 export interface MetaRules {
   namespaced: boolean
   nameRule: NameRule
+  /** Custom objects may bear finalizers of any name; built-in kinds know those without a slash one by one. */
+  anyFinalizer?: boolean
 }
 
 /** The text shown for a change to what may not change. */
@@ -72,7 +74,7 @@ export function validateObjectMeta(meta: ObjectMeta, rules: MetaRules, path = 'm
     ...validateLabels(meta.labels, `${path}.labels`),
     ...validateAnnotations(meta.annotations, `${path}.annotations`),
     ...validateOwnerReferences(meta, `${path}.ownerReferences`),
-    ...validateFinalizers(meta.finalizers, `${path}.finalizers`),
+    ...validateFinalizers(meta.finalizers, `${path}.finalizers`, rules.anyFinalizer === true),
   )
   return wrong
 }
@@ -161,12 +163,12 @@ function validateOwnerReferences(meta: ObjectMeta, path: string): FieldError[] {
 /** Finalizers that Kubernetes itself knows without a domain. */
 const standardFinalizers = ['orphan', 'foregroundDeletion', 'kubernetes', 'customresourcecleanup.apiextensions.k8s.io']
 
-function validateFinalizers(finalizers: readonly string[] | undefined, path: string): FieldError[] {
+function validateFinalizers(finalizers: readonly string[] | undefined, path: string, any: boolean): FieldError[] {
   const wrong: FieldError[] = []
   for (const [index, finalizer] of (finalizers ?? []).entries()) {
     const at = `${path}[${index}]`
     wrong.push(...invalidEach(at, finalizer, qualifiedName(finalizer)))
-    if (!finalizer.includes('/') && !standardFinalizers.includes(finalizer)) {
+    if (!any && !finalizer.includes('/') && !standardFinalizers.includes(finalizer)) {
       wrong.push(
         fieldErrors.invalid(at, finalizer, 'name is neither a standard finalizer name nor is it fully qualified'),
       )

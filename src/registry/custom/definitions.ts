@@ -72,6 +72,7 @@ function define(
       {
         namespaced,
         nameRule: dns1123Subdomain,
+        anyFinalizer: true,
         subresources: subresources.filter(({ name }) => name === 'status').map(({ name }) => name),
       },
     ),
