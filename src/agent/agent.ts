@@ -142,7 +142,12 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   meet(membership.members)
   // A joiner's log is empty until it has fetched one: then those whom it joined through are all it knows.
   decisions.onMembers((members) => meet(members.length > 0 ? members : membership.members))
-  mesh.onLiveness(membershipChanged)
+  const livenessHandlers = new Set<(nodeName: string) => void>()
+  mesh.onLiveness((peer) => {
+    membershipChanged()
+    const member = decisions.members().find((one) => one.peer === peer)
+    if (member) for (const handler of livenessHandlers) handler(member.node)
+  })
 
   const api = createApi({ store, informers, decisions, secrets, config, nodeName: self.node, clock, random, logger })
   schemaOf = (ref) => {
@@ -231,7 +236,12 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
       config,
       caPem: secrets.ca.certPem,
       resources: () => collectedResources(api.catalogue.all()),
+      onResources: (handler: () => void) => api.catalogue.onChange(handler),
       isAlive,
+      onLiveness(handler: (nodeName: string) => void) {
+        livenessHandlers.add(handler)
+        return () => livenessHandlers.delete(handler)
+      },
       members: () => decisions.members(),
       onMembership(handler: () => void) {
         membershipHandlers.add(handler)

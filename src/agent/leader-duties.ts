@@ -5,6 +5,9 @@ import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
 import { defaultControllers } from '../controllers/default-controllers.ts'
 import type { Liveness } from '../controllers/reconcile/node-lifecycle.ts'
+import { defaultControllers } from '../controllers/default-controllers.ts'
+import type { CollectedResource } from '../controllers/resources.ts'
+import type { Liveness } from '../controllers/reconcile/node-lifecycle.ts'
 import { sameJson } from '../controllers/reconcile/same-json.ts'
 import type { CollectedResource } from '../controllers/resources.ts'
 import { runControllers } from '../controllers/runner.ts'
@@ -26,7 +29,11 @@ export interface LeaderContext {
   caPem: string
   /** Resources that can own or be owned. */
   resources(): readonly CollectedResource[]
+  /** Calls back when resources came or went (CRDs); returns the way to stop. */
+  onResources(handler: () => void): () => void
   isAlive: Liveness
+  /** Calls back with the name of a node whose liveness changed; returns the way to stop. */
+  onLiveness(handler: (nodeName: string) => void): () => void
   members(): readonly Member[]
   /** Called when a member's liveness or the membership changed; returns the way to stop. */
   onMembership(handler: () => void): () => void
