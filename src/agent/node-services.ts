@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
@@ -48,6 +49,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     clock,
     logger,
     warmSandboxes,
+    stateDir: join(settings.dataDir, 'runtime'),
     minOomScoreAdjust: lowestOomScoreAdjust(),
   })
   const network = await createNetwork({
@@ -89,5 +91,13 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     peerOf: (name) => decisions.members().find((member) => member.node === name)?.peer,
     server: kubelet,
   })
-  return { services: [network, kubelet], access, loadImages: (archive, signal) => runtime.load(archive, signal) }
+  return {
+    services: [{ start: async () => undefined, stop: () => runtime.close() }, network, kubelet],
+    access,
+    async loadImages(archive, signal) {
+      const names = await runtime.load(archive, signal)
+      kubelet.imagesChanged()
+      return names
+    },
+  }
 }
