@@ -119,6 +119,10 @@ export function createHandler(options: HandlerOptions) {
       options.authorize,
       info.isResource ? { user, verb, group, version, resource, subresource, namespace, name } : { user, verb, path },
     )
+    // A WebSocket opens with GET: whoever may only read pods must not run programs in them by it (KEP-4006).
+    if (resource === 'pods' && group === '' && verb === 'get' && runsPrograms(subresource)) {
+      requireAccess(options.authorize, { user, verb: 'create', group, version, resource, subresource, namespace, name })
+    }
   }
 
   async function serve(exchange: Exchange, upgrade: Upgrade | undefined): Promise<void> {
@@ -186,6 +190,8 @@ export function createHandler(options: HandlerOptions) {
     return given && /^[-\w]{1,64}$/.test(given) ? given : newUid(options.random)
   }
 }
+
+const runsPrograms = (subresource: string): boolean => ['exec', 'attach', 'portforward'].includes(subresource)
 
 const timedOut = new StatusError('Timeout', 'request did not complete within the allotted timeout')
 

@@ -7,6 +7,7 @@ import type { Target } from '../registry/options.ts'
 import type { Registry } from '../registry/registry.ts'
 import { joinChannels } from '../streams/join.ts'
 import type { NodeAccess, NodeRequest } from '../streams/node-access.ts'
+import { connectOptions } from './connect-options.ts'
 import { chooseContainer } from './containers.ts'
 import type { Exchange } from './exchange.ts'
 import type { Upgrade } from './handler.ts'
@@ -35,6 +36,8 @@ export function createStreamHandler({ registry, nodeAccess, clock }: StreamHandl
   return async (exchange, target, upgrade) => {
     const nodes = nodeAccess
     if (!nodes) throw errors.unavailable('this server has no connection to the nodes')
+    const connection = connectOptions(target, exchange.url.searchParams, exchange.info.tail)
+    if (connection) await registry.connect(exchange.context, target, connection)
     if (target.subresource === 'proxy') return serveProxy({ registry, nodes }, exchange, target, upgrade)
     const pod = (await registry.get(exchange.context, { ...target, subresource: '' })) as Pod & KubeObject
     const node = pod.spec?.nodeName

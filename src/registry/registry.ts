@@ -5,6 +5,7 @@ import { errors } from '../api/status-error.ts'
 import type { Decoded } from '../schema/schema.ts'
 import { createActions } from './actions.ts'
 import type { Catalogue } from './catalogue.ts'
+import { admitConnection } from './connect.ts'
 import { createDeleter, type Deleted } from './deleter.ts'
 import type { RegistryOptions } from './environment.ts'
 import { decodeApplied, decodeBody, judgeStrictErrors } from './field-validation.ts'
@@ -29,6 +30,8 @@ export interface Registry {
   watch(context: RequestContext, target: Target, request: ListRequest): WatchStream
   /** A create of the resource, or of one of its action subresources (binding, eviction, token). */
   create(context: RequestContext, target: Target, body: Decoded, options: WriteOptions): Promise<KubeObject>
+  /** Whether admission lets a connection (exec, attach, portforward, proxy) be made; throws when it does not. */
+  connect(context: RequestContext, target: Target, options: KubeObject): Promise<void>
   /** PUT. */
   update(context: RequestContext, target: Target, body: Decoded, options: WriteOptions): Promise<Written>
   patch(context: RequestContext, target: Target, patch: Patch, options: PatchOptions): Promise<Written>
@@ -175,6 +178,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       }
       return writer.create(context, target, body, write)
     },
+    connect: (context, target, connection) => admitConnection(options.admission, context, target, connection),
     update,
     patch,
     apply,

@@ -11,6 +11,7 @@ import { alignWithUrl, generateName, initialMetadata, keepServerMetadata, keyOf 
 import type { Target, WriteOptions } from './options.ts'
 import { admissionAttributes, passOnWarnings } from './admission-attributes.ts'
 import type { RequestContext } from './ports.ts'
+import { recordRequester } from './requester.ts'
 import { allocateAddresses, carryOverAddresses, holdings, type Allocation } from './service-allocation.ts'
 
 const maxConflictRetries = 5
@@ -99,6 +100,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     await admission.mutate(request)
     const next = request.object
     storage.strategy.prepareForCreate?.(next)
+    recordRequester(storage, next, context.user)
     types.applyDefaults(storage, next)
     if (!managed || next.metadata.managedFields === undefined)
       track(definition, undefined, next, context, target, options)
