@@ -31,6 +31,8 @@ export interface SchedulerContext {
   profiles?: readonly Profile[]
   /** What a pod was measured to strain; its annotation `stormo.dev/pressure-profile` is taken where this is undefined. */
   pressureOf?: (pod: Pod) => Pressure | undefined
+  /** Told how long each attempt took, in milliseconds, until its outcome was known. */
+  onAttempt?: (durationMs: number) => void
 }
 
 /** Writes that may be on their way at once. */
@@ -74,7 +76,9 @@ export async function runScheduler(context: SchedulerContext, signal: AbortSigna
     while (!signal.aborted && hasRoom() && clock.monotonicMs() - startMs < roundMs) {
       const pod = queue.pop(clock.monotonicMs())
       if (!pod) break
+      const beforeMs = clock.monotonicMs()
       attempt(pod)
+      context.onAttempt?.(clock.monotonicMs() - beforeMs)
     }
     const nextMs = hasRoom() ? queue.nextInMs(clock.monotonicMs()) : undefined
     if (nextMs !== undefined) wakeIn(nextMs)

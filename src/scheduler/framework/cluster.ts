@@ -129,7 +129,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
     topologyValues: (key) => labelValues.get(key) ?? noCounts,
     nodesWithLabel: (key) => labelled.get(key) ?? 0,
     image: (name): ImageState | undefined => images.get(name),
-    nominated: (nodeName) => nominatedPods.get(nodeName) ?? noPods,
+    nominated: (nodeName) => (nominatedPods.size === 0 ? noPods : (nominatedPods.get(nodeName) ?? noPods)),
     claimUsers: (claim) => claimUsers.get(claim) ?? 0,
     setNode(node) {
       const name = node.metadata.name ?? ''
@@ -176,6 +176,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
       const before = placed.get(next.uid) === nodeName ? info?.pods.get(next.uid) : undefined
       if (info && before && weighsTheSame(before, next)) {
         info.pods.set(next.uid, next)
+        info.memo.clear()
         setPressure(info, next.uid, surroundings.pressureOf(pod))
         return
       }

@@ -62,7 +62,7 @@ export function explain(pod: PodInfo, snapshot: Snapshot, profile: Profile): Exp
   }
   const refusals = new Map(snapshot.nodes.map((node) => [node, refusalsOf(node)]))
   const feasible = snapshot.nodes.filter((node) => Object.keys(refusals.get(node)!).length === 0)
-  const columns = scoreNodes(pod, snapshot, profile, feasible)
+  const columns = scoreNodes(pod, snapshot, profile.scores, feasible)
   const explained = snapshot.nodes.map((node): ExplainedNode => {
     const index = feasible.indexOf(node)
     const scores = index < 0 ? {} : Object.fromEntries(columns.map((column) => [column.name, column.scores[index]!]))

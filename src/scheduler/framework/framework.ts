@@ -88,6 +88,8 @@ export type Prepared<State> =
 /** Pure. `prepare` runs once an attempt, `filter` once a node. */
 export interface FilterPlugin<State = unknown> {
   readonly name: string
+  /** Looks at nothing but the node, its pods and what PodInfo.kind holds: its answer stands until the node changes. */
+  readonly isLocal?: boolean
   prepare(pod: PodInfo, snapshot: Snapshot): Prepared<State>
   filter(pod: PodInfo, node: NodeInfo, state: State): Refusal | undefined
   /**
@@ -102,6 +104,8 @@ export interface FilterPlugin<State = unknown> {
 /** Pure. `prepare` returns `undefined` when all nodes are alike to it: then it is left out. */
 export interface ScorePlugin<State = unknown> {
   readonly name: string
+  /** As of filters; such a score has no `normalize`. */
+  readonly isLocal?: boolean
   prepare(pod: PodInfo, snapshot: Snapshot, feasible: readonly NodeInfo[]): State | undefined
   /** Any finite number; `normalize` brings the scores of all nodes to 0…100. */
   score(pod: PodInfo, node: NodeInfo, state: State): number

@@ -1,22 +1,72 @@
 import type { Node } from '../../api/kinds.ts'
+import type { Refusal } from './framework.ts'
 import type { HostPort, PodInfo } from './pod-info.ts'
 import { add, type Resources, resourcesOf } from './resources.ts'
+
+/** What was found out about pods of one kind and profile on a node. */
+export interface NodeMemo {
+  /** What the filters with `isLocal` say; null when they accept. */
+  refusal?: { readonly node: NodeInfo; readonly plugin: string; readonly refusal: Refusal } | null
+  /** Sum of the scores with `isLocal`, weighed. */
+  score?: number
+  /** Whom the pod would have to drive out, where nothing but the node counts. */
+  victims?: Victims | Refusal
+}
+
+export interface Victims {
+  /** The most important first. */
+  readonly pods: readonly PodInfo[]
+  /** How many of them a disruption budget wanted to keep. */
+  readonly violations: number
+}
+
+/** Kinds of pods that are remembered on a node at once. */
+const maxMemos = 16
+
+/** The memo of a kind, empty at first. */
+export function memoOf(info: NodeInfo, kind: string): NodeMemo {
+  let memo = info.memo.get(kind)
+  if (!memo) {
+    if (info.memo.size >= maxMemos) info.memo.clear()
+    memo = {}
+    info.memo.set(kind, memo)
+  }
+  return memo
+}
 
 /** A node with the pods that are, or are about to be, on it. Kept up to date pod by pod. */
 export interface NodeInfo {
   readonly name: string
   node: Node
   readonly pods: Map<string, PodInfo>
-  readonly requested: Resources
+  /** What its pods ask for: millicores, bytes, and whatever else there is. */
+  requestedCpu: number
+  requestedMemory: number
+  readonly requestedOthers: Resources
   nonZeroCpu: number
   nonZeroMemory: number
   allocatable: Resources
+  allocatableCpu: number
+  allocatableMemory: number
+  maxPods: number
   /** Host ports in use; a list, for a node has few. */
   hostPorts: readonly HostPort[]
   /** Bytes of each image on the node, by every name it goes by. */
   images: ReadonlyMap<string, number>
   /** Sum of the pressures of its pods, dimension by dimension. */
   readonly pressure: Map<string, number>
+  /** What was found out about pods of one kind (PodInfo.kind) while the node stays as it is. */
+  readonly memo: Map<string, NodeMemo>
+}
+
+function allocatableOf(node: Node): Pick<NodeInfo, 'allocatable' | 'allocatableCpu' | 'allocatableMemory' | 'maxPods'> {
+  const allocatable = resourcesOf(node.status?.allocatable)
+  return {
+    allocatable,
+    allocatableCpu: allocatable.get('cpu') ?? 0,
+    allocatableMemory: allocatable.get('memory') ?? 0,
+    maxPods: allocatable.get('pods') ?? 0,
+  }
 }
 
 export function createNodeInfo(node: Node): NodeInfo {
@@ -24,25 +74,46 @@ export function createNodeInfo(node: Node): NodeInfo {
     name: node.metadata.name ?? '',
     node,
     pods: new Map(),
-    requested: new Map(),
+    requestedCpu: 0,
+    requestedMemory: 0,
+    requestedOthers: new Map(),
     nonZeroCpu: 0,
     nonZeroMemory: 0,
-    allocatable: resourcesOf(node.status?.allocatable),
+    ...allocatableOf(node),
     hostPorts: [],
     images: imagesOf(node),
     pressure: new Map(),
+    memo: new Map(),
   }
 }
 
 /** A copy to try things on, without touching the original. */
 export function cloneNodeInfo(info: NodeInfo): NodeInfo {
-  return { ...info, pods: new Map(info.pods), requested: new Map(info.requested), pressure: new Map(info.pressure) }
+  return {
+    name: info.name,
+    node: info.node,
+    pods: new Map(info.pods),
+    requestedCpu: info.requestedCpu,
+    requestedMemory: info.requestedMemory,
+    requestedOthers: info.requestedOthers.size === 0 ? new Map() : new Map(info.requestedOthers),
+    nonZeroCpu: info.nonZeroCpu,
+    nonZeroMemory: info.nonZeroMemory,
+    allocatable: info.allocatable,
+    allocatableCpu: info.allocatableCpu,
+    allocatableMemory: info.allocatableMemory,
+    maxPods: info.maxPods,
+    hostPorts: info.hostPorts,
+    images: info.images,
+    pressure: info.pressure,
+    memo: new Map(),
+  }
 }
 
 export function setNode(info: NodeInfo, node: Node): void {
   info.node = node
-  info.allocatable = resourcesOf(node.status?.allocatable)
+  Object.assign(info, allocatableOf(node))
   info.images = imagesOf(node)
+  if (info.memo.size > 0) info.memo.clear()
 }
 
 export function addPod(info: NodeInfo, pod: PodInfo): void {
@@ -60,7 +131,10 @@ export function removePod(info: NodeInfo, uid: string): void {
 }
 
 function account(info: NodeInfo, pod: PodInfo, sign: 1 | -1): void {
-  add(info.requested, pod.requests, sign)
+  if (info.memo.size > 0) info.memo.clear()
+  info.requestedCpu += sign * pod.cpu
+  info.requestedMemory += sign * pod.memory
+  if (pod.others.length > 0) add(info.requestedOthers, pod.others, sign)
   info.nonZeroCpu += sign * pod.nonZeroCpu
   info.nonZeroMemory += sign * pod.nonZeroMemory
 }

@@ -2,7 +2,7 @@ import type { PodDisruptionBudget } from '../../api/kinds.ts'
 import { labelSelectorRequirements, matchesLabels } from '../../lib/selector.ts'
 import { reasonsText } from './failure-message.ts'
 import { type Profile, refuse, type Refusal, type Snapshot } from './framework.ts'
-import { addPod, cloneNodeInfo, type NodeInfo, removePod } from './node-info.ts'
+import { addPod, cloneNodeInfo, memoOf, type NodeInfo, removePod, type Victims } from './node-info.ts'
 import type { PodInfo } from './pod-info.ts'
 import {
   type ActiveFilter,
@@ -56,14 +56,20 @@ export function preempt(
   const wanted = Math.min(hopeful.length, Math.max(minCandidates, Math.floor(hopeful.length * minCandidateShare)))
   const offset = Math.floor(chance * hopeful.length)
   const budgets = snapshot.disruptionBudgets()
+  const kind = `${profile.name}|${pod.kind}`
+  const isLocal = budgets.length === 0 && setup.filters.every(({ plugin }) => plugin.isLocal)
+  const remembers = (node: NodeInfo): boolean => isLocal && snapshot.nominated(node.name).length === 0
   const candidates: Candidate[] = []
   const refusals: Refusal[] = []
   let hasHarmless = false
   for (let step = 0; step < hopeful.length; step++) {
-    const found = victimsOn(hopeful[(offset + step) % hopeful.length]!, pod, snapshot, setup.filters, budgets)
+    const node = hopeful[(offset + step) % hopeful.length]!
+    const found = remembers(node)
+      ? (memoOf(node, kind).victims ??= victimsOn(node, pod, snapshot, setup.filters, budgets))
+      : victimsOn(node, pod, snapshot, setup.filters, budgets)
     if ('reasons' in found) refusals.push(found)
     else {
-      candidates.push(found)
+      candidates.push({ node, victims: found.pods, violations: found.violations })
       hasHarmless ||= found.violations === 0
       if (hasHarmless && candidates.length >= wanted) break
     }
@@ -94,7 +100,7 @@ export function victimsOn(
   snapshot: Snapshot,
   filters: readonly ActiveFilter[],
   budgets: readonly PodDisruptionBudget[],
-): Candidate | Refusal {
+): Victims | Refusal {
   const lower = [...node.pods.values()].filter((other) => other.priority < pod.priority)
   if (lower.length === 0) return noVictims
   const trial = cloneNodeInfo(node)
@@ -123,7 +129,7 @@ export function victimsOn(
     }
     for (const other of violating) if (!keep(other)) violations++
     for (const other of others) keep(other)
-    return { node, victims: [...gone].toSorted(byImportance), violations }
+    return { pods: [...gone].toSorted(byImportance), violations }
   } finally {
     for (const other of gone) shiftAll(filters, pod, other, node, 1)
   }

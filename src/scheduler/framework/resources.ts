@@ -17,7 +17,7 @@ export function resourcesOf(quantities: Readonly<Record<string, string>> | undef
   return result
 }
 
-export function add(to: Resources, more: ReadonlyMap<string, number>, sign: 1 | -1 = 1): void {
+export function add(to: Resources, more: Iterable<readonly [string, number]>, sign: 1 | -1 = 1): void {
   for (const [name, amount] of more) to.set(name, (to.get(name) ?? 0) + sign * amount)
 }
 

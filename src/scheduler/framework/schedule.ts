@@ -1,5 +1,12 @@
-import { type FilterPlugin, maxScore, type Profile, type Refusal, type Snapshot } from './framework.ts'
-import { addPod, cloneNodeInfo, type NodeInfo } from './node-info.ts'
+import {
+  type FilterPlugin,
+  maxScore,
+  type Profile,
+  type Refusal,
+  type Snapshot,
+  type WeightedScore,
+} from './framework.ts'
+import { addPod, cloneNodeInfo, memoOf, type NodeInfo } from './node-info.ts'
 import type { PodInfo } from './pod-info.ts'
 
 /** A filter with what it found out about the pod of this attempt. */
@@ -70,7 +77,8 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, profile: Profile, opt
     return { node: preferred, feasibleCount: 1, nextStart: options.start }
   const list = nodeNames ? [...nodeNames].flatMap((name) => snapshot.node(name) ?? []) : nodes
   const wanted = nodeNames ? list.length : nodesToFind(profile.percentageOfNodesToScore, nodes.length)
-  const { feasible, verdicts, looked } = findFeasible(pod, snapshot, filters, list, wanted, options.start)
+  const search = { pod, snapshot, filters, kind: `${profile.name}|${pod.kind}` }
+  const { feasible, verdicts, looked } = findFeasible(search, list, wanted, options.start)
   const nextStart = nodeNames || list.length === 0 ? options.start : (options.start + looked) % list.length
   if (feasible.length > 0)
     return { node: best(pod, snapshot, profile, feasible, options.chance), feasibleCount: feasible.length, nextStart }
@@ -110,25 +118,49 @@ export function prepareFilters(pod: PodInfo, snapshot: Snapshot, profile: Profil
   return { filters, nodeNames, narrowed }
 }
 
+interface Search {
+  readonly pod: PodInfo
+  readonly snapshot: Snapshot
+  readonly filters: readonly ActiveFilter[]
+  /** What nodes remember their answers by. */
+  readonly kind: string
+}
+
 function findFeasible(
-  pod: PodInfo,
-  snapshot: Snapshot,
-  filters: readonly ActiveFilter[],
+  { pod, snapshot, filters, kind }: Search,
   list: readonly NodeInfo[],
   wanted: number,
   start: number,
 ): { feasible: NodeInfo[]; verdicts: Verdict[]; looked: number } {
   const feasible: NodeInfo[] = []
   const verdicts: Verdict[] = []
+  const isElsewhere = filters.findIndex(({ plugin }) => !plugin.isLocal)
+  const local = isElsewhere < 0 ? filters : filters.slice(0, isElsewhere)
+  const others = filters.slice(local.length)
   let looked = 0
   while (looked < list.length && feasible.length < wanted) {
     const node = list[(start + looked) % list.length]!
     looked++
-    const verdict = filterWithNominated(pod, node, filters, snapshot)
+    const verdict =
+      snapshot.nominated(node.name).length > 0
+        ? filterWithNominated(pod, node, filters, snapshot)
+        : (filterRemembered(pod, node, local, kind) ?? filterNode(pod, node, others))
     if (verdict) verdicts.push(verdict)
     else feasible.push(node)
   }
   return { feasible, verdicts, looked }
+}
+
+/** The first refusal by filters that look at the node alone: worked out once for all pods of a kind. */
+function filterRemembered(
+  pod: PodInfo,
+  node: NodeInfo,
+  local: readonly ActiveFilter[],
+  kind: string,
+): Verdict | undefined {
+  const memo = memoOf(node, kind)
+  if (memo.refusal === undefined) memo.refusal = filterNode(pod, node, local) ?? null
+  return memo.refusal ?? undefined
 }
 
 /** The first refusal of a node as it stands. */
@@ -198,7 +230,14 @@ function best(
 ): NodeInfo {
   if (feasible.length === 1) return feasible[0]!
   const totals = new Float64Array(feasible.length)
-  for (const { weight, scores } of scoreNodes(pod, snapshot, profile, feasible))
+  const local = profile.scores.filter(({ plugin }) => plugin.isLocal)
+  const kind = `${profile.name}|${pod.kind}`
+  for (const [index, node] of feasible.entries()) {
+    const memo = memoOf(node, kind)
+    totals[index] = memo.score ??= localScore(pod, node, snapshot, local)
+  }
+  const others = profile.scores.filter(({ plugin }) => !plugin.isLocal)
+  for (const { weight, scores } of scoreNodes(pod, snapshot, others, feasible))
     for (let index = 0; index < totals.length; index++) totals[index]! += scores[index]! * weight
   let highest = -Infinity
   let ties: NodeInfo[] = []
@@ -211,6 +250,17 @@ function best(
   }
   return ties[Math.min(ties.length - 1, Math.floor(chance * ties.length))]!
 }
+
+function localScore(pod: PodInfo, node: NodeInfo, snapshot: Snapshot, local: readonly WeightedScore[]): number {
+  let sum = 0
+  for (const { plugin, weight } of local) {
+    const state = plugin.prepare(pod, snapshot, [node])
+    if (state !== undefined) sum += bounded(plugin.score(pod, node, state)) * weight
+  }
+  return sum
+}
+
+const bounded = (score: number): number => Math.min(maxScore, Math.max(0, score))
 
 export interface PluginScores {
   readonly name: string
@@ -225,11 +275,11 @@ export interface PluginScores {
 export function scoreNodes(
   pod: PodInfo,
   snapshot: Snapshot,
-  profile: Profile,
+  plugins: readonly WeightedScore[],
   feasible: readonly NodeInfo[],
 ): PluginScores[] {
   const result: PluginScores[] = []
-  for (const { plugin, weight } of profile.scores) {
+  for (const { plugin, weight } of plugins) {
     const state = plugin.prepare(pod, snapshot, feasible)
     if (state === undefined) continue
     const raw = feasible.map((node) => plugin.score(pod, node, state))
@@ -238,7 +288,7 @@ export function scoreNodes(
       name: plugin.name,
       weight,
       raw,
-      scores: scores.map((score) => Math.min(maxScore, Math.max(0, score))),
+      scores: scores.map(bounded),
     })
   }
   return result

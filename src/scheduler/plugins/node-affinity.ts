@@ -7,6 +7,7 @@ const mismatch = refuse("node(s) didn't match Pod's node affinity/selector", tru
 /** Holds a pod to its nodeSelector and required node affinity. */
 export const nodeAffinity: FilterPlugin<true> = {
   name: 'NodeAffinity',
+  isLocal: true,
   prepare({ pod }) {
     if (acceptsAnyNode(pod)) return 'skip'
     const nodeNames = namedNodes(pod)

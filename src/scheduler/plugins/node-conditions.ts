@@ -13,6 +13,7 @@ const unschedulable = refuse('node(s) were unschedulable', true)
 /** Refuses cordoned nodes, unless the pod tolerates their taint. */
 export const nodeUnschedulable: FilterPlugin<true> = {
   name: 'NodeUnschedulable',
+  isLocal: true,
   prepare: ({ pod }) => (isTolerated(pod, unschedulableTaint) ? 'skip' : { state: true }),
   filter: (_pod, { node }) => (node.spec?.unschedulable ? unschedulable : undefined),
   mayHelp: (_pod, event) =>
@@ -24,6 +25,7 @@ const otherNode = refuse("node(s) didn't match the requested node name", true)
 /** A pod that names its node goes there or nowhere. */
 export const nodeName: FilterPlugin<string> = {
   name: 'NodeName',
+  isLocal: true,
   prepare: ({ pod }) => (pod.spec?.nodeName ? { state: pod.spec.nodeName } : 'skip'),
   filter: (_pod, { name }, wanted) => (wanted === name ? undefined : otherNode),
   mayHelp: ({ pod }, event) => event.kind === 'node-added' && event.node.metadata.name === pod.spec?.nodeName,
@@ -35,6 +37,7 @@ const untolerated = (pod: Pod, taints: readonly Taint[] | undefined): Taint | un
 /** Refuses nodes with a NoSchedule or NoExecute taint that the pod does not tolerate. */
 export const taintToleration: FilterPlugin<true> = {
   name: 'TaintToleration',
+  isLocal: true,
   prepare: () => ({ state: true }),
   filter({ pod }, { node }) {
     if (!node.spec?.taints) return undefined
@@ -53,7 +56,9 @@ const soft = (taints: readonly Taint[] | undefined): readonly Taint[] =>
 export const taintPreference: ScorePlugin<true> = {
   name: 'TaintToleration',
   prepare: (_pod, _snapshot, feasible) =>
-    feasible.some(({ node }) => soft(node.spec?.taints).length > 0) ? true : undefined,
+    feasible.some(({ node }) => node.spec?.taints?.some(({ effect }) => effect === 'PreferNoSchedule'))
+      ? true
+      : undefined,
   score: ({ pod }, { node }) => soft(node.spec?.taints).filter((taint) => !isTolerated(pod, taint)).length,
   normalize: (scores) => normalizeScores(scores, true),
 }
@@ -66,6 +71,7 @@ const clash = (a: HostPort, b: HostPort): boolean =>
 /** Refuses nodes where a host port that the pod asks for is taken. */
 export const nodePorts: FilterPlugin<readonly HostPort[]> = {
   name: 'NodePorts',
+  isLocal: true,
   prepare: ({ hostPorts }) => (hostPorts.length === 0 ? 'skip' : { state: hostPorts }),
   filter: (_pod, node, wanted) =>
     node.hostPorts.some((taken) => wanted.some((one) => clash(one, taken))) ? portsTaken : undefined,

@@ -8,14 +8,17 @@ type Amounts = readonly (readonly [name: string, amount: number])[]
 /** Refuses a node whose allocatable resources, pods among them, do not hold what the pod asks for. */
 export const nodeResourcesFit: FilterPlugin<Amounts> = {
   name: 'NodeResourcesFit',
-  prepare: ({ requests }) => ({ state: [...requests] }),
-  filter(_pod, node, requests) {
-    let isFull = node.pods.size + 1 > (node.allocatable.get('pods') ?? 0)
-    for (const [name, amount] of requests) {
-      if (isFull) break
-      isFull = amount > (node.allocatable.get(name) ?? 0) - (node.requested.get(name) ?? 0)
-    }
-    return isFull ? shortage(node, requests) : undefined
+  isLocal: true,
+  prepare: ({ others }) => ({ state: others }),
+  filter(pod, node, others) {
+    if (
+      node.pods.size < node.maxPods &&
+      pod.cpu <= Math.max(0, node.allocatableCpu - node.requestedCpu) &&
+      pod.memory <= Math.max(0, node.allocatableMemory - node.requestedMemory) &&
+      others.every(([name, amount]) => amount <= freeOf(name, node))
+    )
+      return undefined
+    return shortage(pod, node)
   },
   mayHelp(pod, event) {
     switch (event.kind) {
@@ -40,18 +43,28 @@ const fitsEmpty = (pod: PodInfo, allocatable: ReadonlyMap<string, number>): bool
 const refusals = new Map<string, Refusal>()
 const maxRefusals = 1024
 
-function shortage(node: NodeInfo, requests: Amounts): Refusal {
+/** What a pod that asks for none of it takes even of a node that is overfull: nothing. */
+function freeOf(name: string, node: NodeInfo): number {
+  const requested =
+    name === 'cpu'
+      ? node.requestedCpu
+      : name === 'memory'
+        ? node.requestedMemory
+        : (node.requestedOthers.get(name) ?? 0)
+  return Math.max(0, (node.allocatable.get(name) ?? 0) - requested)
+}
+
+function shortage({ requests }: PodInfo, node: NodeInfo): Refusal {
   const reasons: string[] = []
   let forGood = false
-  if (node.pods.size + 1 > (node.allocatable.get('pods') ?? 0)) reasons.push('Too many pods')
+  if (node.pods.size >= node.maxPods) reasons.push('Too many pods')
   for (const [name, amount] of requests) {
-    const allocatable = node.allocatable.get(name) ?? 0
-    if (amount <= allocatable - (node.requested.get(name) ?? 0)) continue
+    if (amount <= freeOf(name, node)) continue
     reasons.push(`Insufficient ${name}`)
     // More than the node ever has.
-    if (amount > allocatable) forGood = true
+    if (amount > (node.allocatable.get(name) ?? 0)) forGood = true
   }
-  const key = `${forGood}${reasons.join('|')}`
+  const key = forGood ? `!${reasons.join('|')}` : reasons.join('|')
   const known = refusals.get(key)
   if (known) return known
   if (refusals.size >= maxRefusals) refusals.clear()

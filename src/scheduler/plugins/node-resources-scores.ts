@@ -31,8 +31,11 @@ export const cpuAndMemory: readonly ResourceWeight[] = [
 function usedWith(name: string, pod: PodInfo, node: NodeInfo): number {
   if (name === 'cpu') return node.nonZeroCpu + pod.nonZeroCpu
   if (name === 'memory') return node.nonZeroMemory + pod.nonZeroMemory
-  return (node.requested.get(name) ?? 0) + (pod.requests.get(name) ?? 0)
+  return (node.requestedOthers.get(name) ?? 0) + (pod.requests.get(name) ?? 0)
 }
+
+const allocatableOf = (name: string, node: NodeInfo): number =>
+  name === 'cpu' ? node.allocatableCpu : name === 'memory' ? node.allocatableMemory : (node.allocatable.get(name) ?? 0)
 
 const isExtended = (name: string): boolean => name !== 'cpu' && name !== 'memory' && name !== 'ephemeral-storage'
 
@@ -41,13 +44,14 @@ export function resourceScore(strategy: ScoringStrategy): ScorePlugin<readonly R
   const scoreOf = scorerOf(strategy)
   return {
     name: 'NodeResourcesFit',
+    isLocal: true,
     // An extended resource that the pod does not ask for tells nothing.
     prepare: (pod) => strategy.resources.filter(({ name }) => !isExtended(name) || pod.requests.has(name)),
     score(pod, node, resources) {
       let sum = 0
       let weights = 0
       for (const { name, weight } of resources) {
-        const allocatable = node.allocatable.get(name) ?? 0
+        const allocatable = allocatableOf(name, node)
         if (allocatable === 0) continue
         const score = scoreOf(usedWith(name, pod, node), allocatable)
         // A score of nothing is left out of the mean there, in the manner of upstream.
@@ -90,17 +94,13 @@ export function onCurve(shape: readonly ShapePoint[], utilization: number): numb
 /** Prefers nodes where the resources would be used to like shares: 100 less their standard deviation. */
 export const balancedAllocation: ScorePlugin<true> = {
   name: 'NodeResourcesBalancedAllocation',
+  isLocal: true,
   prepare: ({ requests }) => (requests.has('cpu') || requests.has('memory') ? true : undefined),
   score(pod, node) {
-    const cpu = shareOf('cpu', pod, node)
-    const memory = shareOf('memory', pod, node)
-    if (cpu === undefined || memory === undefined) return maxScore
+    const { allocatableCpu, allocatableMemory } = node
+    if (allocatableCpu === 0 || allocatableMemory === 0) return maxScore
+    const cpu = Math.min(1, (node.requestedCpu + pod.cpu) / allocatableCpu)
+    const memory = Math.min(1, (node.requestedMemory + pod.memory) / allocatableMemory)
     return Math.floor((1 - Math.abs(cpu - memory) / 2) * maxScore)
   },
-}
-
-function shareOf(name: string, pod: PodInfo, node: NodeInfo): number | undefined {
-  const allocatable = node.allocatable.get(name) ?? 0
-  if (allocatable === 0) return undefined
-  return Math.min(1, ((node.requested.get(name) ?? 0) + (pod.requests.get(name) ?? 0)) / allocatable)
 }

@@ -1,0 +1,31 @@
+import { availableParallelism, cpus } from 'node:os'
+import { type Figures, measure } from './measure.ts'
+import { nodeCount, workloads } from './workloads.ts'
+
+/**
+ * `node bench/scheduler/main.ts [name] [scale]`: all cases, or those whose name holds `name`; `scale` 0…1 shrinks them.
+ * The floors are those that Kubernetes sets for kube-scheduler on its own CI machines.
+ */
+const [, , only = '', scaleText = '1'] = process.argv
+const rows: Figures[] = []
+for (const workload of workloads(Number(scaleText)))
+  if (workload.name.includes(only)) rows.push(await measure(workload))
+
+const columns: [title: string, text: (row: Figures) => string][] = [
+  ['case', ({ name }) => name],
+  ['pods', ({ pods }) => String(pods)],
+  ['seconds', ({ seconds }) => seconds.toFixed(2)],
+  ['pods/s', ({ podsPerSecond }) => podsPerSecond.toFixed(0)],
+  ['p50 ms', ({ p50Ms }) => p50Ms.toFixed(2)],
+  ['p99 ms', ({ p99Ms }) => p99Ms.toFixed(2)],
+  ['floor', ({ floor }) => floor?.toString() ?? '-'],
+  ['times floor', ({ floor, podsPerSecond }) => (floor ? (podsPerSecond / floor).toFixed(1) : '-')],
+]
+const table = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, text]) => text(row)))]
+const widths = columns.map((_, index) => Math.max(...table.map((line) => line[index]!.length)))
+console.log(`machine: ${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores, Node ${process.version}`)
+console.log(`nodes: ${Math.max(100, Math.round(nodeCount * Number(scaleText)))}\n`)
+for (const line of table)
+  console.log(
+    line.map((cell, index) => (index === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[index]!))).join('  '),
+  )
