@@ -2,8 +2,9 @@ import { groupResourceName, keyString, type GroupResource, type ObjectKey } from
 import type { ObjectView } from './view.ts'
 
 interface Shelf {
-  /** Names in order. */
   names: string[]
+  /** Names are put in order when somebody lists them: a cold start would otherwise shift them for each object. */
+  isSorted: boolean
   views: Map<string, ObjectView>
 }
 
@@ -34,13 +35,14 @@ export class Catalog {
     const section = this.#section(view.key)
     let shelf = section.shelves.get(view.key.namespace)
     if (!shelf) {
-      shelf = { names: [], views: new Map() }
+      shelf = { names: [], isSorted: true, views: new Map() }
       section.shelves.set(view.key.namespace, shelf)
       insertSorted(section.namespaces, view.key.namespace)
     }
     shelf.views.set(view.key.name, view)
     if (!isNew) return
-    insertSorted(shelf.names, view.key.name)
+    if (shelf.isSorted && (shelf.names.at(-1) ?? '') > view.key.name) shelf.isSorted = false
+    shelf.names.push(view.key.name)
     section.count += 1
   }
 
@@ -50,7 +52,7 @@ export class Catalog {
     const shelf = section.shelves.get(key.namespace)
     if (!shelf) return
     shelf.views.delete(key.name)
-    removeSorted(shelf.names, key.name)
+    removeSorted(sortedNames(shelf), key.name)
     section.count -= 1
     if (shelf.names.length > 0) return
     section.shelves.delete(key.namespace)
@@ -63,7 +65,7 @@ export class Catalog {
     const views: ObjectView[] = []
     for (const name of namespace === undefined ? section.namespaces : [namespace]) {
       const shelf = section.shelves.get(name)
-      for (const object of shelf?.names ?? []) {
+      for (const object of shelf ? sortedNames(shelf) : []) {
         const view = shelf?.views.get(object)
         if (view) views.push(view)
       }
@@ -84,6 +86,12 @@ export class Catalog {
     }
     return section
   }
+}
+
+function sortedNames(shelf: Shelf): string[] {
+  if (!shelf.isSorted) shelf.names.sort()
+  shelf.isSorted = true
+  return shelf.names
 }
 
 /** Index at which `text` stands, or would. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { diskContract } from './disk-contract.ts'
+import { diskContract } from '../../test/support/disk-contract.ts'
 import { lmdbDisk } from './lmdb-disk.ts'
 import { memoryDisk } from './memory-disk.ts'
 

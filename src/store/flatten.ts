@@ -22,8 +22,9 @@ export function flatten(ref: GroupResource, object: KubeObject, layout: FieldLay
   for (const [name, value] of Object.entries(object)) {
     if (value === null || value === undefined) continue
     if (name === 'metadata') flattenMetadata(ref, value as Record<string, unknown>, layout, fields)
-    else if (name === 'status') flattenValue({ ref, layout, fields, depth: 1 }, 'status', ['status'], value)
-    else flattenValue({ ref, layout, fields, depth: Infinity }, fieldPath('', name), [name], value)
+    else if (name === 'status')
+      flattenValue({ ref, layout, fields, depth: 1 }, 'status', below(undefined, 'status'), value)
+    else flattenValue({ ref, layout, fields, depth: Infinity }, fieldPath('', name), below(undefined, name), value)
   }
   return fields
 }
@@ -56,6 +57,20 @@ function withoutSame<T extends object>(a: T, b: T): [T, T] {
   return [a, b]
 }
 
+/** Field names, the last first: most values are no lists, and need none. */
+interface SchemaPath {
+  readonly parent: SchemaPath | undefined
+  readonly name: string
+}
+
+const below = (parent: SchemaPath | undefined, name: string): SchemaPath => ({ parent, name })
+
+function namesOf(path: SchemaPath): string[] {
+  const names: string[] = []
+  for (let at: SchemaPath | undefined = path; at; at = at.parent) names.push(at.name)
+  return names.reverse()
+}
+
 interface Walk {
   ref: GroupResource
   layout: FieldLayout
@@ -67,11 +82,16 @@ interface Walk {
 function flattenMetadata(ref: GroupResource, metadata: Record<string, unknown>, layout: FieldLayout, fields: Fields) {
   for (const [name, value] of Object.entries(metadata)) {
     if (derivedMetadata.has(name) || value === null || value === undefined) continue
-    flattenValue({ ref, layout, fields, depth: Infinity }, fieldPath('metadata', name), ['metadata', name], value)
+    flattenValue(
+      { ref, layout, fields, depth: Infinity },
+      fieldPath('metadata', name),
+      below(below(undefined, 'metadata'), name),
+      value,
+    )
   }
 }
 
-function flattenValue(walk: Walk, path: FieldPath, schemaPath: readonly string[], value: unknown): void {
+function flattenValue(walk: Walk, path: FieldPath, schemaPath: SchemaPath, value: unknown): void {
   if (Array.isArray(value)) {
     flattenList(walk, path, schemaPath, value)
     return
@@ -80,19 +100,19 @@ function flattenValue(walk: Walk, path: FieldPath, schemaPath: readonly string[]
     walk.fields.set(path, value)
     return
   }
-  const inner = { ...walk, depth: walk.depth - 1 }
+  const inner = walk.depth === Infinity ? walk : { ...walk, depth: walk.depth - 1 }
   let empty = true
   for (const name in value) {
     const child = (value as Record<string, unknown>)[name]
     if (child === null || child === undefined) continue
     empty = false
-    flattenValue(inner, fieldPath(path, name), [...schemaPath, name], child)
+    flattenValue(inner, fieldPath(path, name), below(schemaPath, name), child)
   }
   if (empty) walk.fields.set(path, {})
 }
 
-function flattenList(walk: Walk, path: FieldPath, schemaPath: readonly string[], list: readonly unknown[]): void {
-  const keys = walk.layout.listKeys(walk.ref, schemaPath)
+function flattenList(walk: Walk, path: FieldPath, schemaPath: SchemaPath, list: readonly unknown[]): void {
+  const keys = walk.layout.listKeys(walk.ref, namesOf(schemaPath))
   const selectors = keys && list.length > 0 ? selectorsOf(list, keys) : undefined
   if (!keys || !selectors) {
     walk.fields.set(path, list)
@@ -109,7 +129,7 @@ function flattenList(walk: Walk, path: FieldPath, schemaPath: readonly string[],
       for (const name in element as object) {
         const child = (element as Record<string, unknown>)[name]
         if (keys.includes(name) || child === null || child === undefined) continue
-        flattenValue(walk, fieldPath(elementPath, name), [...schemaPath, name], child)
+        flattenValue(walk, fieldPath(elementPath, name), below(schemaPath, name), child)
       }
     }
   })

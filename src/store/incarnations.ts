@@ -2,9 +2,10 @@ import type { GroupResource, ObjectKey } from '../api/object.ts'
 import { Catalog } from './catalog.ts'
 import type { DecidedObject } from './decided.ts'
 import { DigestTable } from './digest.ts'
-import type { Creation, DocumentContent, DocumentState } from './document.ts'
+import type { DocumentState } from './document.ts'
+import type { Creation } from './document-content.ts'
 import type { History } from './history.ts'
-import { ObjectView } from './view.ts'
+import { ObjectView, type Contents } from './view.ts'
 
 /** All that this node holds of one uid. */
 export interface Incarnation {
@@ -54,7 +55,10 @@ export class Incarnations {
   /** Set once loading is over: until then there is nobody to tell. */
   history: History | undefined
 
-  constructor(nextVersion: () => bigint, hasGeneration: (ref: GroupResource) => boolean) {
+  readonly #contents: Contents
+
+  constructor(contents: Contents, nextVersion: () => bigint, hasGeneration: (ref: GroupResource) => boolean) {
+    this.#contents = contents
     this.#nextVersion = nextVersion
     this.#hasGeneration = hasGeneration
   }
@@ -71,11 +75,11 @@ export class Incarnations {
     return this.#byUid.size
   }
 
-  setDocument(state: DocumentState, content?: DocumentContent): NameClash | undefined {
+  setDocument(state: DocumentState): NameClash | undefined {
     const incarnation = this.#ensure(state.key, state.uid)
     incarnation.document = state
     this.digests.set(state.uid, state.digest)
-    return this.#settle(incarnation, content)
+    return this.#settle(incarnation)
   }
 
   setDecided(decided: DecidedObject): NameClash | undefined {
@@ -116,25 +120,25 @@ export class Incarnations {
     return incarnation
   }
 
-  #settle(incarnation: Incarnation, content?: DocumentContent): NameClash | undefined {
+  #settle(incarnation: Incarnation): NameClash | undefined {
     const standing = this.catalog.get(incarnation.key)
     if (!isAlive(incarnation)) {
       if (standing?.uid === incarnation.uid) this.#hide(standing)
       return undefined
     }
     if (!standing || standing.uid === incarnation.uid) {
-      this.#show(incarnation, standing, content)
+      this.#show(incarnation, standing)
       return undefined
     }
     const rival = this.#byUid.get(standing.uid)
     if (!rival) return undefined
     if (!outranks(incarnation, rival)) return { winner: rival, loser: incarnation }
     this.#hide(standing)
-    this.#show(incarnation, undefined, content)
+    this.#show(incarnation, undefined)
     return { winner: incarnation, loser: rival }
   }
 
-  #show(incarnation: Incarnation, previous: ObjectView | undefined, content?: DocumentContent): void {
+  #show(incarnation: Incarnation, previous: ObjectView | undefined): void {
     const { key, uid, document, decided } = incarnation
     const version = this.#nextVersion()
     const hasGeneration = this.#hasGeneration(key)
@@ -145,7 +149,8 @@ export class Incarnations {
       decided,
       version,
       hasGeneration,
-      ...(content ? { content } : {}),
+      contents: this.#contents,
+      ...(previous ? { previous } : {}),
     })
     this.catalog.set(view)
     this.history?.add(previous ? 'MODIFIED' : 'ADDED', view, previous)

@@ -4,7 +4,7 @@ import type { FieldPath, FieldValue, ObjectEntry, ObjectProposal, ObjectVersion 
 import { raisesGeneration } from './diff.ts'
 import { sameValue } from './same-value.ts'
 import { digestText } from './digest.ts'
-import type { DocumentContent } from './document.ts'
+import type { DocumentContent } from './document-content.ts'
 import type { Incarnation } from './incarnations.ts'
 import { decidedGeneration, decidedGenerationPath, mergedLeaves } from './view.ts'
 

@@ -10,9 +10,11 @@ import { changesBetween, effectiveChanges } from './diff.ts'
 import { sameValue } from './same-value.ts'
 import type { DigestTable } from './digest.ts'
 import type { Disk } from './disk.ts'
-import { mergeUpdate, openDocument, readDocument } from './document.ts'
+import { mergeUpdate, openDocument, type DocumentState } from './document.ts'
+import { readDocument, type DocumentContent } from './document-content.ts'
 import { flatten, flattenDifferences } from './flatten.ts'
 import { History } from './history.ts'
+import { HotDocuments } from './hot-documents.ts'
 import { Incarnations, type NameClash } from './incarnations.ts'
 import { judgeProposal, modifiedText, versionOf } from './judge.ts'
 import { loadReplica } from './load.ts'
@@ -32,7 +34,7 @@ import { msOfStamp, stampClock, stampOf, writerId, type StampClock, type WriterI
 import type { FieldLayout, Store, StoreEvent, Write } from './store.ts'
 import { Tombstones } from './tombstones.ts'
 import { VersionSource } from './versions.ts'
-import { contentOf, mergedLeaves } from './view.ts'
+import { mergedLeaves } from './view.ts'
 
 export interface StoreLimits {
   /** How long a deletion is remembered for members that are away. Default 24 h. */
@@ -101,6 +103,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
   readonly #tombstones: Tombstones
   readonly #facts: Map<string, unknown>
   readonly #queue: CommitQueue
+  readonly #hot = new HotDocuments()
   readonly #context: StageContext
   /** Deleted uids of which the decision log still keeps values: their tombstones stay until it forgets them. */
   readonly #decidedGone = new Set<string>()
@@ -135,7 +138,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
       },
     )
     const hasGeneration = (ref: GroupResource) => options.layout.hasGeneration?.(ref) ?? true
-    this.#incarnations = new Incarnations(() => this.#versions.next(), hasGeneration)
+    this.#incarnations = new Incarnations(this.#hot, () => this.#versions.next(), hasGeneration)
     this.#tombstones = new Tombstones({ retentionMs: limits.retentionMs, settleMs })
     for (const tombstone of loaded.tombstones) this.#tombstones.add(tombstone)
     this.#context = {
@@ -145,6 +148,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
       nodeNumber: options.nodeNumber,
       incarnations: this.#incarnations,
       tombstones: this.#tombstones,
+      hot: this.#hot,
       isExpired: (key, newest) => this.#isExpired(key, newest),
     }
     const clashes = loaded.documents.map((document) => this.#incarnations.setDocument(document))
@@ -236,6 +240,10 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     }
   }
 
+  #contentOf(state: DocumentState | undefined): DocumentContent | undefined {
+    return state && this.#hot.contentOf(state)
+  }
+
   #standing(key: ObjectKey): KubeObject {
     const object = this.get(key)
     if (!object) throw errors.notFound(key, key.name)
@@ -256,7 +264,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     if (write.resourceVersion !== undefined && write.resourceVersion !== view.version.toString()) {
       throw errors.conflict(key, key.name, modifiedText)
     }
-    const content = contentOf(view.document)
+    const content = this.#contentOf(view.document)
     const precondition =
       write.resourceVersion === undefined ? {} : { expected: versionOf(content, this.#incarnations.get(uid)) }
     const document = view.document ? { document: view.document.encoded } : {}
@@ -287,8 +295,8 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     const { key, uid } = proposal
     const inFlight = this.#queue.inFlight
     const incarnation = this.#incarnations.get(uid)
-    const known = inFlight?.documents.get(uid)?.state ?? incarnation?.document
-    let content = contentOf(known)
+    const known = inFlight?.documents.get(uid) ?? incarnation?.document
+    let content = this.#contentOf(known)
     if (proposal.document && !this.#tombstones.has(uid)) {
       try {
         const document = openDocument(known?.encoded)
@@ -425,9 +433,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
       this.#tombstones.add(tombstone)
       if (this.#incarnations.remove(uid)?.decided) this.#decidedGone.add(uid)
     }
-    for (const { state, content } of staging.documents.values()) {
-      this.#resolve(this.#incarnations.setDocument(state, content))
-    }
+    for (const state of staging.documents.values()) this.#resolve(this.#incarnations.setDocument(state))
     this.#history.flush()
     for (const conflict of staging.conflicts) this.#options.onConflict?.(conflict)
     return staging.outgoing.length > 0 ? this.#onLocal(staging.outgoing) : Promise.resolve()
@@ -468,7 +474,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     if (events.length + tombstones.length > 0) {
       this.#background((staging) => {
         for (const uid of events) {
-          const document = staging.documents.get(uid)?.state ?? this.#incarnations.get(uid)?.document
+          const document = staging.documents.get(uid) ?? this.#incarnations.get(uid)?.document
           if (!document || !this.#isExpired(document.key, document.newest)) continue
           staging.documents.delete(uid)
           staging.dropped.add(uid)

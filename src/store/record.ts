@@ -14,16 +14,22 @@ export interface Tombstone {
 }
 
 /** Version of every record on disk and of the directory as a whole. */
-export const diskFormat = 1
+export const diskFormat = 2
 
 /** Disk key prefixes. */
 export const documentPrefix = 'd/'
 export const tombstonePrefix = 't/'
 export const metaPrefix = 'm/'
 
-/** Version, then CRC-32 of the payload, then the payload: what a bad sector changed is never served. */
-function seal(payload: Uint8Array): Uint8Array {
-  return new ByteWriter(payload.length + 16).uint(diskFormat).uint32(crc32(payload)).raw(payload).done()
+/** A record is its version, then the CRC-32 of the payload, then the payload: what a bad sector changed is never served. */
+const headBytes = 5
+
+const openRecord = (expectedBytes: number): ByteWriter => new ByteWriter(expectedBytes + 8).uint(diskFormat).uint32(0)
+
+function seal(writer: ByteWriter): Uint8Array {
+  const record = writer.done()
+  new DataView(record.buffer).setUint32(headBytes - 4, crc32(record.subarray(headBytes)))
+  return record
 }
 
 /** Throws MalformedBytes when the record is not what was written. */
@@ -38,14 +44,17 @@ function unseal(record: Uint8Array): ByteReader {
 }
 
 export function encodeDocumentRecord(state: DocumentState): Uint8Array {
-  const writer = new ByteWriter(state.encoded.length + 512).text(keyString(state.key)).text(state.uid)
+  const writer = openRecord(state.encoded.length + 512)
+    .text(keyString(state.key))
+    .text(state.uid)
   writer.uint32(state.digest.hi).uint32(state.digest.lo).text(state.newest)
   writer.text(state.created?.stamp ?? '')
   writer.uint(state.created?.replaces.length ?? 0)
   for (const uid of state.created?.replaces ?? []) writer.text(uid)
-  return seal(writer.bytes(state.encoded).done())
+  return seal(writer.bytes(state.encoded))
 }
 
+/** The document's bytes are the record's own, not a copy. */
 export function decodeDocumentRecord(record: Uint8Array): DocumentState {
   const reader = unseal(record)
   const key = parseKey(reader.text())
@@ -55,7 +64,7 @@ export function decodeDocumentRecord(record: Uint8Array): DocumentState {
   const stamp = reader.text()
   const replaces = Array.from({ length: Math.min(reader.uint(), reader.left) }, () => reader.text())
   const created = stamp === '' ? undefined : { stamp, replaces }
-  return { key, uid, digest, newest, created, encoded: reader.bytes().slice() }
+  return { key, uid, digest, newest, created, encoded: reader.bytes(), desiredDigest: undefined }
 }
 
 export function writeTombstone(writer: ByteWriter, { key, uid, stamp, replacedBy }: Tombstone): void {
@@ -67,15 +76,14 @@ export function readTombstone(reader: ByteReader): Tombstone {
 }
 
 export function encodeTombstoneRecord(tombstone: Tombstone): Uint8Array {
-  const writer = new ByteWriter()
+  const writer = openRecord(256)
   writeTombstone(writer, tombstone)
-  return seal(writer.done())
+  return seal(writer)
 }
 
 export const decodeTombstoneRecord = (record: Uint8Array): Tombstone => readTombstone(unseal(record))
 
 /** Small facts about the node itself, as JSON. */
-export const encodeMetaRecord = (value: unknown): Uint8Array =>
-  seal(new ByteWriter().text(JSON.stringify(value)).done())
+export const encodeMetaRecord = (value: unknown): Uint8Array => seal(openRecord(256).text(JSON.stringify(value)))
 
 export const decodeMetaRecord = (record: Uint8Array): unknown => JSON.parse(unseal(record).text()) as unknown

@@ -9,13 +9,13 @@ import {
   dropLosers,
   mergeUpdate,
   openDocument,
-  readDocument,
   writeCreation,
   writeFields,
-  type DocumentContent,
   type DocumentState,
 } from './document.ts'
+import { readDocument } from './document-content.ts'
 import { flatten, flattenDifferences } from './flatten.ts'
+import type { HotDocuments } from './hot-documents.ts'
 import type { Incarnation, Incarnations } from './incarnations.ts'
 import type { Tombstone } from './record.ts'
 import type { Change } from './replica.ts'
@@ -24,7 +24,7 @@ import { nodeOfWriter, stampOf, writerOfStamp, type StampClock, type WriterId } 
 import type { FieldLayout } from './store.ts'
 import type { Tombstones } from './tombstones.ts'
 import { unflatten, type Leaf } from './unflatten.ts'
-import { mergedLeaves, ObjectView } from './view.ts'
+import { leavesFor, mergedLeaves, ObjectView } from './view.ts'
 
 /** Largest document, encoded (etcd's limit on a request). */
 export const documentLimitBytes = 1_572_864
@@ -37,6 +37,7 @@ export interface StageContext {
   readonly nodeNumber: number
   readonly incarnations: Incarnations
   readonly tombstones: Tombstones
+  readonly hot: HotDocuments
   /** Whether an object last written at `newestMs` has outlived its kind's time (Events). */
   isExpired(key: ObjectKey, newestMs: string): boolean
 }
@@ -47,7 +48,7 @@ const isDeleted = (context: StageContext, staging: Staging, uid: string): boolea
 /** The document as this commit will leave it. */
 function documentOf(context: StageContext, staging: Staging, uid: string): DocumentState | undefined {
   if (staging.dropped.has(uid)) return undefined
-  return staging.documents.get(uid)?.state ?? context.incarnations.get(uid)?.document
+  return staging.documents.get(uid) ?? context.incarnations.get(uid)?.document
 }
 
 /** The uid that counts under a name, this commit included. */
@@ -85,9 +86,11 @@ export function stageCreate(
     writeCreation(document, { writer: context.writer, moment, replaces, fields })
   })
   const content = readDocument(uid, document)
-  const state = closeDocument(key, uid, document, content)
+  // The first update of an empty document is all of it.
+  const state = closeDocument(key, uid, document, content, update)
   if (state.encoded.length > documentLimitBytes) throw tooLarge()
-  staging.putDocument({ state, content })
+  context.hot.put(state, document, content)
+  staging.putDocument(state)
   staging.created.set(keyString(key), uid)
   if (update) staging.outgoing.push({ type: 'document', key, uid, update })
 }
@@ -103,10 +106,13 @@ export function stageUpdate(
   const asked = changesBetween(...flattenDifferences(key, write.base, write.object, context.layout))
   if (asked.size === 0) return
   const present = documentOf(context, staging, uid)
-  const document = openDocument(present?.encoded)
-  const before = readDocument(uid, document)
-  const changes = effectiveChanges(asked, mergedLeaves(before, context.incarnations.get(uid)?.decided))
-  if (changes.size === 0) return
+  const { document, content: before } = context.hot.take(uid, present)
+  const leaves = leavesFor(asked.keys(), before, context.incarnations.get(uid)?.decided)
+  const changes = effectiveChanges(asked, leaves)
+  if (changes.size === 0) {
+    if (present) context.hot.put(present, document, before)
+    return
+  }
   const moment = context.stamps.issue()
   const update = changeDocument(document, context.writer, () =>
     writeFields(document, {
@@ -121,7 +127,8 @@ export function stageUpdate(
   const state = closeDocument(key, uid, document, content)
   if (state.encoded.length > documentLimitBytes && state.encoded.length > (present?.encoded.length ?? 0))
     throw tooLarge()
-  staging.putDocument({ state, content })
+  context.hot.put(state, document, content)
+  staging.putDocument(state)
   if (update) staging.outgoing.push({ type: 'document', key, uid, update })
 }
 
@@ -140,7 +147,7 @@ function lastView(context: StageContext, staging: Staging, key: ObjectKey, uid: 
   const hasGeneration = context.layout.hasGeneration?.(key) ?? true
   const version = standing?.version ?? 0n
   const decided = context.incarnations.get(uid)?.decided
-  return new ObjectView({ key, uid, document: staged?.state, decided, version, hasGeneration })
+  return new ObjectView({ key, uid, document: staged, decided, version, hasGeneration, contents: context.hot })
 }
 
 /** Puts up a tombstone that this node makes, for others to learn. */
@@ -170,7 +177,7 @@ export function stageRemote(context: StageContext, staging: Staging, change: Cha
   const present = documentOf(context, staging, uid)
   const known = context.incarnations.get(uid)?.key ?? present?.key
   if (known && keyString(known) !== keyString(key)) throw new Error('the uid belongs to another object')
-  const document = openDocument(present?.encoded)
+  const { document } = context.hot.take(uid, present)
   mergeUpdate(document, update)
   let content = readDocument(uid, document)
   if (content.newest !== '' && !context.stamps.plausible(content.newest))
@@ -190,7 +197,8 @@ export function stageRemote(context: StageContext, staging: Staging, change: Cha
   // Bytes may grow with operations that wait for earlier ones: those count too, though nothing shows yet.
   if (present && sameDigest(present.digest, state.digest) && present.encoded.length === state.encoded.length)
     return false
-  staging.putDocument({ state, content })
+  context.hot.put(state, document, content)
+  staging.putDocument(state)
   return true
 }
 
@@ -230,8 +238,7 @@ function reportReplaced(context: StageContext, staging: Staging, tombstone: Tomb
 
 function loserObject(context: StageContext, document: DocumentState): Record<string, unknown> {
   const decided = context.incarnations.get(document.uid)?.decided
-  const content: DocumentContent = readDocument(document.uid, openDocument(document.encoded))
-  return unflatten(mergedLeaves(content, decided))
+  return unflatten(mergedLeaves(context.hot.contentOf(document), decided))
 }
 
 /** Tells the losing incarnation of a name from the winner's. */

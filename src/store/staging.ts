@@ -1,6 +1,6 @@
 import { keyString, type ObjectKey } from '../api/object.ts'
 import type { Conflict } from './conflict.ts'
-import type { DocumentContent, DocumentState } from './document.ts'
+import type { DocumentState } from './document.ts'
 import type { DiskBatch } from './disk.ts'
 import {
   documentPrefix,
@@ -13,14 +13,9 @@ import {
 } from './record.ts'
 import type { Change } from './replica.ts'
 
-export interface StagedDocument {
-  state: DocumentState
-  content: DocumentContent
-}
-
 /** What one commit will change. Nothing of it is seen by anyone before it is durable. */
 export class Staging {
-  readonly documents = new Map<string, StagedDocument>()
+  readonly documents = new Map<string, DocumentState>()
   readonly tombstones = new Map<string, Tombstone>()
   /** Documents that go without leaving a tombstone. */
   readonly dropped = new Set<string>()
@@ -31,9 +26,9 @@ export class Staging {
   readonly outgoing: Change[] = []
   readonly conflicts: Conflict[] = []
 
-  putDocument(staged: StagedDocument): void {
-    this.dropped.delete(staged.state.uid)
-    this.documents.set(staged.state.uid, staged)
+  putDocument(state: DocumentState): void {
+    this.dropped.delete(state.uid)
+    this.documents.set(state.uid, state)
   }
 
   /** The uid that this commit creates under a name, if any. */
@@ -60,7 +55,7 @@ export class Staging {
   toBatch(): DiskBatch {
     const put: [string, Uint8Array][] = []
     const remove: string[] = []
-    for (const [uid, { state }] of this.documents) put.push([documentPrefix + uid, encodeDocumentRecord(state)])
+    for (const [uid, state] of this.documents) put.push([documentPrefix + uid, encodeDocumentRecord(state)])
     for (const uid of this.dropped) remove.push(documentPrefix + uid)
     for (const uid of this.forgottenTombstones) remove.push(tombstonePrefix + uid)
     for (const [uid, tombstone] of this.tombstones) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Disk } from './disk.ts'
+import type { Disk } from '../../src/store/disk.ts'
 
 /** What every Disk promises. `reopen` closes the disk and opens the same data again. */
 export function diskContract(
