@@ -15,6 +15,7 @@ export const labelKeys = {
   role: 'io.stormo.role',
   image: 'io.stormo.image',
   user: 'io.stormo.user',
+  hostname: 'io.stormo.hostname',
 } as const
 
 /** The name that a sandbox has in place of a container name. */

@@ -1,3 +1,5 @@
+import { staticExecutable, type MachineArchitecture } from './elf.ts'
+
 /**
  * The program of the sandbox: wait for signals and reap orphaned children, nothing else. It is written as machine
  * code here so that a node needs neither registry nor compiler to make its sandbox image.
@@ -9,47 +11,14 @@
  *
  * Source of the call numbers: Linux arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
  */
-export type MachineArchitecture = 'amd64' | 'arm64'
-
 const sigint = 2
 const sigterm = 15
 const sigchld = 17
 const signalMask = (1 << (sigint - 1)) | (1 << (sigterm - 1)) | (1 << (sigchld - 1))
 
-const loadAddress = 0x400000
-const headerBytes = 64 + 56
-
 /** A complete static ELF executable. */
-export function pauseBinary(architecture: MachineArchitecture): Uint8Array {
-  const code = architecture === 'amd64' ? amd64Code() : arm64Code()
-  const file = new Uint8Array(headerBytes + code.length)
-  file.set(elfHeaders(architecture === 'amd64' ? 0x3e : 0xb7, file.length))
-  file.set(code, headerBytes)
-  return file
-}
-
-/** ELF64 header and one PT_LOAD segment that holds the whole file (elf(5)). */
-function elfHeaders(machine: number, fileBytes: number): Uint8Array {
-  const bytes = new Uint8Array(headerBytes)
-  const view = new DataView(bytes.buffer)
-  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
-  view.setUint16(16, 2, true) // ET_EXEC
-  view.setUint16(18, machine, true)
-  view.setUint32(20, 1, true)
-  view.setBigUint64(24, BigInt(loadAddress + headerBytes), true) // entry
-  view.setBigUint64(32, 64n, true) // program header offset
-  view.setUint16(52, 64, true)
-  view.setUint16(54, 56, true)
-  view.setUint16(56, 1, true)
-  view.setUint32(64, 1, true) // PT_LOAD
-  view.setUint32(68, 5, true) // readable, executable
-  view.setBigUint64(80, BigInt(loadAddress), true)
-  view.setBigUint64(88, BigInt(loadAddress), true)
-  view.setBigUint64(96, BigInt(fileBytes), true)
-  view.setBigUint64(104, BigInt(fileBytes), true)
-  view.setBigUint64(112, 0x1000n, true)
-  return bytes
-}
+export const pauseBinary = (architecture: MachineArchitecture): Uint8Array =>
+  staticExecutable(architecture, architecture === 'amd64' ? amd64Code() : arm64Code())
 
 function amd64Code(): Uint8Array {
   const syscall = [0x0f, 0x05]

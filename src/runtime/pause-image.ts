@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { pack, type Pack } from 'tar-stream'
-import { pauseBinary, type MachineArchitecture } from './pause-binary.ts'
+import type { MachineArchitecture } from './elf.ts'
+import { pauseBinary } from './pause-binary.ts'
 
 export const pauseImageName = 'stormo/pause:1'
 

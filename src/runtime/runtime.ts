@@ -20,8 +20,8 @@ export interface SandboxConfig {
   /** OCI runtime handler (RuntimeClass), '' for the default one. */
   readonly handler: string
   /**
-   * False lets the runtime bind a sandbox that runs already, whose hostname is set at binding: processes may see the
-   * pool's hostname during their first milliseconds. True when identity must be there from the first instruction.
+   * False lets the runtime bind a sandbox that runs already. Its containers are then named between their start and
+   * their program's first instruction, for which {@link ContainerConfig.hostname} and `imageDefaults` are needed.
    */
   readonly needsIdentity: boolean
 }
@@ -90,6 +90,10 @@ export interface ContainerConfig {
   readonly resources: Resources
   readonly handler: string
   readonly stopSignal?: string
+  /** Set when the sandbox is of the pool ({@link RuntimeContainer.pooled}): the name that the container must bear. */
+  readonly hostname?: string
+  /** What the image says of its program, where `hostname` is set. */
+  readonly imageDefaults?: Pick<RuntimeImage, 'entrypoint' | 'command' | 'env'>
 }
 
 export type ContainerState = 'created' | 'running' | 'exited'
@@ -119,7 +123,7 @@ export interface RuntimeContainer {
   readonly imageRef: string
   readonly imageId: string
   readonly labels: Readonly<Record<string, string>>
-  /** True for a sandbox of the warm pool: its processes' hostname has to be set after they start. */
+  /** True for a sandbox of the warm pool: its containers' hostname has to be given with them. */
   readonly pooled: boolean
   /** The user it was configured with, '' for the image's default. */
   readonly user: string
@@ -224,8 +228,16 @@ export interface ContainerRuntime {
   /** Ends only by an error (connection lost) or the signal. The first event may be preceded by changes nobody told. */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent>
 
-  /** Creates and starts (or binds) the pod's sandbox. */
-  runSandbox(config: SandboxConfig, signal?: AbortSignal): Promise<RuntimeContainer>
+  /**
+   * Creates and starts (or binds) the pod's sandbox. `onCreated` is called as soon as its id is known: containers can
+   * be created while it starts.
+   */
+  runSandbox(
+    config: SandboxConfig,
+    signal?: AbortSignal,
+    onCreated?: (sandbox: Pick<RuntimeContainer, 'id' | 'pooled'>) => void,
+  ): Promise<RuntimeContainer>
+  /** The sandbox need not run yet. */
   createContainer(config: ContainerConfig, signal?: AbortSignal): Promise<string>
   start(id: string, signal?: AbortSignal): Promise<RuntimeContainer>
   /** The stop signal (`stopSignal`, else the container's), then SIGKILL after `graceMs`; resolves once it has exited. */

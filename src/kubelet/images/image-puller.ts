@@ -28,6 +28,8 @@ export class ImageError extends Error {
 }
 
 export interface ImagePuller {
+  /** The image when it is on the node and need not be asked for elsewhere. */
+  present(wanted: ImageWanted, signal: AbortSignal): Promise<RuntimeImage | undefined>
   /** The image, present on the node when it resolves. Throws {@link ImageError}. */
   ensure(wanted: ImageWanted, signal: AbortSignal): Promise<RuntimeImage>
 }
@@ -102,6 +104,13 @@ export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxPa
   }
 
   return {
+    async present(wanted, signal) {
+      if (policyOf(wanted) === 'Always' || parseImageReference(wanted.image) === undefined) return undefined
+      const image = await runtime.image(wanted.image, signal)
+      if (image !== undefined) wanted.say('Normal', 'Pulled', alreadyPresent(wanted.image))
+      return image
+    },
+
     async ensure(wanted, signal) {
       const { image, say } = wanted
       if (parseImageReference(image) === undefined) {
@@ -110,10 +119,10 @@ export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxPa
         say('Warning', 'Failed', 'Error: InvalidImageName')
         throw new ImageError({ reason: 'InvalidImageName', message }, undefined)
       }
-      const policy = wanted.policy ?? (isLatest(image) ? 'Always' : 'IfNotPresent')
+      const policy = policyOf(wanted)
       const present = await runtime.image(image, signal)
       if (present !== undefined && policy !== 'Always') {
-        say('Normal', 'Pulled', `Container image "${image}" already present on machine`)
+        say('Normal', 'Pulled', alreadyPresent(image))
         return present
       }
       if (policy === 'Never') {
@@ -153,5 +162,9 @@ export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxPa
     },
   }
 }
+
+const policyOf = ({ policy, image }: ImageWanted): string => policy ?? (isLatest(image) ? 'Always' : 'IfNotPresent')
+
+const alreadyPresent = (image: string): string => `Container image "${image}" already present on machine`
 
 const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)}ms` : `${(ms / 1000).toFixed(3)}s`)

@@ -11,7 +11,7 @@ export interface ContainerConfigInput {
   readonly container: AnyContainer
   readonly kind: ContainerKind
   readonly attempt: number
-  readonly sandbox: RuntimeContainer
+  readonly sandbox: Pick<RuntimeContainer, 'id' | 'pooled'>
   readonly image: RuntimeImage
   readonly env: ReadonlyMap<string, string>
   readonly hostname: string
@@ -68,6 +68,8 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     oomScoreAdjust: oomScoreAdjust(pod, container, input.memoryCapacityBytes),
     resources: containerResources(container),
     handler: input.handler,
+    ...(sandbox.pooled ? { hostname: input.hostname, imageDefaults: image } : {}),
+    ...(container.lifecycle?.stopSignal ? { stopSignal: container.lifecycle.stopSignal } : {}),
   }
 }
 

@@ -20,7 +20,9 @@ import { qosClass } from '../core/quality.ts'
 import { ImageError } from '../images/image-puller.ts'
 import { createProber } from '../probes/prober.ts'
 import type { MountedVolume } from '../volumes/pod-volumes.ts'
-import { startContainer, StartError, type StartAction } from './container-starter.ts'
+import { StartError, type CreateAction, type StartAction } from './container-creator.ts'
+import { createPreparer } from './container-preparer.ts'
+import { startContainer } from './container-starter.ts'
 import { downwardFacts, say, sourcesFor, type PodContext } from './pod-context.ts'
 import { killContainer, stopPod } from './pod-stopper.ts'
 import { startSandbox } from './sandbox-starter.ts'
@@ -66,6 +68,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   /** Work under way by what it touches: `start`, `sandbox`, `stop`, or a container's id. */
   const work = new Map<string, Promise<void>>()
   const starting = new AbortController()
+  const preparer = createPreparer(context, starting.signal)
   let pod = firstPod
   let gone = false
   let stop: PodStop | undefined
@@ -260,7 +263,10 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
       await context.limit(async () => {
         const newest = newestSandbox(view())
         const running = newest?.state === 'running' ? newest : undefined
-        await startSandbox(context, pod, attempt, running, starting.signal)
+        const onCreated = (sandbox: CreateAction['sandbox']): void => {
+          if (mounted !== undefined && !retryAtMs.has('volumes')) preparer.prepare(pod, sandbox, mounted)
+        }
+        await startSandbox(context, pod, attempt, running, starting.signal, onCreated)
       })
       retryAtMs.delete('sandbox')
     } catch (error) {
@@ -274,6 +280,8 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
         'FailedCreatePodSandBox',
         `Failed to create pod sandbox: ${(error as Error).message}`,
       )
+    } finally {
+      await preparer.settled()
     }
   }
 
@@ -284,7 +292,9 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
       const { name } = action.container
       if (action.backoff !== undefined) crashes.set(name, action.backoff)
       try {
-        await startContainer(context, pod, action, mounted ?? new Map(), observer.of(uid), starting.signal)
+        const prepared = await preparer.take(name, action.attempt, action.sandbox.id)
+        const input = { pod, action, mounted: mounted ?? new Map(), observed: observer.of(uid), prepared }
+        await startContainer(context, input, starting.signal)
         failures.delete(name)
         retryAtMs.delete(name)
       } catch (error) {

@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import type { Pod } from '../../api/kinds.ts'
+import { normalize } from 'node:path'
+import type { Pod, PodSecurityContext, SecurityContext } from '../../api/kinds.ts'
 import type { RuntimeContainer } from '../../runtime/runtime.ts'
+import { containersOf } from '../core/pod-view.ts'
 import type { HostPort } from '../options.ts'
 import { podPaths } from '../volumes/pod-paths.ts'
-import { setHostname } from './hostname.ts'
 import { etcHosts, formatResolvConf, podHostname, podResolver } from './name-resolution.ts'
 import { runtimeHandler, type PodContext } from './pod-context.ts'
 
@@ -14,11 +15,14 @@ export async function startSandbox(
   attempt: number,
   running: RuntimeContainer | undefined,
   signal: AbortSignal,
+  onCreated: (sandbox: Pick<RuntimeContainer, 'id' | 'pooled'>) => void,
 ): Promise<void> {
   const { options, podIps } = context
   const { uid = '', name = '', namespace = '' } = pod.metadata
   const hostname = podHostname(pod, options.clusterDomain, context.nodeHostname)
-  const sandbox = running ?? (await newSandbox(context, pod, attempt, hostname.hostname, signal))
+  // The files are there before their containers are created, and say the address before these start.
+  await writeIdentity(context, pod)
+  const sandbox = running ?? (await newSandbox(context, pod, attempt, hostname.hostname, signal, onCreated))
   if (!pod.spec?.hostNetwork) {
     const { ip } = await options.podNetwork.attach({
       podUid: uid,
@@ -39,10 +43,11 @@ async function newSandbox(
   attempt: number,
   hostname: string,
   signal: AbortSignal,
+  onCreated: (sandbox: Pick<RuntimeContainer, 'id' | 'pooled'>) => void,
 ): Promise<RuntimeContainer> {
   const { spec = { containers: [] }, metadata } = pod
   const sysctls = Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value]))
-  const sandbox = await context.options.runtime.runSandbox(
+  return context.options.runtime.runSandbox(
     {
       pod: { name: metadata.name ?? '', namespace: metadata.namespace ?? '', uid: metadata.uid ?? '' },
       attempt,
@@ -55,23 +60,29 @@ async function newSandbox(
       needsIdentity: needsIdentity(pod),
     },
     signal,
+    onCreated,
   )
-  if (sandbox.pooled) await setHostname(sandbox.pid, hostname)
-  return sandbox
 }
 
-/** Pods whose name is told to others before they start must find it from their first instruction on. */
+/**
+ * Containers of a pooled sandbox wait for their name behind a gate. A security profile of the user's own might forbid
+ * the gate's few calls, and a volume over /dev hides it: such pods get a sandbox of their own.
+ */
 function needsIdentity(pod: Pod): boolean {
-  const { hostname, subdomain, setHostnameAsFQDN, hostnameOverride } = pod.spec ?? {}
-  const owners = pod.metadata.ownerReferences ?? []
+  const isLocal = (security: SecurityContext | PodSecurityContext | undefined): boolean =>
+    security?.seccompProfile?.type === 'Localhost' || security?.appArmorProfile?.type === 'Localhost'
+  const containers = containersOf(pod.spec ?? { containers: [] }).map(({ container }) => container)
   return (
-    Boolean(hostname || subdomain || setHostnameAsFQDN || hostnameOverride) ||
-    owners.some((one) => one.kind === 'StatefulSet')
+    isLocal(pod.spec?.securityContext) ||
+    containers.some(
+      ({ securityContext, volumeMounts = [] }) =>
+        isLocal(securityContext) || volumeMounts.some(({ mountPath }) => normalize(`${mountPath}/`) === '/dev/'),
+    )
   )
 }
 
 /** /etc/hosts, /etc/resolv.conf and /etc/hostname of the pod's containers. */
-export async function writeIdentity(context: PodContext, pod: Pod): Promise<void> {
+async function writeIdentity(context: PodContext, pod: Pod): Promise<void> {
   const { options } = context
   const paths = podPaths(options.dataDir, pod.metadata.uid ?? '')
   const hostname = podHostname(pod, options.clusterDomain, context.nodeHostname)

@@ -8,15 +8,22 @@ export interface SandboxPoolOptions {
   readonly clock: Clock
   readonly logger: Logger
   list(): Promise<{ id: string; name: string; running: boolean }[]>
+  /** Process id of a sandbox that runs. */
+  pid(id: string): Promise<number>
   /** Creates and starts one sandbox of that name. */
   create(name: string): Promise<string>
   remove(id: string): Promise<void>
 }
 
+export interface PooledSandbox {
+  readonly id: string
+  readonly pid: number
+}
+
 /** Sandboxes that run already and belong to no pod. Binding one saves the slow half of a pod's start. */
 export interface SandboxPool {
   /** One sandbox, which is the caller's from now on; undefined when none is ready. */
-  take(): string | undefined
+  take(): PooledSandbox | undefined
   /** Brings the pool to its size, once nothing has been taken for a while. */
   fill(): Promise<void>
   close(): Promise<void>
@@ -30,7 +37,7 @@ const retryMs = 15_000
 
 export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
   const { size, clock, logger } = options
-  const ready: string[] = []
+  const ready: PooledSandbox[] = []
   let adopted = false
   let closed = false
   let timer: Timer | undefined
@@ -39,8 +46,8 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
   /** What an earlier run of the agent left in the pool is used, or removed when it has stopped. */
   async function adopt(): Promise<void> {
     for (const { id, name, running } of await options.list()) {
-      if (!name.startsWith(poolNamePrefix) || ready.includes(id)) continue
-      if (running && ready.length < size) ready.push(id)
+      if (!name.startsWith(poolNamePrefix) || ready.some((one) => one.id === id)) continue
+      if (running && ready.length < size) ready.push({ id, pid: await options.pid(id) })
       else await options.remove(id)
     }
     adopted = true
@@ -49,7 +56,8 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
   async function refill(): Promise<void> {
     if (!adopted) await adopt()
     while (!closed && ready.length < size) {
-      ready.push(await options.create(`${poolNamePrefix}${clock.nowMs().toString(36)}_${ready.length}`))
+      const id = await options.create(`${poolNamePrefix}${clock.nowMs().toString(36)}_${ready.length}`)
+      ready.push({ id, pid: await options.pid(id) })
     }
   }
 
@@ -73,9 +81,9 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
 
   return {
     take() {
-      const id = ready.shift()
+      const sandbox = ready.shift()
       if (size > 0) schedule(idleBeforeRefillMs)
-      return id
+      return sandbox
     },
     fill,
     async close() {

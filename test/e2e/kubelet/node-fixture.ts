@@ -43,6 +43,7 @@ export async function nodeFixture(prefix: string, warmSandboxes = 0): Promise<No
       clock: systemClock,
       logger: silentLogger,
       warmSandboxes,
+      stateDir: join(machine.directory, 'runtime'),
       minOomScoreAdjust: 0,
     })
     const kubelet = createKubelet({
