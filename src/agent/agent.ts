@@ -1,4 +1,5 @@
 import type { Service as ServiceObject } from '../api/kinds.ts'
+import { issuerRoutes } from '../apiserver/issuer-routes.ts'
 import { createApiServer } from '../apiserver/api-server.ts'
 import { schemaCodecs } from '../apiserver/schema-codecs.ts'
 import { loopbackUser } from '../auth/user.ts'
@@ -10,6 +11,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import { systemClock, systemRandom } from '../lib/system.ts'
 import { createMesh } from '../mesh/libp2p-mesh.ts'
+import { openServiceAccountKey } from '../pki/service-account-keys.ts'
 import { openAuthority } from '../pki/certificate-authority.ts'
 import { issueServerCertificate } from '../pki/certificates.ts'
 import { type Identity } from '../pki/identity-files.ts'
@@ -206,16 +208,19 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     authorize: api.authorization.authorize,
     openapi: catalogueOpenApi(api.catalogue, graph),
     nodeAccess: node.access,
-    extensions: agentRoutes({
-      decisions,
-      secrets,
-      config,
-      authorize: api.authorization.authorize,
-      status,
-      loadImages: node.loadImages,
-      clock,
-      random,
-    }),
+    extensions: [
+      ...issuerRoutes({ issuer: api.tokens.issuer, keys: secrets.serviceAccountKeys.map(openServiceAccountKey) }),
+      ...agentRoutes({
+        decisions,
+        secrets,
+        config,
+        authorize: api.authorization.authorize,
+        status,
+        loadImages: node.loadImages,
+        clock,
+        random,
+      }),
+    ],
     // The CA goes along in the chain: a joiner knows it only by its fingerprint.
     tls: { key: certificate.keyPem, cert: certificate.certPem + secrets.ca.certPem, ca: secrets.ca.certPem },
     host: '0.0.0.0',
@@ -235,6 +240,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
       logger,
       config,
       caPem: secrets.ca.certPem,
+      authority,
       resources: () => collectedResources(api.catalogue.all()),
       onResources: (handler: () => void) => api.catalogue.onChange(handler),
       isAlive,

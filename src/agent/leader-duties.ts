@@ -1,5 +1,7 @@
+import { keepQuotaStatus } from '../admission/quota/quota-keeper.ts'
 import type { EndpointSlice } from '../api/kinds.ts'
 import { isStatus } from '../api/status-error.ts'
+import { signApprovedRequests } from '../auth/certificate-signer.ts'
 import { type Client, refs } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
@@ -11,6 +13,7 @@ import { runControllers } from '../controllers/runner.ts'
 import type { Member } from '../decision/cluster-state.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import { runScheduler } from '../scheduler/scheduler.ts'
 import { ensureBootstrapObjects, kubernetesEndpointSlice } from './bootstrap-objects.ts'
 import type { ClusterConfig } from './membership-file.ts'
@@ -24,6 +27,7 @@ export interface LeaderContext {
   logger: Logger
   config: ClusterConfig
   caPem: string
+  authority: CertificateAuthority
   /** Resources that can own or be owned. */
   resources(): readonly CollectedResource[]
   /** Calls back when resources came or went (CRDs); returns the way to stop. */
@@ -55,6 +59,8 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
       signal,
     ),
     keepKubernetesEndpoints(context, signal),
+    keepQuotaStatus(context, signal),
+    signApprovedRequests(context, signal),
   ])
   logger.info({ term }, 'no longer leading')
 }
