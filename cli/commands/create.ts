@@ -1,7 +1,8 @@
+import type { KubeObject } from '../../src/api/object.ts'
 import { parseDurationMs } from '../../src/lib/duration.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
-import { createOptions } from '../create-object.ts'
+import { pathOf } from '../discovery.ts'
 import {
   configMapGenerator,
   genericSecretGenerator,
@@ -26,7 +27,8 @@ import {
 } from '../generators/services.ts'
 import { cronJobGenerator, deploymentGenerator, jobGenerator } from '../generators/workloads.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
-import { createFromFiles, fileOptions } from './apply.ts'
+import { createOptions, dryRunOf } from '../write-options.ts'
+import { fileOptions, type ManifestVerb, recorded, writeManifests, writeQuery } from '../write-manifests.ts'
 
 const tokenCommand: CommandDefinition = {
   name: 'token',
@@ -74,8 +76,17 @@ const tokenCommand: CommandDefinition = {
     }),
 }
 
+const create: ManifestVerb = async (invocation, client, { object, resource, namespace }) => {
+  if (dryRunOf(invocation) === 'client') return { said: 'created', object }
+  const path = pathOf(resource, namespace)
+  const body = recorded(object, invocation)
+  const query = writeQuery(invocation)
+  return { said: 'created', object: await client.json<KubeObject>({ method: 'POST', path, query, body }) }
+}
+
 export const createCommand: CommandDefinition = {
   name: 'create',
+  arguments: '[kind]',
   summary: 'Create objects from files, or one from options',
   options: [
     ...namespaceOptions,
@@ -115,5 +126,9 @@ export const createCommand: CommandDefinition = {
     generatorCommand(disruptionBudgetGenerator),
     generatorCommand(priorityClassGenerator),
   ],
-  run: createFromFiles,
+  run(invocation) {
+    if (invocation.args.length > 0)
+      throw new UsageError(`unknown kind "${invocation.args[0]}": see 'stormo create --help'`)
+    return writeManifests(invocation, 'creating', create)
+  },
 }

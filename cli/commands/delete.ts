@@ -8,8 +8,8 @@ import { type ApiResource, pathOf } from '../discovery.ts'
 import { readManifests } from '../manifests.ts'
 import { reportError } from '../report-error.ts'
 import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
-import { fileOptions, prepare } from './apply.ts'
-import { listAll } from './get.ts'
+import { fileOptions, prepare } from '../write-manifests.ts'
+import { listAll } from '../list-all.ts'
 
 export const deleteCommand: CommandDefinition = {
   name: 'delete',

@@ -9,8 +9,8 @@ import { readManifests } from '../manifests.ts'
 import { alignTabs } from '../printers/align.ts'
 import { reportError } from '../report-error.ts'
 import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
-import { fileOptions, prepare } from './apply.ts'
-import { listAll } from './get.ts'
+import { fileOptions, prepare } from '../write-manifests.ts'
+import { listAll } from '../list-all.ts'
 
 export const describeCommand: CommandDefinition = {
   name: 'describe',

@@ -4,6 +4,7 @@ import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { type ApiResource, displayName, pathOf } from '../discovery.ts'
+import { listAll } from '../list-all.ts'
 import { printObject } from '../printers/object.ts'
 import { printTable } from '../printers/table.ts'
 import { type ServerTable, tableAccept, tableCells, type TableView } from '../server-table.ts'
@@ -78,29 +79,6 @@ const selectors = (invocation: Invocation) => ({
   labelSelector: option.text(invocation, 'selector'),
   fieldSelector: option.text(invocation, 'fieldSelector'),
 })
-
-/** One object, or all pages of a list with the kind that its items leave out. */
-export async function listAll(
-  client: RestClient,
-  path: string,
-  query: Record<string, string | undefined>,
-  target: Target,
-): Promise<KubeObject[]> {
-  if (target.name !== undefined) return [await client.json<KubeObject>({ path, query })]
-  const objects: KubeObject[] = []
-  let next: string | undefined
-  const { resource } = target
-  const apiVersion = resource.group ? `${resource.group}/${resource.version}` : resource.version
-  do {
-    const page: { metadata: { continue?: string }; items: KubeObject[] } = await client.json({
-      path,
-      query: { ...query, limit: '500', continue: next },
-    })
-    objects.push(...page.items.map((item) => ({ ...item, apiVersion, kind: resource.kind })))
-    next = page.metadata.continue || undefined
-  } while (next !== undefined)
-  return objects
-}
 
 function nameOf(targets: readonly Target[], object: KubeObject): string {
   const target = targets.find(({ resource }) => resource.kind === object.kind) ?? targets[0]!

@@ -3,7 +3,7 @@ import { type CommandDefinition, type Invocation, option, UsageError } from '../
 import { withClient } from '../connection.ts'
 import { displayName, pathOf } from '../discovery.ts'
 import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
-import { listAll } from './get.ts'
+import { listAll } from '../list-all.ts'
 
 /** `label` and `annotate` differ in the map they write and in a word. */
 function metadataCommand(name: 'label' | 'annotate', map: 'labels' | 'annotations', done: string): CommandDefinition {

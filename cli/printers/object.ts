@@ -1,25 +1,76 @@
-import { stringify } from 'yaml'
+import { createRequire } from 'node:module'
 import type { KubeObject } from '../../src/api/object.ts'
 import { UsageError } from '../command.ts'
+import { findValues, parseTemplate, renderTemplate } from '../jsonpath.ts'
+import { printCustomColumns } from './custom-columns.ts'
 
-/** Structured output of one object or a List; undefined when the format is for a table. */
-export function printObject(object: object, format: string | undefined): string | undefined {
-  switch (format) {
+const require = createRequire(import.meta.url)
+
+export interface ObjectView {
+  /** With metadata.managedFields, as with --show-managed-fields. */
+  withManagedFields?: boolean
+  withHeader?: boolean
+}
+
+/** Formats that are no tables and show objects as they are. */
+const formats = 'custom-columns,json,jsonpath,jsonpath-as-json,name,wide,yaml'
+
+/** Structured output of one object or a List; undefined when the format is for a table or a name. */
+export function printObject(object: object, format: string | undefined, view: ObjectView = {}): string | undefined {
+  const [name = '', ...rest] = (format ?? '').split('=')
+  const argument = rest.join('=')
+  const shown = view.withManagedFields ? object : withoutManagedFields(object)
+  switch (name) {
     case 'json':
-      return JSON.stringify(withoutManagedFields(object), null, 4) + '\n'
+      return JSON.stringify(shown, null, 4) + '\n'
     case 'yaml':
-      return stringify(withoutManagedFields(object), { lineWidth: 0 })
-    case undefined:
+      return toYaml(shown)
+    case 'jsonpath':
+      return renderTemplate(parseTemplate(needArgument(name, argument)), shown)
+    case 'jsonpath-as-json':
+      return jsonValues(needArgument(name, argument), shown)
+    case 'custom-columns':
+      return printCustomColumns(needArgument(name, argument), itemsOf(shown), view.withHeader ?? true)
     case '':
     case 'wide':
     case 'name':
       return undefined
     default:
       throw new UsageError(
-        `unable to match a printer suitable for the output format "${format}", allowed formats are: json,name,wide,yaml`,
+        `unable to match a printer suitable for the output format "${format}", allowed formats are: ${formats}`,
       )
   }
 }
+
+/** YAML is loaded only when it is printed: it costs more than the rest of a `get`. */
+export function toYaml(value: unknown): string {
+  const { stringify } = require('yaml') as typeof import('yaml')
+  return stringify(sorted(value), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', singleQuote: false })
+}
+
+/** Keys in order at every depth, as kubectl prints them. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, one]) => one !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, one]) => [key, sorted(one)]),
+  )
+}
+
+function needArgument(format: string, argument: string): string {
+  if (argument === '') throw new UsageError(`template format specified but no template given: -o ${format}=<template>`)
+  return argument
+}
+
+function jsonValues(template: string, object: object): string {
+  const values = parseTemplate(template).flatMap((part) => (part.kind === 'path' ? findValues(part.steps, object) : []))
+  return JSON.stringify(values, null, 4) + '\n'
+}
+
+const itemsOf = (object: object): object[] => (object as { items?: object[] }).items ?? [object]
 
 /** As kubectl does without --show-managed-fields. */
 function withoutManagedFields<T extends object>(object: T): T {

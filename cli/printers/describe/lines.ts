@@ -49,7 +49,7 @@ export function annotationLines(annotations: Readonly<Record<string, string>> | 
   const texts = shown.flatMap(([key, value]) => {
     const text = value.endsWith('\n') ? value.slice(0, -1) : value
     const isShort = key.length + text.length + 2 < maxAnnotationLength && !text.includes('\n')
-    return isShort ? [`${key}: ${text}`] : [`${key}:`, ...text.split('\n').map((line) => `  ${clip(line)}`)]
+    return isShort ? [`${key}: ${text}`] : [`${key}:`, ...text.split('\n').map((line) => clip(`  ${line}`))]
   })
   return multiline('Annotations', texts)
 }
