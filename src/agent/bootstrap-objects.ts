@@ -1,4 +1,13 @@
-import type { ClusterRole, ClusterRoleBinding, EndpointSlice, Namespace, PriorityClass, Service } from '../api/kinds.ts'
+import { ingressClassName, ingressController } from '../api/ingress-class.ts'
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  EndpointSlice,
+  IngressClass,
+  Namespace,
+  PriorityClass,
+  Service,
+} from '../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import { isStatus } from '../api/status-error.ts'
 import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from '../auth/policy/bootstrap-policy.ts'
@@ -36,6 +45,15 @@ export async function ensureBootstrapObjects(
     )
   }
   for (const priorityClass of priorityClasses) await ensure(client, refs.priorityClasses, priorityClass, signal)
+  await ensure(client, refs.ingressClasses, ingressClass, signal)
+}
+
+/** Ingresses that name no class are ours, until another class is made the default one. */
+const ingressClass: IngressClass = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'IngressClass',
+  metadata: { name: ingressClassName, annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
+  spec: { controller: ingressController },
 }
 
 /** Creates what is not there; `mend` may return a better state of what is. */

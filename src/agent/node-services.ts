@@ -3,6 +3,7 @@ import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
+import { createIngress } from '../ingress/ingress.ts'
 import { createKubelet } from '../kubelet/kubelet.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
@@ -84,6 +85,19 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     clusterDomain: config.clusterDomain,
     nodeLabels: settings.zone ? { 'topology.kubernetes.io/zone': settings.zone } : {},
   })
+  const ingress = createIngress({
+    nodeName: self.node,
+    dir: paths(settings.dataDir).ingress,
+    httpPort: settings.ingressHttpPort,
+    httpsPort: settings.ingressHttpsPort,
+    informers,
+    client,
+    events: events('ingress'),
+    exec,
+    clock,
+    random,
+    logger,
+  })
   const access = meshNodeAccess({
     mesh,
     clock,
@@ -92,7 +106,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     server: kubelet,
   })
   return {
-    services: [{ start: async () => undefined, stop: () => runtime.close() }, network, kubelet],
+    services: [{ start: async () => undefined, stop: () => runtime.close() }, network, kubelet, ingress],
     access,
     async loadImages(archive, signal) {
       const names = await runtime.load(archive, signal)

@@ -45,6 +45,18 @@ export const settingDefinitions = {
     summary: 'port of the mesh between agents',
     default: '7946',
   },
+  ingressHttpPort: {
+    flags: '--ingress-http-port <port>',
+    env: 'STORMO_INGRESS_HTTP_PORT',
+    summary: 'port at which Ingresses are served without TLS',
+    default: '80',
+  },
+  ingressHttpsPort: {
+    flags: '--ingress-https-port <port>',
+    env: 'STORMO_INGRESS_HTTPS_PORT',
+    summary: 'port at which Ingresses are served with TLS',
+    default: '443',
+  },
   zone: {
     flags: '--zone <zone>',
     env: 'STORMO_ZONE',
@@ -74,6 +86,8 @@ export interface Settings {
   advertiseAddress: string
   apiPort: number
   meshPort: number
+  ingressHttpPort: number
+  ingressHttpsPort: number
   zone: string
   dockerSocket: string
   logLevel: string
@@ -99,6 +113,8 @@ export function readSettings(flags: Given, env: NodeJS.ProcessEnv, written: Give
     advertiseAddress: checkedAddress(text('advertiseAddress') || firstAddress()),
     apiPort: checkedPort('apiPort', text('apiPort')),
     meshPort: checkedPort('meshPort', text('meshPort')),
+    ingressHttpPort: checkedPort('ingressHttpPort', text('ingressHttpPort')),
+    ingressHttpsPort: checkedPort('ingressHttpsPort', text('ingressHttpsPort')),
     zone: text('zone'),
     dockerSocket: text('dockerSocket'),
     logLevel: checkedLevel(text('logLevel')),
@@ -145,6 +161,7 @@ export const paths = (dataDir: string) => ({
   store: join(dataDir, 'store'),
   log: join(dataDir, 'log'),
   kubelet: join(dataDir, 'kubelet'),
+  ingress: join(dataDir, 'ingress'),
 })
 
 export const kubeconfigPath = (configDir: string): string => join(configDir, 'kubeconfig')

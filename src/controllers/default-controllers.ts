@@ -8,7 +8,9 @@ import { deploymentController } from './reconcile/deployment.ts'
 import { endpointSliceController } from './reconcile/endpoint-slice.ts'
 import { endpointsController } from './reconcile/endpoints.ts'
 import { garbageCollector } from './reconcile/garbage-collector.ts'
+import { ingressStatusController } from './reconcile/ingress-status.ts'
 import { jobController } from './reconcile/job/job.ts'
+import { loadBalancerController } from './reconcile/load-balancer.ts'
 import { namespaceDefaultsController } from './reconcile/namespace-defaults.ts'
 import { namespaceController } from './reconcile/namespace.ts'
 import { type Liveness, nodeLifecycleController } from './reconcile/node-lifecycle.ts'
@@ -55,6 +57,8 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     cronJobController,
     endpointSliceController,
     endpointsController,
+    ingressStatusController,
+    loadBalancerController,
     nodeLifecycleController({ isAlive: context.isAlive, onLiveness: context.onLiveness }),
     namespaceController(resources),
     namespaceDefaultsController(context.caPem),

@@ -2,8 +2,8 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { exec } from '../lib/exec.ts'
 
-/** A program that a local cluster needs, and the Debian package that brings it. */
-const programs: readonly { program: string; package: string }[] = [
+/** A program that a local cluster needs, and the Debian package that brings it. Without an optional one something is missing. */
+const programs: readonly { program: string; package: string; without?: string }[] = [
   { program: 'dockerd', package: 'docker.io' },
   { program: 'docker', package: 'docker.io' },
   { program: 'nft', package: 'nftables' },
@@ -14,6 +14,7 @@ const programs: readonly { program: string; package: string }[] = [
   { program: 'nsenter', package: 'util-linux' },
   { program: 'conntrack', package: 'conntrack' },
   { program: 'busybox', package: 'busybox-static' },
+  { program: 'haproxy', package: 'haproxy', without: 'nodes serve no Ingress' },
 ]
 
 const searchPath = (): string[] => [
@@ -66,6 +67,8 @@ export async function ensurePrerequisites(progress: (line: string) => void): Pro
 async function installMissing(progress: (line: string) => void): Promise<void> {
   const missing = programs.filter(({ program }) => findProgram(program) === undefined)
   if (missing.length === 0) return
+  const needed = missing.filter((one) => one.without === undefined)
+  if (needed.length === 0) return await installOptional(missing, progress)
   const packages = [...new Set(missing.map((one) => one.package))]
   const names = missing.map((one) => one.program).join(', ')
   if (findProgram('apt-get') === undefined)
@@ -85,6 +88,19 @@ async function installMissing(progress: (line: string) => void): Promise<void> {
     throw new PrerequisiteError(
       `missing programs: ${names}; 'apt-get install ${packages.join(' ')}' failed: ${lastLine(result.stderr)}`,
     )
+}
+
+/** What is merely missed does not keep a cluster from starting. */
+async function installOptional(
+  missing: readonly { program: string; package: string; without?: string }[],
+  progress: (line: string) => void,
+): Promise<void> {
+  const packages = missing.map((one) => one.package)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const args = ['install', '-y', '--no-install-recommends', ...packages]
+  const result = await exec('apt-get', args, { env, timeoutMs: 120_000 }).catch(() => undefined)
+  if (result?.code === 0) return
+  for (const { program, without } of missing) progress(`Without ${program} (not installed), ${without}.`)
 }
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? ''

@@ -1,0 +1,192 @@
+import type { ConfigMap, EndpointSlice, LoadBalancerIngress, Node, Service } from '../../api/kinds.ts'
+import { refs } from '../../client/client.ts'
+import {
+  type Action,
+  type Controller,
+  keyOf,
+  nothing,
+  type Plan,
+  referenceTo,
+  splitKey,
+  type View,
+} from '../controller.ts'
+import { announcerAnnotation, poolConfigMap } from '../../api/load-balancer.ts'
+import { type AddressPool, parseAddressPool } from './load-balancer-pool.ts'
+import { addressOf, isReady } from './node-addresses.ts'
+import { sameJson } from './same-json.ts'
+
+/** spec.loadBalancerClass of what is ours; none is ours too. */
+export const loadBalancerClass = 'stormo.dev/mesh'
+const excludedLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
+
+/**
+ * Gives LoadBalancer Services their addresses. With a pool (ConfigMap kube-system/load-balancer) each gets one of its
+ * own, which one node announces; without, they get those of the nodes, where the older Service has a port that two want.
+ */
+export const loadBalancerController: Controller = {
+  name: 'service-lb',
+  watches: [
+    { ref: refs.services, keysOf: (_change, view) => allKeys(view) },
+    {
+      ref: refs.nodes,
+      keysOf: ({ object, previous }, view) =>
+        sameJson(nodeFacts(object as Node | undefined), nodeFacts(previous as Node | undefined)) ? [] : allKeys(view),
+    },
+    {
+      ref: refs.configMaps,
+      keysOf: ({ namespace, name }, view) =>
+        namespace === poolConfigMap.namespace && name === poolConfigMap.name ? allKeys(view) : [],
+    },
+    {
+      ref: refs.endpointSlices,
+      keysOf: ({ object, previous, namespace }, view) => {
+        const name = (object ?? previous)?.metadata.labels?.['kubernetes.io/service-name'] ?? ''
+        const service = view.get<Service>(refs.services, namespace, name)
+        return service && isOurs(service) && service.spec?.externalTrafficPolicy === 'Local' ? [keyOf(service)] : []
+      },
+    },
+  ],
+  keys: allKeys,
+  plan: planLoadBalancer,
+}
+
+function allKeys(view: View): string[] {
+  // Those that are ours no longer, too: their addresses have to be taken back.
+  return view
+    .list<Service>(refs.services)
+    .filter((one) => isOurs(one) || one.metadata.annotations?.[announcerAnnotation] !== undefined || hasAddress(one))
+    .map(keyOf)
+}
+
+const isOurs = ({ spec, metadata }: Service): boolean =>
+  spec?.type === 'LoadBalancer' &&
+  metadata.deletionTimestamp === undefined &&
+  (spec.loadBalancerClass === undefined || spec.loadBalancerClass === loadBalancerClass)
+
+const hasAddress = ({ status }: Service): boolean => (status?.loadBalancer?.ingress ?? []).length > 0
+
+const nodeFacts = (node: Node | undefined): unknown =>
+  node && [isReady(node), addressOf(node), node.metadata.labels?.[excludedLabel]]
+
+function planLoadBalancer(key: string, view: View): Plan {
+  const { namespace, name } = splitKey(key)
+  const service = view.get<Service>(refs.services, namespace, name)
+  if (!service) return nothing
+  if (!isOurs(service)) {
+    const isForeign = service.spec?.type === 'LoadBalancer'
+    return isForeign ? nothing : { actions: write(service, { addresses: [], announcer: undefined }) }
+  }
+  const text = view.get<ConfigMap>(refs.configMaps, poolConfigMap.namespace, poolConfigMap.name)?.data?.['addresses']
+  const { pool, problem } = parseAddressPool(text ?? '')
+  const older = view
+    .list<Service>(refs.services)
+    .filter((one) => isOurs(one) && isBefore(one, service))
+    .toSorted((a, b) => (isBefore(a, b) ? -1 : 1))
+  const nodes = eligibleNodes(service, view)
+  const wanted = text === undefined ? fromNodes(service, older, nodes) : fromPool(service, older, pool, nodes)
+  const actions = write(service, wanted)
+  const complaint = problem ?? wanted.problem
+  if (complaint !== undefined && (actions.length > 0 || !hasAddress(service))) {
+    actions.push({
+      do: 'event',
+      about: referenceTo(service),
+      type: 'Warning',
+      reason: 'SyncLoadBalancerFailed',
+      message: `Error syncing load balancer: ${complaint}`,
+    })
+  }
+  return { actions }
+}
+
+interface Wanted {
+  readonly addresses: readonly LoadBalancerIngress[]
+  /** The node that answers for an address of the pool. */
+  readonly announcer: string | undefined
+  readonly problem?: string
+}
+
+const isBefore = (a: Service, b: Service): boolean => ageKey(a) < ageKey(b)
+const ageKey = ({ metadata }: Service): string =>
+  `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`
+
+/** Nodes that may take a service's traffic: Ready, not excluded, and under policy Local with an endpoint of it. */
+function eligibleNodes(service: Service, view: View): Node[] {
+  const ready = view
+    .list<Node>(refs.nodes)
+    .filter((node) => isReady(node) && node.metadata.labels?.[excludedLabel] === undefined)
+    .toSorted((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1))
+  if (service.spec?.externalTrafficPolicy !== 'Local') return ready
+  const withEndpoint = new Set(
+    view
+      .list<EndpointSlice>(refs.endpointSlices, service.metadata.namespace)
+      .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name)
+      .flatMap((slice) => slice.endpoints ?? [])
+      .filter((endpoint) => endpoint.conditions?.ready !== false)
+      .map((endpoint) => endpoint.nodeName),
+  )
+  return ready.filter((node) => withEndpoint.has(node.metadata.name))
+}
+
+function fromNodes(service: Service, older: readonly Service[], nodes: readonly Node[]): Wanted {
+  const taken = new Map(older.flatMap((one) => portsOf(one).map((port) => [port, keyOf(one)])))
+  const clash = portsOf(service).find((port) => taken.has(port))
+  if (clash !== undefined) {
+    return { addresses: [], announcer: undefined, problem: `port ${clash} of the nodes is used by ${taken.get(clash)}` }
+  }
+  const addresses = nodes.map(addressOf).filter((one) => one !== undefined)
+  return { addresses: addresses.map((ip) => ({ ip, ipMode: 'VIP' })), announcer: undefined }
+}
+
+const portsOf = ({ spec }: Service): string[] =>
+  (spec?.ports ?? []).map((port) => `${port.port}/${port.protocol ?? 'TCP'}`)
+
+function fromPool(service: Service, older: readonly Service[], pool: AddressPool, nodes: readonly Node[]): Wanted {
+  const taken = new Set(older.flatMap((one) => (one.status?.loadBalancer?.ingress ?? []).map((each) => each.ip ?? '')))
+  const present = service.status?.loadBalancer?.ingress?.[0]?.ip
+  const asked = service.spec?.loadBalancerIP
+  const isFree = (ip: string): boolean => pool.has(ip) && !taken.has(ip)
+  const ip = asked ? (isFree(asked) ? asked : undefined) : present && isFree(present) ? present : pool.first(isFree)
+  if (ip === undefined) {
+    const problem = asked ? `address ${asked} is not free in the pool` : 'the pool has no free address'
+    return { addresses: [], announcer: undefined, problem }
+  }
+  return { addresses: [{ ip, ipMode: 'VIP' }], announcer: announcerOf(service, ip, nodes) }
+}
+
+/** Who announces stays who it is while it can; else addresses are spread over the nodes by number. */
+function announcerOf(service: Service, ip: string, nodes: readonly Node[]): string | undefined {
+  const present = service.metadata.annotations?.[announcerAnnotation]
+  if (nodes.some((node) => node.metadata.name === present)) return present
+  const last = Number(ip.slice(ip.lastIndexOf('.') + 1))
+  return nodes[last % Math.max(1, nodes.length)]?.metadata.name
+}
+
+function write(service: Service, { addresses, announcer }: Wanted): Action[] {
+  const { namespace = '', name = '', uid = '', annotations } = service.metadata
+  const of = { ref: refs.services, namespace, name, uid }
+  const actions: Action[] = []
+  if (!sameJson(service.status?.loadBalancer?.ingress ?? [], addresses)) {
+    actions.push({
+      do: 'mutate',
+      ...of,
+      subresource: 'status',
+      change: (current) =>
+        ({
+          ...current,
+          status: { ...(current as Service).status, loadBalancer: addresses.length > 0 ? { ingress: addresses } : {} },
+        }) as typeof current,
+    })
+  }
+  if (annotations?.[announcerAnnotation] !== announcer) {
+    actions.push({
+      do: 'mutate',
+      ...of,
+      change(current) {
+        const { [announcerAnnotation]: _before, ...others } = current.metadata.annotations ?? {}
+        const changed = announcer === undefined ? others : { ...others, [announcerAnnotation]: announcer }
+        return { ...current, metadata: { ...current.metadata, annotations: changed } }
+      },
+    })
+  }
+  return actions
+}
