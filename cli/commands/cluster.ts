@@ -109,10 +109,10 @@ const sshCommand: CommandDefinition = {
   passThrough: true,
   async run(invocation) {
     const settings = localSettings(invocation.io)
-    const [name, ...command] = invocation.args
+    const [name, ...words] = invocation.args
+    const command = [...words, ...invocation.rest]
     const cluster = clusterOfNode(invocation, settings, name!)
     const node = selectNodes(settings, cluster, name)[0]!
-    if (command[0] === '--') command.shift()
     return await new Promise<number>((resolve, reject) => {
       const child = spawn('nsenter', enterArgs(node, command.length > 0 ? command : ['bash', '-l']), {
         stdio: 'inherit',
