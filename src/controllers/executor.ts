@@ -48,6 +48,7 @@ async function executeOne(action: Action, client: Client, events: EventRecorder,
         if (isStatus(error, 'AlreadyExists')) return
         if (action.failed && error instanceof StatusError)
           await executeOne(action.failed(error.message), client, events, signal)
+        if (isNamespaceEnding(error)) return
         throw error
       }
       return
@@ -71,6 +72,10 @@ async function executeOne(action: Action, client: Client, events: EventRecorder,
     }
   }
 }
+
+/** Nothing is made any more in a namespace on its way out, however often one asks. */
+const isNamespaceEnding = (error: unknown): boolean =>
+  error instanceof StatusError && (error.details?.causes ?? []).some((cause) => cause.reason === 'NamespaceTerminating')
 
 async function ignoring(promise: Promise<unknown>, reason: 'AlreadyExists' | 'NotFound'): Promise<void> {
   try {
