@@ -12,6 +12,9 @@ export interface Figures {
   readonly pods: number
   readonly seconds: number
   readonly podsPerSecond: number
+  /** Processor time of the whole process; below `seconds` where other work has the machine. */
+  readonly cpuSeconds: number
+  readonly attempts: number
   /** Milliseconds of one attempt: everything between taking a pod and having decided. */
   readonly p50Ms: number
   readonly p99Ms: number
@@ -45,9 +48,11 @@ export async function measure(workload: Workload): Promise<Figures> {
   )
   await place(api, clock, workload.initial)
   attemptsMs.length = 0
+  const cpuBefore = process.cpuUsage()
   const startMs = performance.now()
   await place(api, clock, workload.measured, churnOf(api, workload))
   const seconds = (performance.now() - startMs) / 1000
+  const { user, system } = process.cpuUsage(cpuBefore)
   abort.abort()
   await running
   const sorted = attemptsMs.toSorted((a, b) => a - b)
@@ -57,6 +62,8 @@ export async function measure(workload: Workload): Promise<Figures> {
     pods: workload.measured.length,
     seconds,
     podsPerSecond: workload.measured.length / seconds,
+    cpuSeconds: (user + system) / 1e6,
+    attempts: attemptsMs.length,
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     floor: workload.floor,

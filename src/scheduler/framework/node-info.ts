@@ -23,8 +23,25 @@ export interface Victims {
 /** Kinds of pods that are remembered on a node at once. */
 const maxMemos = 16
 
+/** Numbers of kinds, so that looking a memo up compares no long texts. Never given twice. */
+const kindNumbers = new Map<string, number>()
+const maxKinds = 8192
+let kindCount = 0
+
+/** The number that nodes know pods of this kind by under a profile. */
+export function memoKind(profile: string, { kind }: PodInfo): number {
+  const text = `${profile}|${kind}`
+  let number = kindNumbers.get(text)
+  if (number === undefined) {
+    if (kindNumbers.size >= maxKinds) kindNumbers.clear()
+    number = kindCount++
+    kindNumbers.set(text, number)
+  }
+  return number
+}
+
 /** The memo of a kind, empty at first. */
-export function memoOf(info: NodeInfo, kind: string): NodeMemo {
+export function memoOf(info: NodeInfo, kind: number): NodeMemo {
   let memo = info.memo.get(kind)
   if (!memo) {
     if (info.memo.size >= maxMemos) info.memo.clear()
@@ -55,8 +72,8 @@ export interface NodeInfo {
   images: ReadonlyMap<string, number>
   /** Sum of the pressures of its pods, dimension by dimension. */
   readonly pressure: Map<string, number>
-  /** What was found out about pods of one kind (PodInfo.kind) while the node stays as it is. */
-  readonly memo: Map<string, NodeMemo>
+  /** What was found out about pods of one kind (by memoKind) while the node stays as it is. */
+  readonly memo: Map<number, NodeMemo>
 }
 
 function allocatableOf(node: Node): Pick<NodeInfo, 'allocatable' | 'allocatableCpu' | 'allocatableMemory' | 'maxPods'> {

@@ -2,7 +2,7 @@ import type { PodDisruptionBudget } from '../../api/kinds.ts'
 import { labelSelectorRequirements, matchesLabels } from '../../lib/selector.ts'
 import { reasonsText } from './failure-message.ts'
 import { type Profile, refuse, type Refusal, type Snapshot } from './framework.ts'
-import { addPod, cloneNodeInfo, memoOf, type NodeInfo, removePod, type Victims } from './node-info.ts'
+import { addPod, cloneNodeInfo, memoKind, memoOf, type NodeInfo, removePod, type Victims } from './node-info.ts'
 import type { PodInfo } from './pod-info.ts'
 import {
   type ActiveFilter,
@@ -56,7 +56,7 @@ export function preempt(
   const wanted = Math.min(hopeful.length, Math.max(minCandidates, Math.floor(hopeful.length * minCandidateShare)))
   const offset = Math.floor(chance * hopeful.length)
   const budgets = snapshot.disruptionBudgets()
-  const kind = `${profile.name}|${pod.kind}`
+  const kind = memoKind(profile.name, pod)
   const isLocal = budgets.length === 0 && setup.filters.every(({ plugin }) => plugin.isLocal)
   const remembers = (node: NodeInfo): boolean => isLocal && snapshot.nominated(node.name).length === 0
   const candidates: Candidate[] = []

@@ -6,7 +6,7 @@ import {
   type Snapshot,
   type WeightedScore,
 } from './framework.ts'
-import { addPod, cloneNodeInfo, memoOf, type NodeInfo } from './node-info.ts'
+import { addPod, cloneNodeInfo, memoKind, memoOf, type NodeInfo } from './node-info.ts'
 import type { PodInfo } from './pod-info.ts'
 
 /** A filter with what it found out about the pod of this attempt. */
@@ -77,7 +77,7 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, profile: Profile, opt
     return { node: preferred, feasibleCount: 1, nextStart: options.start }
   const list = nodeNames ? [...nodeNames].flatMap((name) => snapshot.node(name) ?? []) : nodes
   const wanted = nodeNames ? list.length : nodesToFind(profile.percentageOfNodesToScore, nodes.length)
-  const search = { pod, snapshot, filters, kind: `${profile.name}|${pod.kind}` }
+  const search = { pod, snapshot, filters, kind: memoKind(profile.name, pod) }
   const { feasible, verdicts, looked } = findFeasible(search, list, wanted, options.start)
   const nextStart = nodeNames || list.length === 0 ? options.start : (options.start + looked) % list.length
   if (feasible.length > 0)
@@ -123,7 +123,7 @@ interface Search {
   readonly snapshot: Snapshot
   readonly filters: readonly ActiveFilter[]
   /** What nodes remember their answers by. */
-  readonly kind: string
+  readonly kind: number
 }
 
 function findFeasible(
@@ -156,7 +156,7 @@ function filterRemembered(
   pod: PodInfo,
   node: NodeInfo,
   local: readonly ActiveFilter[],
-  kind: string,
+  kind: number,
 ): Verdict | undefined {
   const memo = memoOf(node, kind)
   if (memo.refusal === undefined) memo.refusal = filterNode(pod, node, local) ?? null
@@ -231,8 +231,9 @@ function best(
   if (feasible.length === 1) return feasible[0]!
   const totals = new Float64Array(feasible.length)
   const local = profile.scores.filter(({ plugin }) => plugin.isLocal)
-  const kind = `${profile.name}|${pod.kind}`
-  for (const [index, node] of feasible.entries()) {
+  const kind = memoKind(profile.name, pod)
+  for (let index = 0; index < totals.length; index++) {
+    const node = feasible[index]!
     const memo = memoOf(node, kind)
     totals[index] = memo.score ??= localScore(pod, node, snapshot, local)
   }
