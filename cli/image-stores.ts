@@ -102,7 +102,7 @@ function localStores(nodes: readonly LocalNode[], io: Io): ImageStores {
       const archive = await openArchive(source, io)
       const loads = nodes.map((node) => loadInto(node, docker(node, ['load'])))
       // One reading of the archive feeds all nodes; the slowest sets the pace.
-      const fan = new PassThrough()
+      const fan = new PassThrough().setMaxListeners(0)
       const copies = loads.map(({ stdin }) => pipeline(fan, stdin).catch(() => undefined))
       await Promise.all([
         pipeline(archive.bytes, fan),
