@@ -7,6 +7,9 @@ import { refs } from '../client/client.ts'
 import type { Member } from '../decision/cluster-state.ts'
 import { createDecisionLog } from '../decision/create-decision-log.ts'
 import { openLmdbLogStorage } from '../decision/lmdb-log-storage.ts'
+import { metricsDefinitions } from '../kubelet/metrics/metrics-kinds.ts'
+import { metricsReaders } from '../kubelet/metrics/metrics-reader.ts'
+import { must } from '../lib/assert.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import { systemClock, systemRandom } from '../lib/system.ts'
@@ -37,6 +40,8 @@ import { catalogueOpenApi } from '../apiserver/schema-openapi.ts'
 import { agentRoutes } from './routes.ts'
 import { paths, type SettingName, type Settings } from './settings.ts'
 import { createStatusReporter } from './status.ts'
+
+const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 
 type ReadSettings = (written: Partial<Record<SettingName, string>>) => Settings
 
@@ -182,6 +187,10 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     random,
     logger,
   })
+
+  api.catalogue.set('metrics.k8s.io', metricsDefinitions(must(graph.get(objectMetaSchema), 'ObjectMeta is built in')))
+  const readers = metricsReaders({ informers, access: node.access, clock, logger })
+  for (const [name, reader] of Object.entries(readers)) api.virtualReaders.set(name, reader)
 
   const authority = await openAuthority(secrets.ca, random)
   const certificate = await issueServerCertificate(

@@ -1,3 +1,4 @@
+import type { VirtualReader } from '../registry/environment.ts'
 import type { Service as ServiceObject } from '../api/kinds.ts'
 import { errors } from '../api/status-error.ts'
 import { createAuthenticator, type Authenticate } from '../auth/authenticator.ts'
@@ -46,6 +47,8 @@ export interface Api {
   authenticate: Authenticate
   authorization: Authorization
   tokens: ServiceAccountTokens
+  /** By `resource.group`: what answers reads of resources that are not stored. */
+  virtualReaders: Map<string, VirtualReader>
   /** Serves custom resources as their definitions come and go. */
   customResources: Service
 }
@@ -66,6 +69,7 @@ export function createApi(parts: ApiParts): Api {
   })
   const authorization = createAuthorization(informers)
   const transport = webhookTransport(informers)
+  const virtualReaders = new Map<string, VirtualReader>()
   const registry = createRegistry({
     store,
     catalogue,
@@ -85,13 +89,14 @@ export function createApi(parts: ApiParts): Api {
     addresses: serviceAddresses(parts),
     issueToken: createTokenIssuer({ tokens, informers }),
     virtualResources: reviewResources(authorization, tokens),
+    virtualReaders,
     clock,
     random,
     log: logger,
   })
   const authenticate = createAuthenticator({ caPem: secrets.ca.certPem, tokens, clock })
   const customResources = createCustomResources({ store, catalogue, graph, log: logger })
-  return { registry, catalogue, graph, authenticate, authorization, tokens, customResources }
+  return { registry, catalogue, graph, authenticate, authorization, tokens, virtualReaders, customResources }
 }
 
 /** Services' addresses from the decision log. */

@@ -14,6 +14,14 @@ import type { RequestContext, ServiceAddresses, TypeSystem } from './ports.ts'
 /** Answers a create of something that is never stored (the review kinds). */
 export type VirtualResource = (object: KubeObject, context: RequestContext, target: Target) => Promise<KubeObject>
 
+/** Answers reads of something that is never stored but computed each time (metrics.k8s.io). */
+export interface VirtualReader {
+  /** `namespace` is '' for all of them. */
+  list(namespace: string, signal?: AbortSignal): Promise<KubeObject[]>
+  /** Undefined: there is none of that name. */
+  get(namespace: string, name: string, signal?: AbortSignal): Promise<KubeObject | undefined>
+}
+
 /** What the composition root passes to the registry. */
 export interface RegistryOptions {
   store: Store
@@ -27,6 +35,8 @@ export interface RegistryOptions {
   issueToken?: IssueToken
   /** By `resource.group`, e.g. `tokenreviews.authentication.k8s.io`. */
   virtualResources?: Readonly<Record<string, VirtualResource>>
+  /** By `resource.group`, e.g. `pods.metrics.k8s.io`; asked at each read, so that it may grow. */
+  virtualReaders?: ReadonlyMap<string, VirtualReader>
   /** Converts by webhook, for CRDs whose strategy says so; others convert in place. */
   convert?: (object: KubeObject, from: ResourceDefinition, to: ResourceDefinition) => Promise<KubeObject>
   clock: Clock

@@ -162,11 +162,25 @@ export function createRegistry(options: RegistryOptions): Registry {
     )
   }
 
+  const virtualReader = ({ definition }: Target) => options.virtualReaders?.get(groupResourceName(definition))
+
   return {
     catalogue,
     authorize: options.authorize,
-    get: (_context, target) => (target.subresource === 'scale' ? scale.get(target) : reader.get(target)),
-    list: (_context, target, request) => reader.list(target, request),
+    async get(context, target) {
+      if (target.subresource === 'scale') return scale.get(target)
+      const virtual = virtualReader(target)
+      if (!virtual) return reader.get(target)
+      const object = await virtual.get(target.namespace, target.name, context.signal)
+      if (!object) throw errors.notFound(target.definition, target.name)
+      return object
+    },
+    async list(context, target, request) {
+      const virtual = virtualReader(target)
+      if (!virtual) return reader.list(target, request)
+      const items = await virtual.list(target.namespace, context.signal)
+      return { items: items.filter(reader.selects(target, request)), resourceVersion: '' }
+    },
     watch: (context, target, request) => reader.watch(target, request, context.signal),
     create: async (context, target, body, write) => {
       const virtual = options.virtualResources?.[groupResourceName(target.definition)]

@@ -1,7 +1,8 @@
 import { readFile, statfs } from 'node:fs/promises'
 import type { Pod } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
-import type { ContainerStats, RuntimeContainer } from '../../runtime/runtime.ts'
+import type { ContainerStats, PodIdentity, RuntimeContainer } from '../../runtime/runtime.ts'
+import { must } from '../../lib/assert.ts'
 import { timeText } from '../core/container-status.ts'
 import type { PodContext } from '../pod/pod-context.ts'
 
@@ -13,10 +14,48 @@ interface Sample extends ContainerStats {
   readonly cpuRateNanos: number
 }
 
-/** Answers /stats/summary (stats.k8s.io/v1alpha1 Summary), from which `top` and metrics.k8s.io are made. */
-export interface StatsSummary {
-  read(signal: AbortSignal): Promise<object>
+/** What a node, a pod or a container uses. Rates are over the time since the figures before. */
+export interface ResourceUse {
+  readonly cpu: { readonly time: string; readonly usageNanoCores: number; readonly usageCoreNanoSeconds: number }
+  readonly memory: {
+    readonly time: string
+    readonly usageBytes: number
+    readonly workingSetBytes: number
+    readonly rssBytes: number
+    readonly availableBytes?: number
+  }
 }
+
+export interface PodUse extends ResourceUse {
+  readonly podRef: PodIdentity
+  readonly startTime: string
+  readonly process_stats: { readonly process_count: number }
+  readonly containers: readonly (ResourceUse & { readonly name: string; readonly startTime: string })[]
+}
+
+export interface DiskUse {
+  readonly time: string
+  readonly availableBytes: number
+  readonly capacityBytes: number
+  readonly usedBytes: number
+  readonly inodesFree: number
+  readonly inodes: number
+  readonly inodesUsed: number
+}
+
+/** stats.k8s.io/v1alpha1 Summary: the part that is known here. */
+export interface Summary {
+  readonly node: ResourceUse & { readonly nodeName: string; readonly startTime: string; readonly fs: DiskUse }
+  readonly pods: readonly PodUse[]
+}
+
+/** Answers /stats/summary, from which `top` and metrics.k8s.io are made. */
+export interface StatsSummary {
+  read(signal: AbortSignal): Promise<Summary>
+}
+
+/** Rates over less than this say little: who asks sooner gets the figures of before. */
+const minWindowMs = 5_000
 
 export function createStatsSummary(context: PodContext): StatsSummary {
   const { options, observer } = context
@@ -38,7 +77,7 @@ export function createStatsSummary(context: PodContext): StatsSummary {
     }
   }
 
-  async function node(): Promise<object> {
+  async function node(): Promise<Summary['node']> {
     const now = options.clock.nowMs()
     const stat = (await readFile('/proc/stat', 'utf8')).split('\n')[0]?.trim().split(/\s+/).slice(1).map(Number) ?? []
     const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = stat
@@ -75,41 +114,55 @@ export function createStatsSummary(context: PodContext): StatsSummary {
     }
   }
 
+  let last: { atMs: number; summary: Promise<Summary> } | undefined
+  // The first answer, too, is a rate and not the sum since the machine was started.
+  void node().catch(() => {})
+
   return {
-    async read(signal) {
-      const running = options.informers
-        .for<Pod>(refs.pods)
-        .list()
-        .filter((pod) => pod.spec?.nodeName === options.nodeName)
-        .flatMap((pod) => observer.of(pod.metadata.uid ?? ''))
-        .filter((one) => one.role === 'container' && one.state === 'running')
-      const samples = new Map<string, Sample>()
-      const queue = [...running]
-      const worker = async (): Promise<void> => {
-        for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-          const result = await sample(next, signal)
-          if (result !== undefined) samples.set(next.id, result)
-        }
-      }
-      await Promise.all(Array.from({ length: concurrency }, worker))
-      for (const id of previous.keys()) if (!samples.has(id)) previous.delete(id)
-      const byPod = Map.groupBy(running, (one) => one.pod.uid)
-      return { node: await node(), pods: [...byPod.values()].map((containers) => podStats(containers, samples)) }
+    read(signal) {
+      const now = options.clock.monotonicMs()
+      if (last !== undefined && now - last.atMs < minWindowMs) return last.summary
+      const summary = measure(signal)
+      last = { atMs: now, summary }
+      summary.catch(() => {
+        last = undefined
+      })
+      return summary
     },
+  }
+
+  async function measure(signal: AbortSignal): Promise<Summary> {
+    const running = options.informers
+      .for<Pod>(refs.pods)
+      .list()
+      .filter((pod) => pod.spec?.nodeName === options.nodeName)
+      .flatMap((pod) => observer.of(pod.metadata.uid ?? ''))
+      .filter((one) => one.role === 'container' && one.state === 'running')
+    const samples = new Map<string, Sample>()
+    const queue = [...running]
+    const worker = async (): Promise<void> => {
+      for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+        const result = await sample(next, signal)
+        if (result !== undefined) samples.set(next.id, result)
+      }
+    }
+    await Promise.all(Array.from({ length: concurrency }, worker))
+    for (const id of previous.keys()) if (!samples.has(id)) previous.delete(id)
+    const byPod = Map.groupBy(running, (one) => one.pod.uid)
+    return { node: await node(), pods: [...byPod.values()].map((containers) => podStats(containers, samples)) }
   }
 }
 
-function podStats(containers: readonly RuntimeContainer[], samples: ReadonlyMap<string, Sample>): object {
+function podStats(containers: readonly RuntimeContainer[], samples: ReadonlyMap<string, Sample>): PodUse {
   const known = containers.flatMap((one) => {
     const stats = samples.get(one.id)
     return stats === undefined ? [] : [{ one, stats }]
   })
   const sum = (pick: (stats: Sample) => number): number => known.reduce((total, { stats }) => total + pick(stats), 0)
-  const [first] = containers
   const time = timeText(Math.max(0, ...known.map(({ stats }) => stats.timestampMs)))
   const startMs = Math.min(...containers.map((one) => one.startedAtMs))
   return {
-    podRef: first?.pod,
+    podRef: must(containers[0], 'pods without containers have no figures').pod,
     startTime: timeText(startMs),
     containers: known.map(({ one, stats }) => ({
       name: one.name,
@@ -132,13 +185,18 @@ function podStats(containers: readonly RuntimeContainer[], samples: ReadonlyMap<
   }
 }
 
-const cpuOf = (time: string, usageNanoCores: number, usageCoreNanoSeconds: number): object => ({
+const cpuOf = (time: string, usageNanoCores: number, usageCoreNanoSeconds: number): ResourceUse['cpu'] => ({
   time,
   usageNanoCores,
   usageCoreNanoSeconds,
 })
 
-const memoryOf = (time: string, usageBytes: number, workingSetBytes: number, rssBytes: number): object => ({
+const memoryOf = (
+  time: string,
+  usageBytes: number,
+  workingSetBytes: number,
+  rssBytes: number,
+): ResourceUse['memory'] => ({
   time,
   usageBytes,
   workingSetBytes,
