@@ -3,8 +3,8 @@ import { pause } from '../support/load.ts'
 import { percentile } from '../support/statistics.ts'
 import { startMesh } from './mesh-of-processes.ts'
 
-/** Between two writes in the whole mesh: far below what it can carry, so that what is measured is the way, not a queue. */
-const writeEveryMs = 40
+/** Between two writes in the whole mesh, a node: far below what it can carry, so that the way is measured, not a queue. */
+const writeEveryMsPerNode = 15
 /** Time for the last writes to arrive. */
 const settleMs = 1_000
 
@@ -26,7 +26,8 @@ async function propagation(options: BenchOptions, count: number): Promise<Row[]>
   const mesh = await startMesh(count, scratchDir, signal)
   try {
     await pause(settleMs, signal)
-    const writes = Math.ceil(durationMs / writeEveryMs) * 2
+    const writeEveryMs = writeEveryMsPerNode * count
+    const writes = Math.ceil((2 * durationMs) / writeEveryMs)
     for (let number = 0; number < writes; number++) {
       mesh.write(number % count, number)
       await pause(writeEveryMs, signal)
