@@ -5,6 +5,7 @@ import { addPod, createNodeInfo, type NodeInfo, removePod, setNode } from './nod
 import { bump, createPodIndex } from './pod-index.ts'
 import { type PodInfo, podInfoOf, weighsTheSame } from './pod-info.ts'
 import { createTermIndex, type TermIndex } from './term-index.ts'
+import { createRefusalTables } from './refusal-table.ts'
 import { interleaveZones } from './zones.ts'
 
 /**
@@ -45,6 +46,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
     preferred: createTermIndex(surroundings.namespaceLabels),
     preferredAnti: createTermIndex(surroundings.namespaceLabels),
   }
+  const refusalTables = createRefusalTables()
   let nodes: readonly NodeInfo[] | undefined
 
   const countLabels = (labels: Labels, by: 1 | -1): void => {
@@ -79,6 +81,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
   const put = (info: NodeInfo, pod: PodInfo): void => {
     const labels = labelsOf(info.node)
     addPod(info, pod)
+    refusalTables.changed(info)
     placed.set(pod.uid, info.name)
     podIndex.add(pod, info.name, labels)
     eachTerm(pod, (index, term) => index.add(term, labels))
@@ -89,6 +92,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
     const labels = labelsOf(info.node)
     setPressure(info, pod.uid, undefined)
     removePod(info, pod.uid)
+    refusalTables.changed(info)
     placed.delete(pod.uid)
     podIndex.remove(pod.uid)
     eachTerm(pod, (index, term) => index.remove(term, labels))
@@ -126,6 +130,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
     node: (name) => infos.get(name),
     podCounts: (query) => podIndex.counts(query),
     terms,
+    refusalTables,
     topologyValues: (key) => labelValues.get(key) ?? noCounts,
     nodesWithLabel: (key) => labelled.get(key) ?? 0,
     image: (name): ImageState | undefined => images.get(name),
@@ -137,6 +142,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
       if (!info) {
         const added = createNodeInfo(node)
         infos.set(name, added)
+        refusalTables.clear()
         nodes = undefined
         countLabels(labelsOf(node), 1)
         countImages(added, 1)
@@ -145,6 +151,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
         for (const pod of waiting?.values() ?? []) put(added, pod)
         return
       }
+      refusalTables.changed(info)
       countImages(info, -1)
       if (sameLabels(labelsOf(info.node), labelsOf(node))) setNode(info, node)
       else {
@@ -165,6 +172,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
       const pods = [...info.pods.values()]
       for (const pod of pods) take(info, pod)
       infos.delete(name)
+      refusalTables.clear()
       nodes = undefined
       countLabels(labelsOf(info.node), -1)
       countImages(info, -1)

@@ -24,7 +24,10 @@ export function failureMessage(diagnosis: Diagnosis, preemption = ''): string {
 export function reasonsText(refusals: Iterable<Refusal>, absent: Refusal | undefined, absentCount: number): string {
   const counts = new Map<string, number>()
   const count = (reason: string, by: number): void => void counts.set(reason, (counts.get(reason) ?? 0) + by)
-  for (const { reasons } of refusals) for (const reason of reasons) count(reason, 1)
+  // Thousands of nodes refuse for a few reasons, mostly with the very same object.
+  const times = new Map<Refusal, number>()
+  for (const refusal of refusals) times.set(refusal, (times.get(refusal) ?? 0) + 1)
+  for (const [{ reasons }, number] of times) for (const reason of reasons) count(reason, number)
   if (absentCount > 0) for (const reason of absent?.reasons ?? []) count(reason, absentCount)
   const parts = [...counts].map(([reason, number]) => `${number} ${reason}`).toSorted()
   return parts.length === 0 ? '' : ` ${parts.join(', ')}.`

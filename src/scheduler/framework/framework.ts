@@ -12,6 +12,7 @@ import type { ClusterEvent } from './cluster-event.ts'
 import type { NodeInfo } from './node-info.ts'
 import type { PodCounts, PodQuery } from './pod-index.ts'
 import type { PodInfo } from './pod-info.ts'
+import type { RefusalTables } from './refusal-table.ts'
 import type { TermIndex } from './term-index.ts'
 
 /** How much of each thing a pod strains (cpu, memory, io…), each 0…1. */
@@ -59,6 +60,7 @@ export interface Snapshot extends Surroundings {
   node(name: string): NodeInfo | undefined
   podCounts(query: PodQuery): PodCounts
   readonly terms: TermIndices
+  readonly refusalTables: RefusalTables
   /** How many nodes carry each value of a label. */
   topologyValues(key: string): ReadonlyMap<string, number>
   nodesWithLabel(key: string): number

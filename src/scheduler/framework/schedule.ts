@@ -137,17 +137,36 @@ function findFeasible(
   const isElsewhere = filters.findIndex(({ plugin }) => !plugin.isLocal)
   const local = isElsewhere < 0 ? filters : filters.slice(0, isElsewhere)
   const others = filters.slice(local.length)
+  const isFeasible = (node: NodeInfo): boolean => {
+    // With promised room it is not the node alone that counts.
+    const isAlone = snapshot.nominated(node.name).length === 0
+    const alone = isAlone ? filterRemembered(pod, node, local, kind) : undefined
+    if (alone) table?.refuse(node, alone)
+    const verdict =
+      alone ?? (isAlone ? filterNode(pod, node, others) : filterWithNominated(pod, node, filters, snapshot))
+    if (!verdict) return true
+    if (alone) refused.set(node, alone)
+    else verdicts.push(verdict)
+    return false
+  }
+  const refused = new Map<NodeInfo, Verdict>()
+  const isWhole = list === snapshot.nodes
+  const table = isWhole ? snapshot.refusalTables.get(kind) : undefined
+  if (table && table.open.size <= wanted) {
+    for (const node of [...table.open]) if (isFeasible(node)) feasible.push(node)
+    if (feasible.length > 0) return { feasible, verdicts, looked: 0 }
+    return { feasible, verdicts: [...table.refused.values(), ...verdicts], looked: 0 }
+  }
   let looked = 0
   while (looked < list.length && feasible.length < wanted) {
     const node = list[(start + looked) % list.length]!
     looked++
-    const verdict =
-      snapshot.nominated(node.name).length > 0
-        ? filterWithNominated(pod, node, filters, snapshot)
-        : (filterRemembered(pod, node, local, kind) ?? filterNode(pod, node, others))
-    if (verdict) verdicts.push(verdict)
-    else feasible.push(node)
+    if (isFeasible(node)) feasible.push(node)
   }
+  // Most nodes are of no use to this kind: the next pod of it looks at the others only.
+  if (isWhole && looked === list.length && feasible.length < wanted && refused.size > 0 && !table)
+    snapshot.refusalTables.set(kind, refused, new Set(list).difference(new Set(refused.keys())))
+  for (const verdict of refused.values()) verdicts.push(verdict)
   return { feasible, verdicts, looked }
 }
 

@@ -1,0 +1,64 @@
+import type { NodeInfo } from './node-info.ts'
+import type { Verdict } from './schedule.ts'
+
+/** Nodes that refuse every pod of one kind, by filters that look at the node alone; the others are open. */
+export interface RefusalTable {
+  readonly refused: ReadonlyMap<NodeInfo, Verdict>
+  readonly open: ReadonlySet<NodeInfo>
+  /** An open node turned out to refuse as well. */
+  refuse(node: NodeInfo, verdict: Verdict): void
+}
+
+/**
+ * Remembers, for kinds of pods that found little room, which nodes need no second look: the next attempt of the kind
+ * costs as many nodes as changed in between, not all of them.
+ */
+export interface RefusalTables {
+  /** The table of a kind, brought up to date; undefined when there is none. */
+  get(kind: number): RefusalTable | undefined
+  /** Starts a table from a look at all nodes. */
+  set(kind: number, refused: ReadonlyMap<NodeInfo, Verdict>, open: ReadonlySet<NodeInfo>): void
+  /** The node or its pods changed. */
+  changed(node: NodeInfo): void
+  /** Nodes came or went: nothing of before holds. */
+  clear(): void
+}
+
+interface LiveTable extends RefusalTable {
+  readonly refused: Map<NodeInfo, Verdict>
+  readonly open: Set<NodeInfo>
+}
+
+/** Kinds that are remembered at once: each costs every change a look, and a cluster's worth of entries. */
+const maxTables = 16
+
+export function createRefusalTables(): RefusalTables {
+  const tables = new Map<number, LiveTable>()
+  return {
+    get(kind) {
+      const table = tables.get(kind)
+      if (!table) return undefined
+      // The kind that was not asked for longest goes first.
+      tables.delete(kind)
+      tables.set(kind, table)
+      return table
+    },
+    set(kind, refused, open) {
+      const table: LiveTable = {
+        refused: new Map(refused),
+        open: new Set(open),
+        refuse(node, verdict) {
+          table.open.delete(node)
+          table.refused.set(node, verdict)
+        },
+      }
+      tables.set(kind, table)
+      const oldest = tables.size > maxTables ? tables.keys().next().value : undefined
+      if (oldest !== undefined) tables.delete(oldest)
+    },
+    changed(node) {
+      for (const { refused, open } of tables.values()) if (refused.delete(node)) open.add(node)
+    },
+    clear: () => tables.clear(),
+  }
+}
