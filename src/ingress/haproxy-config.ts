@@ -74,7 +74,7 @@ function configText(plan: RoutePlan, slots: ReadonlyMap<string, ServerSlots>, op
       `log-format "${accessLog}"`,
       'option dontlognull',
       'option redispatch 1',
-      'retry-on conn-failure empty-response response-timeout 502 503',
+      'retry-on conn-failure empty-response',
       'timeout http-request 10s',
       'timeout client 60s',
       'timeout http-keep-alive 75s',
@@ -88,6 +88,8 @@ function configText(plan: RoutePlan, slots: ReadonlyMap<string, ServerSlots>, op
       `bind :${httpsPort} ssl crt-list ${dir}/certificates.list alpn h2,http/1.1`,
       'http-request set-var(txn.host) req.hdr(host),field(1,:),lower',
       'http-request set-var(txn.wild) var(txn.host),regsub(^[^.]*,*)',
+      // What the endpoint may have begun to do is not done twice, unless doing it twice is nothing.
+      'http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
       'unique-id-format %[uuid()]',
       'http-request set-header X-Request-ID %[unique-id] unless { req.hdr(X-Request-ID) -m found }',
       'http-request set-header X-Real-IP %[src]',
