@@ -106,7 +106,7 @@ const sshCommand: CommandDefinition = {
   arguments: '<node> [command...]',
   summary: 'Run a command, or a shell, on a node',
   options: [nameOption],
-  passThrough: true,
+  takesRest: true,
   async run(invocation) {
     const settings = localSettings(invocation.io)
     const [name, ...words] = invocation.args

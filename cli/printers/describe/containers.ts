@@ -14,7 +14,9 @@ export function containerLines(title: string, containers: readonly Container[], 
     `${title}:`,
     ...containers.flatMap((container) => {
       const status = view.statuses.find((one) => one.name === container.name)
-      return [`  ${container.name}:`, ...indent(2, oneContainer(container, status, isTemplate, view.pod))]
+      const lines = oneContainer(container, status, isTemplate, view.pod)
+      // kubectl sets the containers of a template one blank in, those of a pod two, and what is in them two more.
+      return isTemplate ? [` ${container.name}:`, ...indent(1, lines)] : [`  ${container.name}:`, ...indent(2, lines)]
     }),
   ]
 }
@@ -46,16 +48,8 @@ function oneContainer(
 
 function portLines({ ports = [] }: Container): string[] {
   const title = ports.length > 1 ? 'Ports' : 'Port'
-  const shown = ports.map((port) =>
-    port.name
-      ? `${port.containerPort}/${port.protocol ?? 'TCP'} (${port.name})`
-      : `${port.containerPort}/${port.protocol ?? 'TCP'}`,
-  )
-  const host = ports.map((port) =>
-    port.name
-      ? `${port.hostPort ?? 0}/${port.protocol ?? 'TCP'} (${port.name})`
-      : `${port.hostPort ?? 0}/${port.protocol ?? 'TCP'}`,
-  )
+  const shown = ports.map((port) => `${port.containerPort}/${port.protocol ?? 'TCP'}`)
+  const host = ports.map((port) => `${port.hostPort ?? 0}/${port.protocol ?? 'TCP'}`)
   return [`${title}:\t${shown.join(', ') || '<none>'}`, `Host ${title}:\t${host.join(', ') || '<none>'}`]
 }
 

@@ -57,7 +57,7 @@ export function describePod(pod: Pod, context: DescribeContext): string[] {
         ]
       : []),
     ...(status?.conditions?.length
-      ? ['Conditions:', '  Type\tStatus', ...status.conditions.map((one) => `  ${one.type}\t${one.status} `)]
+      ? ['Conditions:', '  Type\tStatus', ...status.conditions.map((one) => `  ${one.type} \t${one.status} `)]
       : []),
     ...volumeLines(spec?.volumes),
     `QoS Class:\t${status?.qosClass ?? ''}`,

@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { KubeObject } from '../../src/api/object.ts'
+import type { RestClient } from '../../src/client/rest-client.ts'
+import { parseYaml } from '../../src/schema/yaml.ts'
+import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { withClient } from '../connection.ts'
+import { displayName, pathOf } from '../discovery.ts'
+import { printObject } from '../printers/object.ts'
+import { describeError } from '../report-error.ts'
+import { type SelectedObject, selectionOptions, selectObjects } from '../select-objects.ts'
+import { namespaceOptions } from '../targets.ts'
+
+const notice = `# Please edit the object below. Lines beginning with a '#' will be ignored,
+# and an empty file will abort the edit. If an error occurs while saving this file will be
+# reopened with the relevant failures.
+#
+`
+
+export const editCommand: CommandDefinition = {
+  name: 'edit',
+  arguments: '[type] [name...]',
+  summary: 'Change objects in an editor',
+  options: [
+    ...namespaceOptions,
+    ...selectionOptions,
+    { flags: '--subresource <name>', summary: 'status' },
+    { flags: '--field-manager <name>', summary: 'who is recorded as the owner of the fields', default: 'stormo-edit' },
+    { flags: '-o, --output <format>', summary: 'yaml or json', default: 'yaml' },
+  ],
+  run: (invocation) =>
+    withClient(invocation, async (client) => {
+      for (const one of await selectObjects(invocation, client, { needExist: true }))
+        await edit(invocation, client, one)
+    }),
+}
+
+/** Opens the editor until what it leaves is taken by the server, unchanged or empty. */
+async function edit(invocation: Invocation, client: RestClient, one: SelectedObject): Promise<void> {
+  const { io } = invocation
+  const format = option.text(invocation, 'output') === 'json' ? 'json' : 'yaml'
+  const dir = mkdtempSync(join(tmpdir(), 'stormo-edit-'))
+  const file = join(dir, `${one.resource.singular}-${one.name}.${format}`)
+  const original = printObject(one.object!, format) ?? ''
+  let text = original
+  let complaint = ''
+  try {
+    for (;;) {
+      const opened = (format === 'yaml' ? notice + complaint : '') + text
+      writeFileSync(file, opened, { mode: 0o600 })
+      await runEditor(invocation, file)
+      const saved = readFileSync(file, 'utf8')
+      text =
+        format === 'yaml'
+          ? saved
+              .split('\n')
+              .filter((line) => !line.startsWith('#'))
+              .join('\n')
+          : saved
+      if (text.trim() === '' || text === original || saved === opened) {
+        io.out(
+          complaint === '' ? 'Edit cancelled, no changes made.\n' : 'Edit cancelled, the last change was refused.\n',
+        )
+        if (complaint !== '') throw new UsageError('the edit was refused and nothing was changed')
+        return
+      }
+      try {
+        await save(invocation, client, one, text)
+        io.out(`${displayName(one.resource, one.name)} edited\n`)
+        return
+      } catch (error) {
+        const said = describeError(error)
+        io.err(`${said}\n`)
+        complaint =
+          said
+            .split('\n')
+            .map((line) => `# ${line}\n`)
+            .join('') + '#\n'
+      }
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+async function save(invocation: Invocation, client: RestClient, one: SelectedObject, text: string): Promise<void> {
+  const edited = parseYaml(text).value as KubeObject
+  // Fields that were not shown are not meant to be removed.
+  const { managedFields } = one.object!.metadata
+  const body = { ...edited, metadata: { ...edited.metadata, ...(managedFields ? { managedFields } : {}) } }
+  const path = pathOf(one.resource, one.namespace, one.name, option.text(invocation, 'subresource'))
+  const fieldManager = option.text(invocation, 'fieldManager')
+  await client.send({ method: 'PUT', path, query: { fieldManager, fieldValidation: 'Strict' }, body })
+}
+
+function runEditor({ io }: Invocation, file: string): Promise<void> {
+  const editor = io.env['KUBE_EDITOR'] || io.env['EDITOR'] || 'vi'
+  return new Promise((resolve, reject) => {
+    // The variable may hold options, as git and kubectl take it.
+    const child = spawn('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+    child.on('error', reject)
+    child.on('close', (code) =>
+      code === 0 ? resolve() : reject(new UsageError(`there was a problem with the editor "${editor}"`)),
+    )
+  })
+}
