@@ -2,8 +2,9 @@ import type { Goal, Row } from '../bench.ts'
 
 const headings = ['WHAT', 'STORMO', 'P50', 'P99', 'AGAINST', 'RATIO', 'GOAL'] as const
 
-/** The rows of one bench as text, columns aligned. Pure. */
+/** The rows of one bench as text, columns aligned; without rows the title only. Pure. */
 export function printRows(title: string, rows: readonly Row[]): string {
+  if (rows.length === 0) return `${title}\n`
   const cells = [headings, ...rows.map(cellsOf)]
   const widths = headings.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)))
   const lines = cells.map((line) =>
@@ -55,6 +56,9 @@ function goalText(row: Row, goal: Goal): string {
 /** Three digits that matter: 0.042, 4.21, 42.1, 421, 4210. */
 function withUnit(value: number, unit: string): string {
   const digits = value === 0 || value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3
-  const number = value.toFixed(digits).replace(/\.?0+$/, (zeros) => (zeros.startsWith('.') ? '' : zeros))
+  const number = value
+    .toFixed(digits)
+    .replace(/(\.\d*?)0+$/, '$1')
+    .replace(/\.$/, '')
   return unit === '' || unit.startsWith('/') ? `${number}${unit}` : `${number} ${unit}`
 }

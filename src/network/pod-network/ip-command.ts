@@ -2,14 +2,25 @@ import type { Exec } from '../exec.ts'
 
 const timeoutMs = 15_000
 
+/** Commands of one batch. */
+export interface IpStep {
+  readonly lines: readonly string[]
+  /** Inside that process' network namespace. */
+  readonly pid?: number
+  /** A failure is fine, and the next step follows. */
+  readonly mayFail?: boolean
+}
+
 /** Runs iproute2 and friends. All functions throw with what the program said. */
 export interface IpCommand {
   /** `ip ARGS`. */
   run(...args: string[]): Promise<void>
   /** `ip -j ARGS`, parsed. An absent thing is an empty list. */
   list<T>(...args: string[]): Promise<T[]>
-  /** Several commands in one process, stopping at the first that fails; `pid`: inside that process' network namespace. */
-  batch(lines: readonly string[], pid?: number): Promise<void>
+  /** Several commands in one process, stopping at the first that fails. */
+  batch(lines: readonly string[]): Promise<void>
+  /** Batches one after another, behind one start of a process. */
+  batches(steps: readonly IpStep[]): Promise<void>
   /** As `run`, but a failure is fine: deleting what may be gone, adding what may be there. */
   attempt(...args: string[]): Promise<boolean>
   /** Writes a file below /proc/sys of the network namespace. False when the kernel has no such setting. */
@@ -29,10 +40,18 @@ export function createIpCommand(exec: Exec): IpCommand {
       if (code !== 0 || stdout.trim() === '') return []
       return JSON.parse(stdout) as T[]
     },
-    async batch(lines, pid) {
-      const input = `${lines.join('\n')}\n`
-      if (pid === undefined) await check('ip', ['-batch', '-'], input)
-      else await check('nsenter', [`--net=/proc/${pid}/ns/net`, 'ip', '-batch', '-'], input)
+    batch: async (lines) => void (await check('ip', ['-batch', '-'], `${lines.join('\n')}\n`)),
+    async batches(steps) {
+      // A shell of a megabyte starts them all: starting a process stops the agent, with its memory to be copied, for
+      // milliseconds each time.
+      const script = steps.map(({ pid, mayFail }, index) => {
+        const enter = pid === undefined ? '' : `nsenter --net=/proc/${pid}/ns/net `
+        const run = `printf '%s\\n' "$${index + 1}" | ${enter}ip -batch -`
+        return mayFail ? `${run} 2>/dev/null` : `${run} || exit`
+      })
+      const texts = steps.map(({ lines }) => lines.join('\n'))
+      const { code, stderr } = await exec('sh', ['-c', script.join('\n'), 'sh', ...texts], { timeoutMs })
+      if (code !== 0) throw new Error(`ip -batch -: ${stderr.trim().slice(0, 1_000)}`)
     },
     attempt: async (...args) => (await exec('ip', args, { timeoutMs })).code === 0,
     async sysctl(path, value) {

@@ -79,25 +79,29 @@ export function createPodNetwork(options: PodNetworkOptions) {
 
   async function connect(podUid: string, pid: number, address: string): Promise<void> {
     const link = linkOf(podUid)
-    await ip.attempt('link', 'del', link)
+    const length = routed ? 32 : range?.prefixLength
     try {
-      await ip.batch([
-        `link add ${link} mtu ${mtu} type veth peer name ${podInterface} mtu ${mtu} netns ${pid}`,
-        `link set ${link} alias ${podUid}/${address}`,
-        `link set ${link} master ${bridge} up`,
-        `link set ${link} type bridge_slave hairpin on`,
+      await ip.batches([
+        { lines: [`link del ${link}`], mayFail: true },
+        {
+          lines: [
+            `link add ${link} mtu ${mtu} type veth peer name ${podInterface} mtu ${mtu} netns ${pid}`,
+            `link set ${link} alias ${podUid}/${address}`,
+            `link set ${link} master ${bridge} up`,
+            `link set ${link} type bridge_slave hairpin on`,
+          ],
+        },
+        {
+          pid,
+          lines: [
+            'link set lo up',
+            `addr add ${address}/${length} dev ${podInterface}`,
+            `link set ${podInterface} up`,
+            ...(routed ? [`route add ${pool.gateway} dev ${podInterface} scope link`] : []),
+            `route add default via ${pool.gateway} dev ${podInterface}`,
+          ],
+        },
       ])
-      const length = routed ? 32 : range?.prefixLength
-      await ip.batch(
-        [
-          'link set lo up',
-          `addr add ${address}/${length} dev ${podInterface}`,
-          `link set ${podInterface} up`,
-          ...(routed ? [`route add ${pool.gateway} dev ${podInterface} scope link`] : []),
-          `route add default via ${pool.gateway} dev ${podInterface}`,
-        ],
-        pid,
-      )
     } catch (error) {
       await ip.attempt('link', 'del', link)
       throw error
