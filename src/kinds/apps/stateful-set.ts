@@ -1,4 +1,4 @@
-import type { StatefulSet } from '../../api/kinds.ts'
+import type { StatefulSet, StatefulSetSpec } from '../../api/kinds.ts'
 import { fieldErrors, type FieldError } from '../../api/status-error.ts'
 import { ageColumn, column, nameColumn, templateColumns } from '../columns.ts'
 import { defaultPodTemplate } from '../core/pod/defaults.ts'
@@ -16,7 +16,7 @@ function validateStatefulSet({ spec }: StatefulSet): FieldError[] {
     ...nonNegative('spec.replicas', spec.replicas),
     ...nonNegative('spec.minReadySeconds', spec.minReadySeconds),
     ...nonNegative('spec.ordinals.start', spec.ordinals?.start),
-    ...validateWorkload(spec.selector, spec.template, 'StatefulSet'),
+    ...validateWorkload(spec.selector, withClaims(spec), 'StatefulSet'),
   ]
   if (spec.updateStrategy?.type === 'OnDelete' && rolling) {
     wrong.push(fieldErrors.invalid(`${at}.rollingUpdate`, rolling, `only allowed for updateStrategy 'RollingUpdate'`))
@@ -43,6 +43,15 @@ function validateStatefulSet({ spec }: StatefulSet): FieldError[] {
     )
   }
   return wrong
+}
+
+/** The template as pods will be made of it: claims are volumes, in the place of those with the same name. */
+function withClaims({ template, volumeClaimTemplates = [] }: StatefulSetSpec): StatefulSetSpec['template'] {
+  if (!template?.spec || volumeClaimTemplates.length === 0) return template
+  const names = new Set(volumeClaimTemplates.map(({ metadata }) => metadata?.name ?? ''))
+  const volumes = (template.spec.volumes ?? []).filter(({ name }) => !names.has(name))
+  for (const name of names) volumes.push({ name, persistentVolumeClaim: { claimName: name } })
+  return { ...template, spec: { ...template.spec, volumes } }
 }
 
 const mutable = [
