@@ -7,6 +7,7 @@ import type {
   Namespace,
   PriorityClass,
   Service,
+  StorageClass,
 } from '../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import { isStatus } from '../api/status-error.ts'
@@ -44,6 +45,7 @@ export async function ensureBootstrapObjects(
       reconciledBinding(stored as ClusterRoleBinding, binding),
     )
   }
+  await ensure(client, refs.storageClasses, localPathClass, signal)
   for (const priorityClass of priorityClasses) await ensure(client, refs.priorityClasses, priorityClass, signal)
   await ensure(client, refs.ingressClasses, ingressClass, signal)
 }
@@ -54,6 +56,17 @@ const ingressClass: IngressClass = {
   kind: 'IngressClass',
   metadata: { name: ingressClassName, annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } },
   spec: { controller: ingressController },
+}
+
+/** The default class: a directory of the node on which the claim's first pod runs. */
+const localPathClass: StorageClass = {
+  apiVersion: 'storage.k8s.io/v1',
+  kind: 'StorageClass',
+  metadata: { name: 'local-path', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+  provisioner: 'stormo.dev/local-path',
+  reclaimPolicy: 'Delete',
+  volumeBindingMode: 'WaitForFirstConsumer',
+  allowVolumeExpansion: true,
 }
 
 /** Creates what is not there; `mend` may return a better state of what is. */

@@ -1,4 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Service } from '../lib/service.ts'
 import type { NodeServer } from '../streams/node-access.ts'
@@ -13,6 +14,7 @@ import { createPodWorkers, type PodWorkers } from './pod/pod-workers.ts'
 import { createRuntimeObserver } from './pod/runtime-observer.ts'
 import { createSemaphore } from './semaphore.ts'
 import { createNodeServer } from './serve/node-server.ts'
+import { createVolumeProvisioner } from './storage/volume-provisioner.ts'
 import { createPodVolumes } from './volumes/pod-volumes.ts'
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts'
 
@@ -76,15 +78,20 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
     }
     const workers = createPodWorkers(context)
+    const provisioner = createVolumeProvisioner({
+      ...shared,
+      directory: join(options.dataDir, 'local-volumes'),
+    })
     parts = {
       workers,
       reporter,
-      stops: [() => workers.stop(), () => observer.stop(), () => reporter.stop()],
+      stops: [() => provisioner.stop(), () => workers.stop(), () => observer.stop(), () => reporter.stop()],
       server: createNodeServer(context),
     }
     await reporter.start()
     await workers.start()
     await observer.start()
+    await provisioner.start()
   }
 
   return {
