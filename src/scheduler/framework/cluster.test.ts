@@ -51,7 +51,7 @@ function shaped(name: string, app: string, shape: number): Pod {
 /** The same cluster, built in one go. */
 function rebuilt(nodes: ReadonlyMap<number, string>, pods: ReadonlyMap<number, [Pod, string]>): Cluster {
   const cluster = createCluster(makeSurroundings())
-  for (const [node, zone] of nodes) cluster.setNode(makeNode(`n${node}`, { zone, cpu: '2' }))
+  for (const [node, zone] of nodes) cluster.setNode(makeNode(`n${node}`, { zone, cpu: '1' }))
   for (const [pod, nodeName] of pods.values()) cluster.place(structuredClone(pod), nodeName)
   return cluster
 }
@@ -66,7 +66,7 @@ describe('a cluster that is kept up to date', () => {
         for (const one of steps) {
           if (one.do === 'node') {
             nodes.set(one.node, one.zone)
-            live.setNode(makeNode(`n${one.node}`, { zone: one.zone, cpu: '2' }))
+            live.setNode(makeNode(`n${one.node}`, { zone: one.zone, cpu: '1' }))
           } else if (one.do === 'no-node') {
             nodes.delete(one.node)
             live.removeNode(`n${one.node}`)
@@ -126,6 +126,29 @@ describe('a cluster that is kept up to date', () => {
       { numRuns: 300 },
     )
   })
+})
+
+test('a kind of pod that found no room is told of every change that makes some', () => {
+  const cluster = createCluster(makeSurroundings())
+  const chosen = (): string | undefined =>
+    schedule(podInfoOf(makePod('new', { cpu: '1' })), cluster, defaultProfile, { start: 0, chance: 0 }).node?.name
+  for (const name of ['a', 'b']) {
+    cluster.setNode(makeNode(name, { cpu: '1' }))
+    cluster.place(makePod(`on-${name}`, { cpu: '1' }), name)
+  }
+  expect(chosen()).toBeUndefined()
+  cluster.remove('default-on-b')
+  expect(chosen()).toBe('b')
+  cluster.place(makePod('again', { cpu: '1' }), 'b')
+  expect(chosen()).toBeUndefined()
+  cluster.setNode(makeNode('a', { cpu: '2' }))
+  expect(chosen()).toBe('a')
+  cluster.setNode(makeNode('a', { cpu: '2', spec: { unschedulable: true } }))
+  expect(chosen()).toBeUndefined()
+  cluster.setNode(makeNode('c', { cpu: '1' }))
+  expect(chosen()).toBe('c')
+  cluster.removeNode('c')
+  expect(chosen()).toBeUndefined()
 })
 
 test('nodes come in turn from each zone', () => {

@@ -75,7 +75,7 @@ export function preempt(
     }
   }
   if (candidates.length === 0) return nothing(refusals, count - refusals.length)
-  return { candidate: candidates.reduce((best, one) => (isBetter(one, best) ? one : best)) }
+  return { candidate: leastHarmful(candidates) }
 }
 
 const notHelpful = refuse('Preemption is not helpful for scheduling', true)
@@ -174,10 +174,17 @@ function byBudget(
 const prioritySpan = 2 ** 31
 
 /** Fewer violations, lower highest priority, lower sum of priorities, fewer victims, later start of the highest. */
-function isBetter(a: Candidate, b: Candidate): boolean {
-  const [rankA, rankB] = [rankOf(a), rankOf(b)]
-  for (const [index, value] of rankA.entries()) if (value !== rankB[index]) return value < rankB[index]!
-  return false
+function leastHarmful(candidates: readonly Candidate[]): Candidate {
+  let best = candidates[0]!
+  let bestRank = rankOf(best)
+  for (const one of candidates.slice(1)) {
+    const rank = rankOf(one)
+    const at = rank.findIndex((value, index) => value !== bestRank[index])
+    if (at < 0 || rank[at]! > bestRank[at]!) continue
+    best = one
+    bestRank = rank
+  }
+  return best
 }
 
 function rankOf({ victims, violations }: Candidate): number[] {

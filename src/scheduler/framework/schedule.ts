@@ -137,6 +137,7 @@ function findFeasible(
   const isElsewhere = filters.findIndex(({ plugin }) => !plugin.isLocal)
   const local = isElsewhere < 0 ? filters : filters.slice(0, isElsewhere)
   const others = filters.slice(local.length)
+  const refused = new Map<NodeInfo, Verdict>()
   const isFeasible = (node: NodeInfo): boolean => {
     // With promised room it is not the node alone that counts.
     const isAlone = snapshot.nominated(node.name).length === 0
@@ -149,11 +150,10 @@ function findFeasible(
     else verdicts.push(verdict)
     return false
   }
-  const refused = new Map<NodeInfo, Verdict>()
   const isWhole = list === snapshot.nodes
   const table = isWhole ? snapshot.refusalTables.get(kind) : undefined
   if (table && table.open.size <= wanted) {
-    for (const node of [...table.open]) if (isFeasible(node)) feasible.push(node)
+    for (const node of table.open) if (isFeasible(node)) feasible.push(node)
     if (feasible.length > 0) return { feasible, verdicts, looked: 0 }
     return { feasible, verdicts: [...table.refused.values(), ...verdicts], looked: 0 }
   }
