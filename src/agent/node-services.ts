@@ -61,6 +61,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     serviceCidr: config.serviceCidr,
     clusterDomain: config.clusterDomain,
     dnsIp: config.dnsIp,
+    apiPort: settings.apiPort,
     informers,
     events: events('network'),
     exec,

@@ -11,6 +11,7 @@ import { createDnsServer } from './dns/dns-server.ts'
 import { createZoneView } from './dns/zone-view.ts'
 import type { Exec } from './exec.ts'
 import { containsAddress, parseCidr, parseIpv4 } from './ipv4.ts'
+import { createAddressAnnouncer } from './load-balancer/address-announcer.ts'
 import { createNodeRoutes, tunnelOverheadBytes } from './pod-network/node-routes.ts'
 import { createPodNetwork, gatewayOf, linkMtu, type Attachment } from './pod-network/pod-network.ts'
 import type { Backend } from './pod-network/route-plan.ts'
@@ -22,6 +23,8 @@ export interface NetworkOptions {
   nodeIp: string
   /** This node's pod range. */
   podCidr: string
+  /** Port of this node's API server, which its pods prefer while it takes connections. */
+  apiPort?: number
   /** All nodes' pod ranges. */
   clusterCidr: string
   serviceCidr: string
@@ -57,8 +60,6 @@ export interface PodNetwork {
 
 export interface Network extends Service {
   readonly pods: PodNetwork
-  /** Whether default/kubernetes leads to this node's API server; set it false while that is not serving. */
-  setLocalApiServer(up: boolean): void
   /** Resolves when the kernel has the service rules of everything that changed before the call. */
   flush(): Promise<void>
   /** Compares the kernel's service rules with what they should be, and repairs. Returns the differences found. */
@@ -96,7 +97,12 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     ...base,
     nodeIp,
     table: options.table ?? 'stormo',
-    ranges: { clusterCidr, podCidr, serviceCidr },
+    ranges: {
+      clusterCidr,
+      podCidr,
+      serviceCidr,
+      ...(options.apiPort === undefined ? {} : { apiServer: { address: nodeIp, port: options.apiPort } }),
+    },
     pinned: (['udp', 'tcp'] as const).map((proto) => ({
       ip: options.dnsIp,
       proto,
@@ -114,6 +120,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       )
     },
   })
+  const announcer = createAddressAnnouncer({ ...base, nodeIp })
   const view = createZoneView(informers)
   const forwarder = createForwarder({
     upstreams: upstreamsOf(await readText(options.resolvConf ?? '/etc/resolv.conf'), [gateway, options.dnsIp]),
@@ -141,7 +148,6 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   let state: 'new' | 'running' | 'stopped' = 'new'
   return {
     pods: podNetwork,
-    setLocalApiServer: (up) => proxy.setLocalApiServer(up),
     flush: () => proxy.flush(),
     audit: () => proxy.audit(),
     async start() {
@@ -152,11 +158,13 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       await podNetwork.start()
       await routes.start()
       await dns.start()
+      await announcer.start()
       logger.info({ bridge, podCidr, mtu, backend }, 'network is up')
     },
     async stop() {
       if (state === 'stopped') return
       state = 'stopped'
+      await announcer.stop()
       await dns.stop()
       view.close()
       forwarder.close()
@@ -164,6 +172,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       await proxy.stop()
     },
     async reset() {
+      await announcer.remove()
       await routes.remove()
       await podNetwork.remove()
       await proxy.remove()

@@ -7,6 +7,8 @@ export interface Packet {
   daddr: string
   proto: 'tcp' | 'udp' | 'sctp'
   dport: number
+  /** The packet is the second of a connection: this port takes it. */
+  accepts?: number
 }
 
 /** Where a node's rules let a packet go. */
@@ -65,6 +67,8 @@ export function createTracer(
         return packet.proto === match.proto
       case 'port':
         return packet.proto === match.proto && packet.dport >= match.from && packet.dport <= match.to
+      case 'accepts':
+        return packet.accepts === match.port && packet.saddr === match.address
       case 'established':
         return false
     }
@@ -122,7 +126,7 @@ export function createTracer(
         return run(action.chains[node.choose(action.chains.length)] ?? '', walk) ?? 'done'
       case 'remember': {
         const set = remembered.get(action.set) ?? new Set<string>()
-        remembered.set(action.set, set.add(walk.packet.saddr))
+        remembered.set(action.set, set.add(fieldOf(walk.packet, action.field ?? 'saddr')))
         return undefined
       }
       case 'masquerade':

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { createTracer, type Packet } from '../../../test/support/packet-trace.ts'
 import type { Endpoint, EndpointSlice, Service, ServiceSpec } from '../../api/kinds.ts'
-import { hostPortContribution, pinnedContribution, serviceContribution } from './frontends.ts'
+import { hostPortContribution, pinnedContribution, serviceContribution, type PreferredBackend } from './frontends.ts'
 import { createRuleset } from './ruleset.ts'
-import { fixedChains, fixedContainers } from './skeleton.ts'
+import { apiServerAlive, fixedChains, fixedContainers } from './skeleton.ts'
 
 const ranges = { clusterCidr: '10.244.0.0/16', podCidr: '10.244.1.0/24', serviceCidr: '10.96.0.0/12' }
 const nodeIp = '192.168.0.1'
@@ -49,16 +49,16 @@ function slice(endpoints: Endpoint[], protocol = 'TCP'): EndpointSlice {
 function rulesOf(
   subject: Service,
   endpoints: Endpoint[],
-  options: { zone?: string; chances?: number[]; protocol?: string } = {},
+  options: { zone?: string; chances?: number[]; protocol?: string; preferred?: PreferredBackend } = {},
 ) {
   const ruleset = createRuleset({
     table: 'stormo',
     mark: 0x4000,
-    chains: fixedChains(ranges),
+    chains: fixedChains({ ...ranges, apiServer: { address: nodeIp, port: 6443 } }),
     containers: fixedContainers(),
   })
   const node = { nodeName: 'here', zone: options.zone ?? '' }
-  ruleset.set('service', serviceContribution(subject, [slice(endpoints, options.protocol)], node))
+  ruleset.set('service', serviceContribution(subject, [slice(endpoints, options.protocol)], node, options.preferred))
   let turn = 0
   const tracer = createTracer(ruleset.view, {
     local: [nodeIp, '10.244.1.1'],
@@ -74,6 +74,26 @@ const to = (daddr: string, dport: number, saddr: string, proto: Packet['proto'] 
   proto,
 })
 const both = [endpoint(podHere), endpoint(podThere)]
+
+describe('a preferred endpoint', () => {
+  const preferred = { address: podHere, whileIn: apiServerAlive }
+  const answer = { ...to(podThere, 50_000, nodeIp), accepts: 6443 }
+
+  test("gets every connection once this node's API server has taken one, and none before", () => {
+    const { tracer } = rulesOf(service(), both, { preferred })
+    const ask = () => tracer.forward(to(clusterIp, 80, podThere)).daddr
+    expect(ask()).toBe(podThere)
+    tracer.send({ ...answer, accepts: 443 })
+    expect(ask()).toBe(podThere)
+    tracer.send(answer)
+    expect(ask()).toBe(podHere)
+  })
+
+  test('that is the only one gets them in any case', () => {
+    const { tracer } = rulesOf(service(), [endpoint(podHere)], { preferred })
+    expect(tracer.forward(to(clusterIp, 80, podThere)).daddr).toBe(podHere)
+  })
+})
 
 describe('ClusterIP', () => {
   test('a pod reaches every endpoint, with its own address', () => {

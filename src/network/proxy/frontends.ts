@@ -17,8 +17,15 @@ interface PortContext {
   readonly backends: Backends
   readonly proto: string
   readonly affinitySeconds: number | undefined
+  readonly preferred?: PreferredBackend
   /** `namespace/name:port`, from which the names of its own chains are made. */
   readonly id: string
+}
+
+/** An endpoint that gets every connection of cluster IPs as long as a set holds the protocol. */
+export interface PreferredBackend {
+  readonly address: string
+  readonly whileIn: string
 }
 
 /** True for services that the proxy has nothing to do with: headless, ExternalName, or without an IPv4 address. */
@@ -29,15 +36,12 @@ export function isProxied(service: Service): boolean {
   )
 }
 
-/**
- * Everything that one service adds to the rules. `only` narrows its endpoints first (the API's service prefers the
- * server of this node).
- */
+/** Everything that one service adds to the rules. */
 export function serviceContribution(
   service: Service,
   slices: readonly EndpointSlice[],
   node: NodeTopology,
-  only: (backends: readonly Backend[]) => readonly Backend[] = (all) => all,
+  preferred?: PreferredBackend,
 ): Contribution {
   const out = createContribution()
   const spec = service.spec
@@ -46,9 +50,10 @@ export function serviceContribution(
     const chosen = chooseBackends(service, port, slices, node)
     const context: PortContext = {
       out,
-      backends: { cluster: only(chosen.cluster), local: chosen.local },
+      backends: chosen,
       proto: (port.protocol ?? 'TCP').toLowerCase(),
       affinitySeconds: affinityOf(spec),
+      preferred,
       id: `${service.metadata.namespace}/${service.metadata.name}:${port.name ?? ''}/${port.protocol ?? 'TCP'}/${port.port}`,
     }
     addPort(context, spec, port, loadBalancerIps(service))
@@ -83,11 +88,30 @@ function addInternal(context: PortContext, key: Key, policy: string | undefined)
   const { out, backends } = context
   const list = policy === 'Local' ? backends.local : backends.cluster
   if (list.length > 0) {
-    out.element('ip-services', key, addBackends(context, 'ip', 'eps', key, list, false))
+    out.element('ip-services', key, addPreferred(context, key, list))
   } else if (backends.cluster.length > 0) {
     // There are endpoints, only not here: kube-proxy drops, since a refusal would say that the service is down.
     out.element('ip-services', key, 'drop')
   } else out.element('ip-none', key)
+}
+
+function addPreferred(context: PortContext, key: Key, list: readonly Backend[]): string {
+  const { out, proto, preferred, id } = context
+  const first = list.find((one) => one.address === preferred?.address)
+  if (!preferred || !first || list.length === 1) return addBackends(context, 'ip', 'eps', key, list, false)
+  const others = list.filter((one) => one !== first)
+  const verdict = addBackends(context, 'ip', 'eps', key, others, false)
+  const name = `preferred-${digest(`${id}|${key.join()}`)}`
+  out.chain(name, {
+    rules: [
+      {
+        when: [{ match: 'set', key: ['proto'], set: preferred.whileIn }],
+        does: [{ do: 'dnatTo', proto, address: first.address, port: first.port }],
+      },
+      { when: [], does: [{ do: 'goto', chain: verdict.slice('goto '.length) }] },
+    ],
+  })
+  return `goto ${name}`
 }
 
 function addOutside(context: PortContext, scope: Scope, key: Key, policy: string | undefined): void {

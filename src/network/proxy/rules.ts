@@ -13,6 +13,8 @@ export type Match =
   | { match: 'proto'; proto: string }
   /** Destination port in a range, ends included. */
   | { match: 'port'; proto: string; from: number; to: number }
+  /** A program of this machine takes a connection at its address: the second packet of TCP's handshake. */
+  | { match: 'accepts'; address: string; port: number }
   /** Not the first packet of its connection, or related to one (an ICMP error). */
   | { match: 'established' }
 
@@ -26,8 +28,8 @@ export type Action =
   | { do: 'dnatTo'; proto: string; address: string; port: number }
   /** Goes to one of the chains at random. */
   | { do: 'pick'; chains: readonly string[] }
-  /** Puts the source address into a dynamic set, for the set's time. */
-  | { do: 'remember'; set: string }
+  /** Puts a field (default: the source address) into a dynamic set, for the set's time. */
+  | { do: 'remember'; set: string; field?: Field }
   | { do: 'masquerade' }
   | { do: 'drop' }
   | { do: 'reject' }
@@ -86,6 +88,8 @@ function matchText(match: Match, mark: number): string {
       return `ip protocol ${match.proto}`
     case 'port':
       return `${match.proto} dport ${match.from === match.to ? match.from : `${match.from}-${match.to}`}`
+    case 'accepts':
+      return `ip saddr ${match.address} tcp sport ${match.port} tcp flags & (syn | ack | rst) == syn | ack`
     case 'established':
       return 'ct state established,related'
   }
@@ -108,7 +112,7 @@ function actionText(action: Action, mark: number): string {
       return `numgen random mod ${action.chains.length} vmap { ${entries.join(', ')} }`
     }
     case 'remember':
-      return `update @${action.set} { ip saddr }`
+      return `update @${action.set} { ${fieldText[action.field ?? 'saddr']} }`
     case 'masquerade':
       return 'masquerade fully-random'
     case 'drop':

@@ -6,15 +6,15 @@ import type { Logger } from '../../lib/log.ts'
 import type { Service as LifeCycle } from '../../lib/service.ts'
 import type { Exec } from '../exec.ts'
 import { policyContribution } from '../policy/network-policies.ts'
+import { createApiProbe } from './api-probe.ts'
 import { createApplier } from './applier.ts'
 import type { Drift } from './audit.ts'
 import { forgetUdpFlows, staleUdpBackends } from './conntrack.ts'
 import type { Contribution } from './contribution.ts'
-import type { Backend } from './endpoints.ts'
 import { hostPortContribution, pinnedContribution, serviceContribution, type HostPort } from './frontends.ts'
 import { createHealthChecks, healthCheckOf } from './health-check.ts'
 import { createRuleset } from './ruleset.ts'
-import { fixedChains, fixedContainers, type ProxyRanges } from './skeleton.ts'
+import { apiServerAlive, fixedChains, fixedContainers, type ProxyRanges } from './skeleton.ts'
 
 /** kube-proxy's bit, so that what knows it (other firewalls) knows ours. */
 const defaultMark = 0x4000
@@ -41,8 +41,6 @@ export interface ServiceProxyOptions {
 }
 
 export interface ServiceProxy extends LifeCycle {
-  /** Whether default/kubernetes leads to this node's API server (default) or to the others'. */
-  setLocalApiServer(up: boolean): void
   /** Resolves when the kernel has the rules of everything that changed before the call. */
   flush(): Promise<void>
   audit(): Promise<Drift>
@@ -73,14 +71,6 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const healthChecks = createHealthChecks(logger)
   let stops: (() => void)[] = []
   let zone = ''
-  let localApiServer = true
-
-  const preferThisNode = (all: readonly Backend[]): readonly Backend[] => {
-    const mine = all.filter((one) => one.address === options.nodeIp)
-    const others = all.filter((one) => one.address !== options.nodeIp)
-    const preferred = localApiServer ? mine : others
-    return preferred.length > 0 ? preferred : all
-  }
 
   function contributionOf(owner: string): Contribution | undefined {
     if (owner === policyOwner) {
@@ -102,7 +92,8 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     healthChecks.set(`${namespace}/${name}`, healthCheckOf(service, own, { nodeName, zone }))
     if (!service) return undefined
     const isApi = namespace === 'default' && name === 'kubernetes'
-    return serviceContribution(service, own, { nodeName, zone }, isApi ? preferThisNode : undefined)
+    const preferred = isApi ? { address: options.nodeIp, whileIn: apiServerAlive } : undefined
+    return serviceContribution(service, own, { nodeName, zone }, preferred)
   }
 
   /** One object that cannot be read must not keep the others' rules from the kernel. */
@@ -139,6 +130,8 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     }
   }
 
+  const { apiServer } = options.ranges
+  const probe = apiServer && createApiProbe({ ...apiServer, clock: options.clock })
   const applier = createApplier({
     ...options,
     ruleset,
@@ -207,17 +200,14 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
       }
       dirty.add(policyOwner)
       await applier.start()
+      probe?.start()
     },
     async stop() {
+      probe?.stop()
       for (const stop of stops) stop()
       stops = []
       await applier.stop()
       await healthChecks.close()
-    },
-    setLocalApiServer(up) {
-      if (up === localApiServer) return
-      localApiServer = up
-      touch('service/default/kubernetes')
     },
     flush: () => applier.flush(),
     audit: () => applier.audit(),

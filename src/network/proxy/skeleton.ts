@@ -7,7 +7,17 @@ export interface ProxyRanges {
   /** This node's part of them; undefined until the node has one. */
   readonly podCidr?: string
   readonly serviceCidr: string
+  /** Where this node's own API server listens. */
+  readonly apiServer?: { readonly address: string; readonly port: number }
 }
+
+/**
+ * Holds `tcp` while this node's API server takes connections: each one that it takes renews it. So default/kubernetes
+ * finds another server when this one was killed, although nobody is left here to change a rule.
+ */
+export const apiServerAlive = 'api-server-alive'
+/** At least two probes (api-probe.ts) fit in. */
+export const apiServerAliveSeconds = 8
 
 /**
  * How a packet finds its way. A frontend is a tuple that clients address: `ip` scope (address, protocol, port) for
@@ -45,6 +55,8 @@ export function fixedContainers(): Map<string, Container> {
     }
     containers.set(`${scope}-none`, { kind: 'set', declaration: `type ${keyType[scope]};` })
   }
+  const alive = `type inet_proto; size 8; flags dynamic,timeout; timeout ${apiServerAliveSeconds}s;`
+  containers.set(apiServerAlive, { kind: 'set', declaration: alive })
   containers.set('restricted', { kind: 'set', declaration: `type ${keyType.ip};` })
   containers.set('allowed', { kind: 'set', declaration: `type ${keyType.ip} . ipv4_addr; flags interval;` })
   containers.set('hairpin', { kind: 'set', declaration: 'type ipv4_addr . ipv4_addr;' })
@@ -160,6 +172,15 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
     when: [...toThisMachine, { match: 'set', key: tuple.port, set: 'port-none' }],
     does: [{ do: 'reject' }],
   }
+  const { apiServer } = ranges
+  const aliveRules: Rule[] = apiServer
+    ? [
+        {
+          when: [{ match: 'accepts', ...apiServer }],
+          does: [{ do: 'remember', set: apiServerAlive, field: 'proto' }],
+        },
+      ]
+    : []
   return new Map<string, Chain>([
     ...preparedChains(),
     ['ip-outside-local', { rules: outsideLocalRules('ip', ranges) }],
@@ -176,6 +197,9 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
       'forward-filter',
       { hook: { type: 'filter', hook: 'forward', priority: 'filter - 10' }, rules: [...rejects, ...policies] },
     ],
-    ['output-filter', { hook: { type: 'filter', hook: 'output', priority: 'filter - 10' }, rules: rejects }],
+    [
+      'output-filter',
+      { hook: { type: 'filter', hook: 'output', priority: 'filter - 10' }, rules: [...rejects, ...aliveRules] },
+    ],
   ])
 }

@@ -1,0 +1,121 @@
+import { announcerAnnotation } from '../../api/load-balancer.ts'
+import type { Service } from '../../api/kinds.ts'
+import { refs } from '../../client/client.ts'
+import type { Informers } from '../../client/informer.ts'
+import type { Clock, Timer } from '../../lib/clock.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Service as LifeCycle } from '../../lib/service.ts'
+import type { Exec } from '../exec.ts'
+import { createIpCommand } from '../pod-network/ip-command.ts'
+
+/** Marks our addresses, so that others' are never touched. */
+const labelSuffix = ':slb'
+const gatherMs = 50
+const resyncIntervalMs = 60_000
+const retryMs = 2_000
+/** Switches and neighbours that missed one announcement hear another. */
+const announcements = 3
+
+/** The addresses of the pool that a node is to answer for on its link. Pure. */
+export function announcedAddresses(services: readonly Service[], nodeName: string): Set<string> {
+  return new Set(
+    services
+      .filter(({ metadata }) => metadata.annotations?.[announcerAnnotation] === nodeName)
+      .flatMap(({ status }) => status?.loadBalancer?.ingress ?? [])
+      .map((one) => one.ip ?? '')
+      .filter(Boolean),
+  )
+}
+
+/**
+ * Makes this node answer ARP for the LoadBalancer addresses that it was told to announce: they are added to the interface
+ * of the node's own address, and neighbours are told at once (gratuitous ARP), so that they forget who had them before.
+ */
+export function createAddressAnnouncer(options: {
+  nodeName: string
+  nodeIp: string
+  informers: Informers
+  exec: Exec
+  clock: Clock
+  logger: Logger
+}): LifeCycle & { remove(): Promise<void> } {
+  const { exec, clock, logger } = options
+  const ip = createIpCommand(exec)
+  const services = options.informers.for<Service>(refs.services)
+  let running: Promise<void> = Promise.resolve()
+  let stopWatching = () => {}
+  let timer: Timer | undefined
+  let stopped = true
+
+  async function device(): Promise<string | undefined> {
+    const links = await ip.list<{ ifname: string; addr_info?: { local?: string }[] }>('addr', 'show')
+    return links.find((link) => link.addr_info?.some((one) => one.local === options.nodeIp))?.ifname
+  }
+
+  async function present(on: string): Promise<string[]> {
+    const [link] = await ip.list<{ addr_info?: { local?: string; label?: string }[] }>('addr', 'show', 'dev', on)
+    return (link?.addr_info ?? []).flatMap((one) => (one.label === on + labelSuffix && one.local ? [one.local] : []))
+  }
+
+  async function reconcile(wanted: ReadonlySet<string>): Promise<void> {
+    const on = await device()
+    if (on === undefined) return
+    const held = await present(on)
+    for (const address of held) {
+      if (!wanted.has(address)) await ip.attempt('addr', 'del', `${address}/32`, 'dev', on)
+    }
+    for (const address of wanted) {
+      if (held.includes(address)) continue
+      await ip.run('addr', 'add', `${address}/32`, 'dev', on, 'label', on + labelSuffix)
+      logger.info({ address, on }, 'announcing a LoadBalancer address')
+      void announce(address, on)
+    }
+  }
+
+  /** Without the program neighbours find out when their entry has grown old. */
+  async function announce(address: string, on: string): Promise<void> {
+    const args = ['arping', '-U', '-c', String(announcements), '-I', on, address]
+    try {
+      const { code, stderr } = await exec('busybox', args, { timeoutMs: 15_000 })
+      if (code !== 0) logger.warn({ address, error: stderr.trim() }, 'neighbours were not told of an address')
+    } catch (error) {
+      logger.warn({ address, error: (error as Error).message }, 'neighbours were not told of an address')
+    }
+  }
+
+  function schedule(delayMs: number): void {
+    timer?.cancel()
+    if (stopped) return
+    timer = clock.after(delayMs, () => {
+      running = running.then(round)
+    })
+  }
+
+  async function round(): Promise<void> {
+    let nextMs = resyncIntervalMs
+    try {
+      await reconcile(announcedAddresses(services.list(), options.nodeName))
+    } catch (error) {
+      logger.warn({ error: (error as Error).message }, 'LoadBalancer addresses could not be set')
+      nextMs = retryMs
+    }
+    schedule(nextMs)
+  }
+
+  return {
+    async start() {
+      stopped = false
+      stopWatching = services.onChange(({ object, previous }) => {
+        if ((object ?? previous)?.spec?.type === 'LoadBalancer') schedule(gatherMs)
+      })
+      schedule(0)
+    },
+    async stop() {
+      stopped = true
+      stopWatching()
+      timer?.cancel()
+      await running
+    },
+    remove: () => reconcile(new Set()),
+  }
+}
