@@ -23,8 +23,8 @@ export type Action =
       ref: GroupResource
       object: KubeObject
       /** What to say about the outcome: the name is known only now. */
-      created?(object: KubeObject): Action
-      failed?(message: string): Action
+      created?(object: KubeObject): Action | Action[]
+      failed?(message: string): Action | Action[]
     }
   | {
       do: 'delete'

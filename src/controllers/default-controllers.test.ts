@@ -102,7 +102,7 @@ describe('garbage collection', () => {
   })
 
   test('foreground: the owner goes last', async () => {
-    let order: string[] = []
+    const order: string[] = []
     for (const ref of [refs.deployments, refs.replicaSets, refs.pods])
       cluster.informers.for<KubeObject>(ref).onChange(({ object }) => {
         if (!object) order.push(ref.resource)

@@ -1,5 +1,6 @@
 import type { Node } from '../api/kinds.ts'
 import { refs } from '../client/client.ts'
+import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import { createAbsence } from './absence.ts'
 import type { Controller } from './controller.ts'
 import { cronJobController } from './reconcile/cron-job/cron-job.ts'
@@ -15,9 +16,17 @@ import { namespaceDefaultsController } from './reconcile/namespace-defaults.ts'
 import { namespaceController } from './reconcile/namespace.ts'
 import { type Liveness, nodeLifecycleController } from './reconcile/node-lifecycle.ts'
 import { podGarbageCollector } from './reconcile/pod-garbage-collector.ts'
-import { replicaSetController } from './reconcile/replica-set.ts'
+import { certificateRequestController } from './reconcile/certificate-requests.ts'
+import { clusterRoleAggregationController } from './reconcile/cluster-role-aggregation.ts'
+import { endpointSliceMirroringController } from './reconcile/endpoint-slice-mirroring.ts'
+import { disruptionController } from './reconcile/pod-disruption-budget.ts'
+import { replicaSetController, replicationControllerController } from './reconcile/replica-set.ts'
+import { resourceQuotaController } from './reconcile/resource-quota.ts'
 import { type IsFenced, statefulSetController } from './reconcile/stateful-set/stateful-set.ts'
 import { timeMs } from './reconcile/timestamp.ts'
+import { ttlAfterFinishedController } from './reconcile/ttl-after-finished.ts'
+import { volumeBinder } from './reconcile/volume/binder.ts'
+import { claimProtectionController, volumeProtectionController } from './reconcile/volume/protection.ts'
 import type { CollectedResource, Resources } from './resources.ts'
 
 /** What the controllers need of the cluster besides its objects. */
@@ -33,10 +42,14 @@ export interface ControllerContext {
   onLiveness?(handler: (nodeName: string) => void): () => void
   /** Default: the node's Ready has been Unknown for {@link defaultFenceMs}. */
   isFenced?: IsFenced
+  /** Signs certificate requests. Without it they stay unsigned. */
+  authority?: CertificateAuthority
 }
 
 /** An owner that nobody has seen yet is waited for this long before what it owns counts as left behind. */
 const absentOwnerMs = 10_000
+/** A volume is not given up for a claim that may only be late. */
+const absentClaimMs = 30_000
 /** Upstream's quarantine of nodes that are not there. */
 const absentNodeMs = 40_000
 /** The lease after which a cut-off node stops its unique pods, their time to stop, and the drift of two clocks. */
@@ -51,17 +64,27 @@ export function defaultControllers(context: ControllerContext): Controller[] {
   return [
     deploymentController,
     replicaSetController,
+    replicationControllerController,
     statefulSetController(context.isFenced ?? unreachableFor(defaultFenceMs)),
     daemonSetController,
     jobController,
     cronJobController,
+    ttlAfterFinishedController,
+    disruptionController,
     endpointSliceController,
+    endpointSliceMirroringController,
     endpointsController,
     ingressStatusController,
     loadBalancerController,
     nodeLifecycleController({ isAlive: context.isAlive, onLiveness: context.onLiveness }),
     namespaceController(resources),
     namespaceDefaultsController(context.caPem),
+    resourceQuotaController(resources),
+    clusterRoleAggregationController,
+    volumeBinder(createAbsence(absentClaimMs)),
+    claimProtectionController,
+    volumeProtectionController,
+    ...(context.authority ? [certificateRequestController(context.authority)] : []),
     podGarbageCollector(createAbsence(absentNodeMs)),
     garbageCollector(resources, createAbsence(absentOwnerMs)),
   ]

@@ -34,20 +34,21 @@ export async function execute(
 }
 
 async function executeOne(action: Action, client: Client, events: EventRecorder, signal: AbortSignal): Promise<void> {
+  const followUp = async (next: Action | Action[]): Promise<void> => {
+    for (const one of Array.isArray(next) ? next : [next]) await executeOne(one, client, events, signal)
+  }
   switch (action.do) {
     case 'event':
       return events.event(action.about, action.type, action.reason, action.message)
     case 'compute':
-      for (const next of await action.compute(signal)) await executeOne(next, client, events, signal)
-      return
+      return followUp(await action.compute(signal))
     case 'create':
       try {
         const created = await client.create(action.ref, action.object, { signal })
-        if (action.created) await executeOne(action.created(created), client, events, signal)
+        if (action.created) await followUp(action.created(created))
       } catch (error) {
         if (isStatus(error, 'AlreadyExists')) return
-        if (action.failed && error instanceof StatusError)
-          await executeOne(action.failed(error.message), client, events, signal)
+        if (action.failed && error instanceof StatusError) await followUp(action.failed(error.message))
         if (isNamespaceEnding(error)) return
         throw error
       }

@@ -65,14 +65,17 @@ export const eventAction = (
 ): Action => ({ do: 'event', about, type, reason, message })
 
 /** Creates a pod and says so on its owner, as upstream's pod control does. */
-export function createPod(owner: KubeObject, pod: Pod): Action {
+export function createPod(owner: KubeObject, pod: Pod, onFailure?: (message: string) => Action[]): Action {
   const about = referenceTo(owner)
   return {
     do: 'create',
     ref: refs.pods,
     object: pod,
     created: (made) => eventAction(about, 'Normal', 'SuccessfulCreate', `Created pod: ${made.metadata.name}`),
-    failed: (message) => eventAction(about, 'Warning', 'FailedCreate', `Error creating: ${message}`),
+    failed: (message) => [
+      eventAction(about, 'Warning', 'FailedCreate', `Error creating: ${message}`),
+      ...(onFailure?.(message) ?? []),
+    ],
   }
 }
 
