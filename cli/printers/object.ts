@@ -45,7 +45,7 @@ export function printObject(object: object, format: string | undefined, view: Ob
 /** YAML is loaded only when it is printed: it costs more than the rest of a `get`. */
 export function toYaml(value: unknown): string {
   const { stringify } = require('yaml') as typeof import('yaml')
-  return stringify(sorted(value), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', singleQuote: false })
+  return stringify(sorted(value), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', indentSeq: false })
 }
 
 /** Keys in order at every depth, as kubectl prints them. */

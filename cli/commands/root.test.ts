@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest'
+import { buildProgram } from '../build-program.ts'
+import type { CommandDefinition, Io } from '../command.ts'
+import { commandGroups, loadRoot } from './root.ts'
+
+const root = await loadRoot(() => undefined)
+
+function walk(command: CommandDefinition, path: string[] = []): { path: string[]; command: CommandDefinition }[] {
+  const here = [...path, command.name]
+  return [{ path: here, command }, ...(command.commands ?? []).flatMap((child) => walk(child, here))]
+}
+
+const commands = walk(root)
+
+const namesOf = (flags: string): string[] => flags.split(/[ ,|]+/).filter((part) => part.startsWith('-'))
+
+function silentIo(): { io: Io; said: string[] } {
+  const said: string[] = []
+  const io: Io = {
+    out: (text) => void said.push(text),
+    err: (text) => void said.push(text),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: {},
+    signal: new AbortController().signal,
+  }
+  return { io, said }
+}
+
+describe('the command tree', () => {
+  it('loads every command under the name that it is asked for by', async () => {
+    for (const { name, load } of Object.values(commandGroups).flat()) expect((await load()).name).toBe(name)
+  })
+
+  it('loads only the command that is asked for', async () => {
+    const { commands: chosen } = await loadRoot(() => 'scale')
+    expect(chosen?.map(({ name }) => name)).toEqual(['scale'])
+  })
+
+  it.each(commands.map(({ path, command }) => [path.join(' '), command] as const))(
+    '%s is well defined',
+    (_, command) => {
+      const flags = (command.options ?? []).flatMap(({ flags: text }) => namesOf(text))
+      expect(flags.filter((flag, index) => flags.indexOf(flag) !== index)).toEqual([])
+      const names = (command.commands ?? []).flatMap((child) => [child.name, ...(child.aliases ?? [])])
+      expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
+      expect(command.summary).not.toBe('')
+      expect(command.run !== undefined || (command.commands?.length ?? 0) > 0).toBe(true)
+    },
+  )
+
+  it.each(commands.filter(({ command }) => !command.passThrough).map(({ path }) => [path.slice(1)]))(
+    'help of %j renders',
+    async (path) => {
+      const { io, said } = silentIo()
+      const program = buildProgram(root, { io, rest: [], finish: () => {} })
+      await expect(program.parseAsync([...path, '--help'], { from: 'user' })).rejects.toMatchObject({ exitCode: 0 })
+      expect(said.join('')).toContain(`Usage: stormo`)
+    },
+  )
+
+  it('suggests what was meant', async () => {
+    const { io, said } = silentIo()
+    const parse = (argv: string[]) =>
+      buildProgram(root, { io, rest: [], finish: () => {} }).parseAsync(argv, { from: 'user' })
+    await expect(parse(['gett'])).rejects.toMatchObject({ exitCode: 1 })
+    await expect(parse(['get', '--selctor=a'])).rejects.toMatchObject({ exitCode: 1 })
+    expect(said.join('')).toContain('Did you mean get?')
+    expect(said.join('')).toContain('Did you mean --selector?')
+  })
+})
