@@ -1,11 +1,9 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { Pod, PodStatus } from '../../api/kinds.ts'
+import type { Pod } from '../../api/kinds.ts'
 import { isStatus } from '../../api/status-error.ts'
 import { refs } from '../../client/client.ts'
 import type { Timer } from '../../lib/clock.ts'
-import { RuntimeError } from '../../runtime/runtime.ts'
-import { kubeletConditions } from '../core/conditions.ts'
 import { decide, type Action } from '../core/decide.ts'
+import { activeDeadlineMs, isSooner, podGraceMs, wantedStop } from '../core/pod-end.ts'
 import { podStatus } from '../core/pod-status.ts'
 import {
   containersOf,
@@ -16,21 +14,20 @@ import {
   type PodView,
   type StartFailure,
 } from '../core/pod-view.ts'
-import { qosClass } from '../core/quality.ts'
-import { ImageError } from '../images/image-puller.ts'
 import { createProber } from '../probes/prober.ts'
 import type { MountedVolume } from '../volumes/pod-volumes.ts'
-import { StartError, type CreateAction, type StartAction } from './container-creator.ts'
+import { type CreateAction, type StartAction } from './container-creator.ts'
 import { createPreparer } from './container-preparer.ts'
 import { startContainer } from './container-starter.ts'
 import { downwardFacts, say, sourcesFor, type PodContext } from './pod-context.ts'
 import { killContainer, stopPod } from './pod-stopper.ts'
+import { createStartAttempts } from './start-attempts.ts'
+import { createStatusWriter } from './status-writer.ts'
 import { startSandbox } from './sandbox-starter.ts'
 import { terminationMessage } from './termination-message.ts'
 
 /** Wait before the next try after an action has failed. */
 const retryMs = 1_000
-const configRetryMs = 10_000
 const maxRetryMs = 30_000
 
 /** Drives one pod, from its first sight to its last trace. */
@@ -61,8 +58,8 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   const uid = firstPod.metadata.uid ?? ''
   const logger = options.logger.child({ pod: `${firstPod.metadata.namespace}/${firstPod.metadata.name}`, uid })
   const startedAtMs = clock.nowMs()
-  const failures = new Map<string, StartFailure>()
-  const retryAtMs = new Map<string, number>()
+  const attempts = createStartAttempts()
+  const statusWriter = createStatusWriter(client)
   const crashes = new Map<string, CrashBackoff>()
   const messages = new Map<string, string>()
   /** Work under way by what it touches: `start`, `sandbox`, `stop`, or a container's id. */
@@ -73,7 +70,6 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   let gone = false
   let stop: PodStop | undefined
   let mounted: ReadonlyMap<string, MountedVolume> | undefined
-  let written: PodStatus | undefined
   let timer: Timer | undefined
   let syncing: Promise<void> | undefined
   let dirty = false
@@ -125,7 +121,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     observed: observer.of(uid),
     podIp: context.podIps.get(uid),
     hostIp: options.nodeIp,
-    failures,
+    failures: attempts.failures,
     probes: prober.results,
     crashes,
     stop,
@@ -144,20 +140,20 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     for (const action of actions) if (action.do === 'wait') waitFor(action.name, action.failure)
     for (const { container } of containersOf(pod.spec ?? { containers: [] })) {
       const running = view().observed.some((one) => one.name === container.name && one.state === 'running')
-      if (running) failures.delete(container.name)
+      if (running) attempts.succeeded(container.name)
     }
     act(actions)
     probe()
     await report()
     if (stop?.finished && work.size === 0) await finish()
-    const waits = [recheckAtMs, deadlineMs(), ...retryAtMs.values()].filter((one) => one !== undefined && one > now)
+    const waits = [recheckAtMs, activeDeadlineMs(pod), ...attempts.nextAtMs()].filter(
+      (one) => one !== undefined && one > now,
+    )
     if (waits.length > 0) recheck(Math.max(10, Math.min(...(waits as number[])) - now))
   }
 
   function waitFor(name: string, failure: StartFailure): void {
-    const before = failures.get(name)
-    failures.set(name, failure)
-    if (before?.reason === failure.reason && before.message === failure.message) return
+    if (!attempts.explain(name, failure)) return
     const where = `${pod.metadata.name}_${pod.metadata.namespace}(${uid})`
     say(context, pod, 'Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${where}`, name)
   }
@@ -166,43 +162,17 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     const latest = current()
     gone = latest === undefined
     pod = latest ?? pod
-    const wanted = wantedStop()
-    if (wanted === undefined) return
-    const before = stop
-    if (before === undefined || wanted.graceMs < before.graceMs - (clock.nowMs() - before.atMs)) {
-      stop = { ...wanted, finished: before?.finished ?? false }
-      starting.abort()
-      // A shorter grace period counts at once for what is being ended.
-      if (before !== undefined && work.has('stop')) hurry(stop.graceMs)
+    const now = clock.nowMs()
+    const wanted = wantedStop(pod, gone, stop, now)
+    if (wanted === undefined || !isSooner(wanted, stop, now)) return
+    if (stop === undefined && wanted.failure !== undefined) {
+      say(context, pod, 'Normal', wanted.failure.reason, wanted.failure.message)
     }
-  }
-
-  function wantedStop(): Omit<PodStop, 'finished'> | undefined {
-    const atMs = clock.nowMs()
-    if (gone) {
-      // Removed without a grace period of its own: as upstream, one second.
-      const graceMs = (pod.metadata.deletionGracePeriodSeconds ?? 1) * 1000
-      return { atMs, graceMs: Math.min(graceMs, 1_000) }
-    }
-    const spec = pod.spec ?? { containers: [] }
-    if (pod.metadata.deletionTimestamp) {
-      const seconds = pod.metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30
-      return { atMs, graceMs: seconds * 1000 }
-    }
-    const deadline = deadlineMs()
-    if (stop === undefined && deadline !== undefined && atMs >= deadline && !isTerminalPhase(pod.status?.phase)) {
-      const message = 'Pod was active on the node longer than the specified deadline'
-      say(context, pod, 'Normal', 'DeadlineExceeded', message)
-      const graceMs = (spec.terminationGracePeriodSeconds ?? 30) * 1000
-      return { atMs, graceMs, failure: { reason: 'DeadlineExceeded', message } }
-    }
-    return undefined
-  }
-
-  function deadlineMs(): number | undefined {
-    const seconds = pod.spec?.activeDeadlineSeconds
-    const start = pod.status?.startTime
-    return seconds === undefined || start === undefined ? undefined : Date.parse(start) + seconds * 1000
+    const isHastened = stop !== undefined && work.has('stop')
+    stop = { ...wanted, finished: stop?.finished ?? false }
+    starting.abort()
+    // A shorter grace period counts at once for what is being ended.
+    if (isHastened) hurry(stop.graceMs)
   }
 
   function hurry(graceMs: number): void {
@@ -221,10 +191,10 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     try {
       const sources = sourcesFor(options.informers, pod.metadata.namespace ?? '')
       mounted = await context.volumes.mount(pod, sources, downwardFacts(context, pod))
-      retryAtMs.delete('volumes')
+      attempts.succeeded('volumes')
     } catch (error) {
-      if (!retryAtMs.has('volumes')) say(context, pod, 'Warning', 'FailedMount', (error as Error).message)
-      retryAtMs.set('volumes', clock.nowMs() + retryMs)
+      if (!attempts.isPostponed('volumes')) say(context, pod, 'Warning', 'FailedMount', (error as Error).message)
+      attempts.postpone('volumes', clock.nowMs() + retryMs)
       logger.debug({ error: (error as Error).message }, 'volumes are not ready')
     }
   }
@@ -237,10 +207,11 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
       if (action.do === 'kill') doing(action.instance.id, () => kill(action))
       if (action.do === 'stop-pod') doing('stop', () => end(action.cause))
     }
-    if (starts.length > 0 && mounted !== undefined && !retryAtMs.has('volumes')) doing('start', () => startAll(starts))
+    if (starts.length > 0 && mounted !== undefined && !attempts.isPostponed('volumes'))
+      doing('start', () => startAll(starts))
   }
 
-  const mayTry = (name: string): boolean => clock.nowMs() >= (retryAtMs.get(name) ?? 0)
+  const mayTry = (name: string): boolean => attempts.mayTry(name, clock.nowMs())
 
   /** At most one piece of work for a thing at a time; when it is over, everything is looked at again. */
   function doing(what: string, run: () => Promise<void>): void {
@@ -264,14 +235,14 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
         const newest = newestSandbox(view())
         const running = newest?.state === 'running' ? newest : undefined
         const onCreated = (sandbox: CreateAction['sandbox']): void => {
-          if (mounted !== undefined && !retryAtMs.has('volumes')) preparer.prepare(pod, sandbox, mounted)
+          if (mounted !== undefined && !attempts.isPostponed('volumes')) preparer.prepare(pod, sandbox, mounted)
         }
         await startSandbox(context, pod, attempt, running, starting.signal, onCreated)
       })
-      retryAtMs.delete('sandbox')
+      attempts.succeeded('sandbox')
     } catch (error) {
       if (stop !== undefined) return
-      retryAtMs.set('sandbox', clock.nowMs() + retryMs * 2 ** Math.min(failedTries, 5))
+      attempts.postpone('sandbox', clock.nowMs() + retryMs * 2 ** Math.min(failedTries, 5))
       failedTries++
       say(
         context,
@@ -295,28 +266,12 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
         const prepared = await preparer.take(name, action.attempt, action.sandbox.id)
         const input = { pod, action, mounted: mounted ?? new Map(), observed: observer.of(uid), prepared }
         await startContainer(context, input, starting.signal)
-        failures.delete(name)
-        retryAtMs.delete(name)
+        attempts.succeeded(name)
       } catch (error) {
-        if (!starting.signal.aborted) failedToStart(name, error as Error)
+        if (starting.signal.aborted) continue
+        const hasEnded = observer.of(uid).some((one) => one.name === name && one.state === 'exited')
+        attempts.failed(name, error as Error, hasEnded, clock.nowMs())
       }
-    }
-  }
-
-  function failedToStart(name: string, error: Error): void {
-    const now = clock.nowMs()
-    if (error instanceof ImageError) {
-      failures.set(name, error.failure)
-      retryAtMs.set(name, error.retryAtMs ?? Infinity)
-    } else if (error instanceof StartError) {
-      const cause = error.cause
-      if (cause instanceof RuntimeError && cause.kind === 'unreachable') throw cause
-      failures.set(name, { reason: error.reason, message: error.message })
-      const ended = observer.of(uid).some((one) => one.name === name && one.state === 'exited')
-      // What ended is restarted by the crash back-off, what never was is tried again.
-      if (!ended || error.reason.startsWith('Create')) retryAtMs.set(name, now + configRetryMs)
-    } else {
-      throw error
     }
   }
 
@@ -325,14 +280,14 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
       ({ container }) => container.name === action.instance.name,
     )
     const probe = action.cause === 'changed' ? undefined : found?.container[`${action.cause}Probe`]
-    const seconds = probe?.terminationGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30
-    await killContainer(context, pod, action.instance, seconds * 1000, action.message)
+    const seconds = probe?.terminationGracePeriodSeconds
+    const graceMs = seconds === undefined ? podGraceMs(pod) : seconds * 1000
+    await killContainer(context, pod, action.instance, graceMs, action.message)
   }
 
   async function end(cause: Extract<Action, { do: 'stop-pod' }>['cause']): Promise<void> {
     await Promise.allSettled([work.get('start'), work.get('sandbox')])
-    const graceMs = stop?.graceMs ?? (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000
-    await stopPod(context, pod, graceMs)
+    await stopPod(context, pod, stop?.graceMs ?? podGraceMs(pod))
     if (cause === 'sandbox-changed') {
       const message = 'Pod sandbox changed, it will be killed and re-created.'
       say(context, pod, 'Normal', 'SandboxChanged', message)
@@ -363,29 +318,8 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   async function report(): Promise<void> {
     const ended = isTerminalPhase(pod.status?.phase)
     if (gone || (ended && stop === undefined)) return
-    const status = podStatus(view(), context.runtimeName(), clock.nowMs())
-    const own = { ...status, conditions: ownConditions(status), qosClass: status.qosClass ?? qosClass(pod) }
-    if (isDeepStrictEqual(own, written)) return
-    try {
-      await client.mutate<Pod>(
-        refs.pods,
-        pod.metadata.namespace ?? '',
-        pod.metadata.name ?? '',
-        (latest) => {
-          if (latest.metadata.uid !== uid) return undefined
-          const foreign = (latest.status?.conditions ?? []).filter((one) => !kubeletConditions.includes(one.type))
-          return { ...latest, status: { ...latest.status, ...own, conditions: [...foreign, ...own.conditions] } }
-        },
-        { subresource: 'status' },
-      )
-      written = own
-    } catch (error) {
-      if (!isStatus(error, 'NotFound')) throw error
-    }
+    await statusWriter.write(pod, podStatus(view(), context.runtimeName(), clock.nowMs()))
   }
-
-  const ownConditions = (status: PodStatus) =>
-    (status.conditions ?? []).filter((condition) => kubeletConditions.includes(condition.type))
 
   /** Nothing runs any more: the object goes first, so that its name is free, then what is left on the node. */
   async function finish(): Promise<void> {
@@ -418,10 +352,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   return {
     wake,
     wakeForSources() {
-      for (const [name, at] of retryAtMs) {
-        if (name !== 'sandbox' && failures.get(name)?.reason.startsWith('CreateContainer'))
-          retryAtMs.set(name, Math.min(at, 0))
-      }
+      attempts.sourcesChanged()
       wake()
     },
     fail(failure, graceMs) {
