@@ -1,4 +1,4 @@
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism, cpus, loadavg } from 'node:os'
 import { type Figures, measure } from './measure.ts'
 import { nodeCount, workloads } from './workloads.ts'
 
@@ -7,10 +7,6 @@ import { nodeCount, workloads } from './workloads.ts'
  * The floors are those that Kubernetes sets for kube-scheduler on its own CI machines.
  */
 const [, , only = '', scaleText = '1'] = process.argv
-const rows: Figures[] = []
-for (const workload of workloads(Number(scaleText)))
-  if (workload.name.includes(only)) rows.push(await measure(workload))
-
 const columns: [title: string, text: (row: Figures) => string][] = [
   ['case', ({ name }) => name],
   ['pods', ({ pods }) => String(pods)],
@@ -24,11 +20,15 @@ const columns: [title: string, text: (row: Figures) => string][] = [
   ['floor', ({ floor }) => floor?.toString() ?? '-'],
   ['times floor', ({ floor, podsPerSecond }) => (floor ? (podsPerSecond / floor).toFixed(1) : '-')],
 ]
-const table = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, text]) => text(row)))]
-const widths = columns.map((_, index) => Math.max(...table.map((line) => line[index]!.length)))
+const line = (cells: readonly string[]): string =>
+  cells.map((cell, index) => (index === 0 ? cell.padEnd(24) : cell.padStart(11))).join('')
+
 console.log(`machine: ${cpus()[0]?.model ?? 'unknown'}, ${availableParallelism()} cores, Node ${process.version}`)
+console.log(`load before: ${loadavg()[0]?.toFixed(1)}`)
 console.log(`nodes: ${Math.max(100, Math.round(nodeCount * Number(scaleText)))}\n`)
-for (const line of table)
-  console.log(
-    line.map((cell, index) => (index === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[index]!))).join('  '),
-  )
+console.log(line(columns.map(([title]) => title)))
+for (const workload of workloads(Number(scaleText))) {
+  if (!workload.name.includes(only)) continue
+  const row = await measure(workload)
+  console.log(line(columns.map(([, text]) => text(row))))
+}
