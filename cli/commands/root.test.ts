@@ -54,7 +54,8 @@ describe('the command tree', () => {
     'help of %j renders',
     async (path) => {
       const { io, said } = silentIo()
-      const program = buildProgram(root, { io, rest: [], finish: () => {} })
+      const own = { ...root, commands: root.commands!.filter(({ name }) => name === path[0]) }
+      const program = buildProgram(path.length > 0 ? own : root, { io, rest: [], finish: () => {} })
       await expect(program.parseAsync([...path, '--help'], { from: 'user' })).rejects.toMatchObject({ exitCode: 0 })
       expect(said.join('')).toContain(`Usage: stormo`)
     },
