@@ -16,6 +16,10 @@ import { namespaceDefaultsController } from './reconcile/namespace-defaults.ts'
 import { namespaceController } from './reconcile/namespace.ts'
 import { type Liveness, nodeLifecycleController } from './reconcile/node-lifecycle.ts'
 import { podGarbageCollector } from './reconcile/pod-garbage-collector.ts'
+import {
+  horizontalPodAutoscalerController,
+  type UsageSource,
+} from './reconcile/autoscaling/horizontal-pod-autoscaler.ts'
 import { certificateRequestController } from './reconcile/certificate-requests.ts'
 import { clusterRoleAggregationController } from './reconcile/cluster-role-aggregation.ts'
 import { endpointSliceMirroringController } from './reconcile/endpoint-slice-mirroring.ts'
@@ -42,6 +46,8 @@ export interface ControllerContext {
   onLiveness?(handler: (nodeName: string) => void): () => void
   /** Default: the node's Ready has been Unknown for {@link defaultFenceMs}. */
   isFenced?: IsFenced
+  /** What pods use, for autoscaling. Without it nothing is known of any pod, and no workload is resized. */
+  usage?: UsageSource
   /** Signs certificate requests. Without it they stay unsigned. */
   authority?: CertificateAuthority
 }
@@ -70,6 +76,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     jobController,
     cronJobController,
     ttlAfterFinishedController,
+    horizontalPodAutoscalerController(context.usage ?? (() => undefined)),
     disruptionController,
     endpointSliceController,
     endpointSliceMirroringController,
