@@ -17,7 +17,7 @@ import {
   type Rivals,
 } from './document-content.ts'
 import { isStatusPath } from './field-path.ts'
-import { momentLength, writerOfStamp, type Moment, type WriterId } from './stamp.ts'
+import { momentLength, stampOf, writerOfStamp, type Moment, type WriterId } from './stamp.ts'
 import type { Leaf } from './unflatten.ts'
 
 /** One incarnation's document as it is kept: encoded, with what must be known without decoding it. Immutable. */
@@ -108,15 +108,17 @@ export interface FieldWrite {
   isOwn(writer: WriterId): boolean
 }
 
-/** Writes fields as `write.writer`, and deletes what others had said of them. */
+/** Writes fields as `write.writer`, and deletes the values of others that these replace. */
 export function writeFields(document: Y.Doc, write: FieldWrite): void {
   const map = document.getMap(mapName)
-  const others = new Map<FieldPath, string[]>()
-  for (const entry of map.keys()) {
+  // Only what was shown is overwritten: a value that had lost already is its own writer's to report and withdraw.
+  const shown = new Map<FieldPath, { entry: string; stamp: Stamp }>()
+  for (const [entry, text] of map.entries()) {
     const at = entry.lastIndexOf('@')
     const name = entry.slice(0, at)
-    if (!write.changes.has(name) || entry === entryOf(name, write.writer)) continue
-    others.set(name, [...(others.get(name) ?? []), entry])
+    if (!write.changes.has(name) || entry === entryOf(name, write.writer) || typeof text !== 'string') continue
+    const stamp = stampOf(text.slice(0, momentLength), Number.parseInt(entry.slice(at + 1), 36))
+    if (stamp > (shown.get(name)?.stamp ?? '')) shown.set(name, { entry, stamp })
   }
   const status: [FieldPath, FieldValue | null][] = []
   for (const [path, value] of write.changes) {
@@ -125,7 +127,8 @@ export function writeFields(document: Y.Doc, write: FieldWrite): void {
       continue
     }
     map.set(entryOf(path, write.writer), value === null ? write.moment : write.moment + JSON.stringify(value))
-    for (const entry of others.get(path) ?? []) map.delete(entry)
+    const overwritten = shown.get(path)
+    if (overwritten) map.delete(overwritten.entry)
   }
   if (status.length > 0) writeRegister(map, write, status)
   if (write.raisesGeneration) raiseGeneration(map, write)

@@ -1,0 +1,105 @@
+import type { Random } from '../lib/clock.ts'
+import { faultNames, type FaultName } from './faults.ts'
+import { pick, seededChance } from './virtual-time.ts'
+
+export const operationNames = [
+  'set',
+  'remove',
+  'compare-and-set',
+  'write',
+  'bind',
+  'serve',
+  'unserve',
+  'claim',
+  'resume-watch',
+] as const
+export type OperationName = (typeof operationNames)[number]
+
+/** What a client does, through which node. `a` and `b` choose among objects and fields. */
+export interface PlannedOperation {
+  readonly atMs: number
+  readonly node: number
+  readonly operation: OperationName
+  readonly a: number
+  readonly b: number
+}
+
+export interface PlannedFault {
+  readonly atMs: number
+  readonly fault: FaultName
+  readonly node: number
+  readonly other: number
+  readonly forMs: number
+}
+
+/** Everything that happens to a cluster. Data, so that it can be kept and made smaller; run twice, it runs the same. */
+export interface Plan {
+  readonly seed: number
+  readonly nodes: number
+  readonly operations: readonly PlannedOperation[]
+  readonly faults: readonly PlannedFault[]
+}
+
+export interface PlanSize {
+  operations: number
+  faults: number
+}
+
+export const usualPlanSize: PlanSize = { operations: 100, faults: 6 }
+
+/** Milliseconds between operations, on average, and how long a fault lasts at most. */
+const operationGapMs = 100
+const longestFaultMs = 6_000
+
+/** How often a client does what: declared writes are the most. */
+const weights: Record<OperationName, number> = {
+  set: 8,
+  remove: 1,
+  'compare-and-set': 5,
+  write: 2,
+  bind: 2,
+  serve: 2,
+  unserve: 1,
+  claim: 1,
+  'resume-watch': 1,
+}
+const bag = operationNames.flatMap((name) => Array.from({ length: weights[name] }, () => name))
+
+/** The plan of a seed. Each fault is met about equally often over many seeds. */
+export function planOf(seed: number, size: PlanSize = usualPlanSize): Plan {
+  const chance = seededChance(seed * 2_654_435_761 + 97)
+  const nodes = 3 + pick(chance, 3)
+  const lengthMs = size.operations * operationGapMs
+  const operations = Array.from({ length: size.operations }, (): PlannedOperation => ({
+    atMs: pick(chance, lengthMs),
+    node: 1 + pick(chance, nodes),
+    operation: bag[pick(chance, bag.length)] ?? 'set',
+    a: pick(chance, 1_000),
+    b: pick(chance, 1_000),
+  }))
+  const faults = Array.from({ length: size.faults }, (_, index) =>
+    planFault(chance, seed, index, size, nodes, lengthMs),
+  )
+  return { seed, nodes, operations: operations.toSorted(byTime), faults: faults.toSorted(byTime) }
+}
+
+function planFault(
+  chance: Random,
+  seed: number,
+  index: number,
+  size: PlanSize,
+  nodes: number,
+  lengthMs: number,
+): PlannedFault {
+  // Half of them go through all there are in turn, the others are left to chance.
+  const turn = index % 2 === 0 ? seed * Math.ceil(size.faults / 2) + index / 2 : pick(chance, faultNames.length)
+  return {
+    atMs: pick(chance, lengthMs),
+    fault: faultNames[turn % faultNames.length] ?? 'process.kill',
+    node: 1 + pick(chance, nodes),
+    other: 1 + pick(chance, nodes),
+    forMs: 200 + pick(chance, longestFaultMs),
+  }
+}
+
+const byTime = (a: { atMs: number }, b: { atMs: number }): number => a.atMs - b.atMs
