@@ -29,10 +29,23 @@ export function buildProgram(definition: CommandDefinition, options: ProgramOpti
   const { run } = definition
   if (run) {
     command.action(async () => {
-      finish((await run({ args: command.args, rest, options: command.optsWithGlobals(), io })) ?? 0)
+      finish((await run({ args: command.args, rest, options: mergedOptions(command), io })) ?? 0)
     })
   }
   return command
+}
+
+/**
+ * Options of a command and of those above it. What was typed wins over defaults, and what stands nearer to the command
+ * over what stands before it; commander's own merging lets a parent's default hide what was typed.
+ */
+function mergedOptions(command: Command): Record<string, unknown> {
+  const chain: Command[] = []
+  for (let one: Command | null = command; one !== null; one = one.parent) chain.unshift(one)
+  const isDefault = (one: Command, key: string): boolean => one.getOptionValueSource(key) === 'default'
+  const pick = (wantDefault: boolean): [string, unknown][] =>
+    chain.flatMap((one) => Object.entries(one.opts()).filter(([key]) => isDefault(one, key) === wantDefault))
+  return Object.fromEntries([...pick(true), ...pick(false)])
 }
 
 function buildOption(definition: OptionDefinition): Option {

@@ -2,6 +2,7 @@ import { createReadStream, mkdirSync, statSync } from 'node:fs'
 import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Extract, Pack } from 'tar-stream'
 import type { Pod } from '../../src/api/kinds.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
@@ -119,8 +120,6 @@ async function upload(
 
 const nowhere = (): Writable => new Writable({ write: (_chunk, _encoding, done) => done() })
 
-type Pack = ReturnType<(typeof import('tar-stream'))['pack']>
-
 async function packFiles(archive: Pack, path: string, name: string): Promise<void> {
   const { lstat, readdir, readlink } = await import('node:fs/promises')
   const add = async (from: string, as: string): Promise<void> => {
@@ -175,8 +174,6 @@ const filtered = (sink: NodeJS.WriteStream): Writable =>
       done()
     },
   })
-
-type Extract = ReturnType<(typeof import('tar-stream'))['extract']>
 
 /** Writes the archive's files below `target`; names that lead out of it are refused, links are left out. */
 async function unpack(files: Extract, prefix: string, target: string, io: Invocation['io']): Promise<void> {

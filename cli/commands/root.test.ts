@@ -61,6 +61,24 @@ describe('the command tree', () => {
     },
   )
 
+  it('takes what was typed over the defaults of commands above', async () => {
+    const seen: unknown[] = []
+    const run = async (invocation: { options: unknown }): Promise<void> => void seen.push(invocation.options)
+    const options = [{ flags: '--how <how>', summary: '', default: 'none' }]
+    const child: CommandDefinition = { name: 'child', summary: '', options, run }
+    const tree: CommandDefinition = {
+      name: 'root',
+      summary: '',
+      commands: [{ name: 'parent', summary: '', options, commands: [child], run }],
+    }
+    const parse = (argv: string[]) =>
+      buildProgram(tree, { io: silentIo().io, rest: [], finish: () => {} }).parseAsync(argv, { from: 'user' })
+    await parse(['parent', 'child', '--how', 'client'])
+    await parse(['parent', '--how', 'client', 'child'])
+    await parse(['parent', 'child'])
+    expect(seen).toEqual([{ how: 'client' }, { how: 'client' }, { how: 'none' }])
+  })
+
   it('suggests what was meant', async () => {
     const { io, said } = silentIo()
     const parse = (argv: string[]) =>

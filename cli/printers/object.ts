@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type * as yaml from 'yaml'
 import type { KubeObject } from '../../src/api/object.ts'
 import { UsageError } from '../command.ts'
 import { findValues, parseTemplate, renderTemplate } from '../jsonpath.ts'
@@ -44,7 +45,7 @@ export function printObject(object: object, format: string | undefined, view: Ob
 
 /** YAML is loaded only when it is printed: it costs more than the rest of a `get`. */
 export function toYaml(value: unknown): string {
-  const { stringify } = require('yaml') as typeof import('yaml')
+  const { stringify } = require('yaml') as typeof yaml
   return stringify(sorted(value), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', indentSeq: false })
 }
 
