@@ -242,6 +242,7 @@ test('a certificate request that nobody can read fails with the reason once it i
   await cluster.pass()
   const status = () => cluster.get<CertificateSigningRequest>(requests, 'r')?.status
   expect(status()?.conditions?.map((one) => one.type)).toEqual(['Approved', 'Failed'])
+  cluster.kubelets.stop()
   await cluster.pass(3_700_000)
   expect(status()).toBeUndefined()
 })

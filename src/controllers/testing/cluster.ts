@@ -76,6 +76,8 @@ export function seededRandom(seed: number): Random {
 export interface TestClusterOptions {
   controllers(cluster: TestCluster): readonly Controller[]
   seed?: number
+  /** What the controllers see, when it is not the present state. */
+  seenBy?(informers: Informers): Informers
   admission?: readonly AdmissionPlugin[]
 }
 
@@ -173,7 +175,7 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
   }
   const running = runControllers(
     options.controllers(cluster),
-    { client: guarded, informers, clock, events: recorder, logger },
+    { client: guarded, informers: options.seenBy?.(informers) ?? informers, clock, events: recorder, logger },
     abort.signal,
   )
   return cluster
