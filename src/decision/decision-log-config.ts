@@ -1,7 +1,12 @@
 /** Times and limits of the decision log. */
 export interface DecisionLogConfig {
-  /** One tick of the Raft core. Heartbeats go out every 2, elections after 10 to 20 ticks without a leader. */
+  /** One tick of the Raft core. Heartbeats go out every 2. */
   tickMs: number
+  /**
+   * Ticks without a leader after which a voter campaigns (up to twice as many, by chance), and without a quorum after
+   * which a leader steps down. A machine that is held up for longer by other work costs an election.
+   */
+  electionTicks: number
   /** How long a command is tried, repeats included, unless the caller says otherwise. */
   commandTimeoutMs: number
   /** How long a command waits for a leader to appear before it is refused with 503. */
@@ -32,8 +37,9 @@ export interface DecisionLogConfig {
 
 export const defaultDecisionLogConfig: DecisionLogConfig = {
   tickMs: 50,
-  commandTimeoutMs: 5_000,
-  leaderWaitMs: 2_000,
+  electionTicks: 18,
+  commandTimeoutMs: 8_000,
+  leaderWaitMs: 3_500,
   attemptTimeoutMs: 2_000,
   snapshotEveryEntries: 10_000,
   snapshotEveryBytes: 32 * 1024 * 1024,

@@ -90,7 +90,8 @@ export class LogRunner {
   #newCore({ hardState, snapshot, entries }: StoredLog): RaftCore {
     const base: SnapshotMeta = snapshot?.meta ?? { index: 0, term: 0, config: noConfig }
     const { self, random } = this.#parts
-    return new RaftCore({ self: self.peer, hardState, base, entries, random: () => random.next() })
+    const options = { electionTicks: this.#parts.config.electionTicks }
+    return new RaftCore({ self: self.peer, hardState, base, entries, options, random: () => random.next() })
   }
 
   async start(): Promise<void> {
