@@ -12,6 +12,8 @@ import { metricsReaders } from '../kubelet/metrics/metrics-reader.ts'
 import { must } from '../lib/assert.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
+import { exec } from '../lib/exec.ts'
+import { defaultBridge } from '../network/remove.ts'
 import { systemClock, systemRandom } from '../lib/system.ts'
 import { createMesh } from '../mesh/libp2p-mesh.ts'
 import { openServiceAccountKey } from '../pki/service-account-keys.ts'
@@ -31,6 +33,7 @@ import type { Conflict } from '../store/conflict.ts'
 import { openStore } from '../store/object-store.ts'
 import { createApi } from './api.ts'
 import { conflictReporter } from './conflict-events.ts'
+import { createDoctor } from './doctor/doctor.ts'
 import { createEventRecorder } from './event-recorder.ts'
 import { lead } from './leader-duties.ts'
 import { createLogger } from './log.ts'
@@ -210,6 +213,17 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     self: self.node,
     lagMs: (peer) => lagOf(replicator, peer),
   })
+  const examine = createDoctor({
+    mesh,
+    node: self.node,
+    nodeIp: settings.advertiseAddress,
+    config,
+    dockerSocket: settings.dockerSocket,
+    bridge: defaultBridge,
+    members: () => decisions.members(),
+    exec,
+    clock,
+  })
   const apiServer = createApiServer({
     registry: api.registry,
     codecs: schemaCodecs(graph),
@@ -225,6 +239,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
         config,
         authorize: api.authorization.authorize,
         status,
+        examine,
         loadImages: node.loadImages,
         clock,
         random,

@@ -10,6 +10,7 @@ import { fingerprintOf } from '../pki/fingerprint.ts'
 import { encodeJoinToken } from '../pki/join-token.ts'
 import { type JoinAnswer, joinPath, type JoinRequest } from './join-request.ts'
 import type { ClusterConfig } from './membership-file.ts'
+import type { DoctorReport } from './doctor/doctor.ts'
 import type { ClusterStatus } from './status.ts'
 
 export interface RouteOptions {
@@ -18,6 +19,8 @@ export interface RouteOptions {
   config: ClusterConfig
   authorize: Authorize
   status(): Promise<ClusterStatus>
+  /** Has every node examined. */
+  examine(): Promise<DoctorReport>
   /** Imports a docker-save or OCI archive into this node's runtime; returns the images' names. */
   loadImages(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string[]>
   clock: Clock
@@ -41,6 +44,7 @@ export function agentRoutes(options: RouteOptions): ExtensionRoute[] {
   return [
     { path: joinPath, public: true, handler: (request) => join(options, request) },
     guarded('/stormo/v1/status', async () => ({ code: 200, body: await options.status() })),
+    guarded('/stormo/v1/doctor', async () => ({ code: 200, body: await options.examine() })),
     guarded('/stormo/v1/tokens', (request) => tokens(options, request)),
     guarded('/stormo/v1/members', (request) => members(options, request)),
     guarded('/stormo/v1/images', async (request) => {

@@ -15,6 +15,7 @@ import { createAddressAnnouncer } from './load-balancer/address-announcer.ts'
 import { createNodeRoutes, tunnelOverheadBytes } from './pod-network/node-routes.ts'
 import { createPodNetwork, gatewayOf, linkMtu, type Attachment } from './pod-network/pod-network.ts'
 import type { Backend } from './pod-network/route-plan.ts'
+import { defaultBridge, defaultTable } from './remove.ts'
 import { createServiceProxy } from './proxy/service-proxy.ts'
 
 export interface NetworkOptions {
@@ -75,7 +76,7 @@ export interface Network extends Service {
 export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const { informers, exec, clock, random, nodeName, nodeIp, podCidr, clusterCidr, serviceCidr } = options
   const logger = options.logger.child({ component: 'network' })
-  const bridge = options.bridge ?? 'stormo0'
+  const bridge = options.bridge ?? defaultBridge
   const backend = options.backend ?? 'auto'
   const underlayMtu = await linkMtu(exec, nodeIp)
   const mtu = options.mtu ?? (backend === 'vxlan' ? underlayMtu - tunnelOverheadBytes : underlayMtu)
@@ -96,7 +97,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const proxy = createServiceProxy({
     ...base,
     nodeIp,
-    table: options.table ?? 'stormo',
+    table: options.table ?? defaultTable,
     ranges: {
       clusterCidr,
       podCidr,

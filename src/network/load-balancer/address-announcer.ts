@@ -9,7 +9,7 @@ import type { Exec } from '../exec.ts'
 import { createIpCommand } from '../pod-network/ip-command.ts'
 
 /** Marks our addresses, so that others' are never touched. */
-const labelSuffix = ':slb'
+export const labelSuffix = ':slb'
 const gatherMs = 50
 const resyncIntervalMs = 60_000
 const retryMs = 2_000
