@@ -109,6 +109,8 @@ describe('every field is used', () => {
 const notForManifests = [
   /^\/(status|metadata|apiVersion|kind)/,
   /^\/spec\/(ephemeralContainers|schedulingGroup|nodeName|priority|serviceAccount|clusterIPs|healthCheckNodePort)$/,
+  // A pod as a whole claims no devices.
+  /^\/spec\/resources\/claims$/,
   /\/volumes\/(awsElasticBlockStore|azureDisk|azureFile|cephfs|cinder|flexVolume|flocker|gcePersistentDisk|gitRepo|glusterfs|photonPersistentDisk|portworxVolume|quobyte|rbd|scaleIO|storageos|vsphereVolume)/,
 ]
 

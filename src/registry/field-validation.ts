@@ -22,6 +22,10 @@ export function decodeBody(
     throw errors.badRequest(`${cannotHandle(definition)}: the body must be one object`)
   }
   const head = value as Partial<KubeObject>
+  for (const field of ['apiVersion', 'kind'] as const) {
+    if (head[field] !== undefined && head[field] !== null && typeof head[field] !== 'string')
+      throw errors.badRequest(`${cannotHandle(definition)}: ${field} must be a string`)
+  }
   const apiVersion = apiVersionOf(definition)
   if ((head.apiVersion ?? apiVersion) !== apiVersion || (head.kind ?? definition.kind) !== definition.kind) {
     throw errors.badRequest(

@@ -41,7 +41,7 @@ export function patchPreconditions(patch: Patch): { resourceVersion?: string; ui
     if (typeof value === 'string' && value !== '') named[field] = value
   }
   if (patch.type === 'json') {
-    for (const operation of Array.isArray(patch.body) ? (patch.body as { path?: unknown; value?: unknown }[]) : []) {
+    for (const operation of Array.isArray(patch.body) ? patch.body.filter(isMap) : []) {
       if (operation.path === '/metadata/resourceVersion') note('resourceVersion', operation.value)
       if (operation.path === '/metadata/uid') note('uid', operation.value)
     }

@@ -105,11 +105,11 @@ export function createWriter(registry: RegistryOptions): Writer {
     if (!managed || next.metadata.managedFields === undefined)
       track(definition, undefined, next, context, target, options)
     if (isService(storage)) carryOverAddresses(next, undefined)
-    if (isCustomDefinition(storage)) establish(next, undefined, catalogue, clock.nowMs())
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, undefined),
       ...(storage.strategy.validate?.(next) ?? []),
     ])
+    if (isCustomDefinition(storage)) establish(next, undefined, catalogue, clock.nowMs())
     for (const warning of storage.strategy.warnings?.(next) ?? []) context.warn(warning)
     await admission.validate(request)
     passOnWarnings(request, context)
@@ -198,7 +198,6 @@ export function createWriter(registry: RegistryOptions): Writer {
     const strategy = strategyOf(storage, target.subresource)
     if (isService(storage) && target.subresource === '') carryOverAddresses(next, stored)
     strategy.prepareForUpdate?.(next, stored)
-    if (isCustomDefinition(storage) && target.subresource === '') establish(next, stored, catalogue, clock.nowMs())
     types.applyDefaults(storage, next)
     if (target.subresource !== 'status') bumpGeneration(storage, next, stored)
     if (!wanted.managed) track(definition, current, next, context, target, options)
@@ -206,6 +205,7 @@ export function createWriter(registry: RegistryOptions): Writer {
       ...types.validate(storage, next, stored),
       ...(strategy.validateUpdate?.(next, stored) ?? strategy.validate?.(next) ?? []),
     ])
+    if (isCustomDefinition(storage) && target.subresource === '') establish(next, stored, catalogue, clock.nowMs())
     for (const warning of strategy.warnings?.(next) ?? []) context.warn(warning)
     await admission.validate(request)
     passOnWarnings(request, context)

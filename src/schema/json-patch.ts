@@ -60,7 +60,7 @@ const knownOperations = new Set(['add', 'remove', 'replace', 'move', 'copy', 'te
 function readOperation(operation: unknown): Operation {
   const fields = (typeof operation === 'object' && operation !== null ? operation : {}) as Record<string, unknown>
   if (typeof fields['op'] !== 'string' || !knownOperations.has(fields['op']))
-    throw rejected(`Unexpected kind: ${String(fields['op'] ?? 'unknown')}`)
+    throw rejected(`Unexpected kind: ${typeof fields['op'] === 'string' ? fields['op'] : 'unknown'}`)
   if (!isPointer(fields['path'])) throw rejected(`${fields['op']} operation does not apply: invalid path`)
   if ((fields['op'] === 'move' || fields['op'] === 'copy') && !isPointer(fields['from']))
     throw rejected(`${fields['op']} operation does not apply: invalid from`)

@@ -102,7 +102,7 @@ function validateJob({ spec }: Job): FieldError[] {
   const wrong = spec.selector
     ? validateLabelSelector(spec.selector, 'spec.selector')
     : [fieldErrors.required('spec.selector')]
-  if (spec.selector && !matchesLabelSelector(spec.selector, spec.template?.metadata?.labels)) {
+  if (spec.selector && wrong.length === 0 && !matchesLabelSelector(spec.selector, spec.template?.metadata?.labels)) {
     wrong.push(
       fieldErrors.invalid(
         'spec.template.metadata.labels',

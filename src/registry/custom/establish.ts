@@ -13,9 +13,6 @@ export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
 export function establish(next: KubeObject, old: KubeObject | undefined, catalogue: Catalogue, nowMs: number): void {
   const crd = next as CustomResourceDefinition & KubeObject
   const names = crd.spec.names
-  names.singular ||= names.kind.toLowerCase()
-  names.listKind ||= `${names.kind}List`
-  crd.spec.conversion ??= { strategy: 'None' }
   const conflict = conflictOf(crd, catalogue)
   const before = (old as CustomResourceDefinition | undefined)?.status
   const stored = crd.spec.versions.find((version) => version.storage)?.name
