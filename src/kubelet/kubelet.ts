@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Service } from '../lib/service.ts'
 import type { NodeServer } from '../streams/node-access.ts'
+import { createEvictionManager } from './eviction/eviction-manager.ts'
+import { createImageCollector } from './images/image-collector.ts'
 import { createImagePuller } from './images/image-puller.ts'
 import { inspectMachine } from './node/machine.ts'
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts'
@@ -14,6 +16,8 @@ import { createPodWorkers, type PodWorkers } from './pod/pod-workers.ts'
 import { createRuntimeObserver } from './pod/runtime-observer.ts'
 import { createSemaphore } from './semaphore.ts'
 import { createNodeServer } from './serve/node-server.ts'
+import { createStatsSummary } from './serve/stats-summary.ts'
+import { createStaticPods } from './static-pods/static-pods.ts'
 import { createVolumeProvisioner } from './storage/volume-provisioner.ts'
 import { createPodVolumes } from './volumes/pod-volumes.ts'
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts'
@@ -36,9 +40,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const logger = options.logger.child({ component: 'kubelet' })
   const shared: KubeletOptions = { ...options, logger }
   const { clock, random, runtime } = options
-  let parts:
-    | { workers: PodWorkers; reporter: NodeReporter; stops: (() => Promise<void>)[]; server: NodeServer }
-    | undefined
+  let parts: { workers: PodWorkers; reporter: NodeReporter; services: Service[]; server: NodeServer } | undefined
 
   const nextVersion = (): string =>
     `${new Date(clock.nowMs()).toISOString().replace(/[:.]/g, '_')}.${Buffer.from(random.bytes(5)).toString('hex')}`
@@ -78,26 +80,31 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
     }
     const workers = createPodWorkers(context)
-    const provisioner = createVolumeProvisioner({
-      ...shared,
-      directory: join(options.dataDir, 'local-volumes'),
-    })
-    parts = {
-      workers,
+    const summary = createStatsSummary(context)
+    const collector = createImageCollector(shared, () => reporter.imagesChanged())
+    // In the order in which they start; they stop the other way round.
+    const services: Service[] = [
       reporter,
-      stops: [() => provisioner.stop(), () => workers.stop(), () => observer.stop(), () => reporter.stop()],
-      server: createNodeServer(context),
-    }
-    await reporter.start()
-    await workers.start()
-    await observer.start()
-    await provisioner.start()
+      observer,
+      workers,
+      createVolumeProvisioner({ ...shared, directory: join(options.dataDir, 'local-volumes') }),
+      createStaticPods(shared, options.staticPodPath ?? join(options.dataDir, 'manifests')),
+      collector,
+      createEvictionManager({
+        options: shared,
+        summary,
+        fail: (uid, failure, graceMs) => workers.fail(uid, failure, graceMs),
+        collectImages: () => collector.removeUnused(),
+      }),
+    ]
+    parts = { workers, reporter, services, server: createNodeServer(context, summary) }
+    for (const service of services) await service.start()
   }
 
   return {
     start,
     async stop() {
-      for (const stop of parts?.stops ?? []) await stop()
+      for (const service of parts?.services.toReversed() ?? []) await service.stop()
     },
     imagesChanged: () => parts?.reporter.imagesChanged(),
     async serve(request, channels, signal) {

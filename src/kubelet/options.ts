@@ -60,6 +60,8 @@ export interface KubeletOptions {
   readonly kubeletPort?: number
   /** Default 4. */
   readonly maxParallelPulls?: number
+  /** Folder of static pods' manifests; default `manifests` in the data directory. */
+  readonly staticPodPath?: string
 }
 
 /** What an Event about this pod points at. */

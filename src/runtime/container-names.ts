@@ -16,6 +16,7 @@ export const labelKeys = {
   image: 'io.stormo.image',
   user: 'io.stormo.user',
   hostname: 'io.stormo.hostname',
+  resources: 'io.stormo.resources',
 } as const
 
 /** The name that a sandbox has in place of a container name. */

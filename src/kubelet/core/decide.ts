@@ -1,5 +1,6 @@
 import { must } from '../../lib/assert.ts'
-import type { RuntimeContainer } from '../../runtime/runtime.ts'
+import { labelKeys } from '../../runtime/container-names.ts'
+import type { Resources, RuntimeContainer } from '../../runtime/runtime.ts'
 import {
   containersOf,
   hasStarted,
@@ -12,6 +13,7 @@ import {
   type PodView,
   type StartFailure,
 } from './pod-view.ts'
+import { containerResources, needsRestart } from './quality.ts'
 import { backoffRemainingMs, goDuration, nextBackoff, shouldRestart } from './restart.ts'
 
 /** What the worker does next. Actions of one decision are independent of each other. */
@@ -163,9 +165,18 @@ function decideOne(plan: Plan, container: AnyContainer, kind: ContainerKind, san
   if (results?.startup === false) kill('startup', `Container ${container.name} failed startup probe, will be restarted`)
   else if (results?.liveness === false)
     kill('liveness', `Container ${container.name} failed liveness probe, will be restarted`)
-  else if (latest.imageRef !== container.image && latest.imageRef !== '') {
+  else if (mustRestartToResize(container, latest)) {
+    kill('changed', `Container ${container.name} resize requires restart`)
+  } else if (latest.imageRef !== container.image && latest.imageRef !== '') {
     kill('changed', `Container ${container.name} definition changed, will be restarted`)
   }
+}
+
+/** The container's own policy asks for a restart where what it was made with has changed (KEP-1287). */
+function mustRestartToResize(container: AnyContainer, instance: RuntimeContainer): boolean {
+  const made = instance.labels[labelKeys.resources]
+  if (made === undefined) return false
+  return needsRestart(container.resizePolicy, JSON.parse(made) as Resources, containerResources(container))
 }
 
 /** Starts the next instance, unless the last one ended too short a while ago. */

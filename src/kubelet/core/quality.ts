@@ -56,3 +56,13 @@ export function containerResources(container: Pick<AnyContainer, 'resources'>): 
     ...(memoryBytes > 0 ? { memoryBytes } : {}),
   }
 }
+
+type ResizePolicy = readonly { readonly resourceName: string; readonly restartPolicy: string }[]
+
+/** Whether the container's own policy asks for a restart when this resource changes. */
+export function needsRestart(policy: ResizePolicy | undefined, has: Resources, wanted: Resources): boolean {
+  const restarts = (resource: string): boolean =>
+    (policy ?? []).some((one) => one.resourceName === resource && one.restartPolicy === 'RestartContainer')
+  const cpuChanged = has.cpuShares !== wanted.cpuShares || has.cpuQuotaMicros !== wanted.cpuQuotaMicros
+  return (cpuChanged && restarts('cpu')) || (has.memoryBytes !== wanted.memoryBytes && restarts('memory'))
+}

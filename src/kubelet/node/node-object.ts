@@ -3,9 +3,8 @@ import { formatQuantity, parseQuantity, subtractQuantity, zeroQuantity, compareQ
 import type { RuntimeVersion } from '../../runtime/runtime.ts'
 import type { KubeletOptions } from '../options.ts'
 import type { Machine, Pressure } from './machine.ts'
+import { thresholds } from './thresholds.ts'
 
-/** Below these a node is under pressure (upstream's default hard eviction thresholds; pids: 2 %). */
-const thresholds = { memoryBytes: 100 * 1024 * 1024, disk: 0.1, inodes: 0.05, pids: 0.02 }
 /** Images told to the scheduler (upstream nodeStatusMaxImages). */
 const maxImages = 50
 

@@ -23,6 +23,7 @@ import { downwardFacts, say, sourcesFor, type PodContext } from './pod-context.t
 import { killContainer, stopPod } from './pod-stopper.ts'
 import { createStartAttempts } from './start-attempts.ts'
 import { createStatusWriter } from './status-writer.ts'
+import { createResizer } from './resizer.ts'
 import { startSandbox } from './sandbox-starter.ts'
 import { terminationMessage } from './termination-message.ts'
 
@@ -59,6 +60,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   const logger = options.logger.child({ pod: `${firstPod.metadata.namespace}/${firstPod.metadata.name}`, uid })
   const startedAtMs = clock.nowMs()
   const attempts = createStartAttempts()
+  const resizer = createResizer(context)
   const statusWriter = createStatusWriter(client)
   const crashes = new Map<string, CrashBackoff>()
   const messages = new Map<string, string>()
@@ -144,6 +146,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     }
     act(actions)
     probe()
+    if (stop === undefined) await resizer.sync(pod, observer.of(uid)).catch(retryLater)
     await report()
     if (stop?.finished && work.size === 0) await finish()
     const waits = [recheckAtMs, activeDeadlineMs(pod), ...attempts.nextAtMs()].filter(

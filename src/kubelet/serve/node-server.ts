@@ -9,15 +9,14 @@ import type { PodContext } from '../pod/pod-context.ts'
 import { exitStatus, failureStatus } from './exec-status.ts'
 import { streamLogs } from './log-stream.ts'
 import { forwardFromNode, forwardIntoPod } from './port-forward.ts'
-import { createStatsSummary } from './stats-summary.ts'
+import type { StatsSummary } from './stats-summary.ts'
 
 type PodRequest = Exclude<NodeRequest, { kind: 'dial' | 'stats' }>
 
 /** Serves what needs the containers themselves. Errors before the first byte are StatusErrors of the caller. */
-export function createNodeServer(context: PodContext): NodeServer {
+export function createNodeServer(context: PodContext, summary: StatsSummary): NodeServer {
   const { options, observer } = context
   const { runtime } = options
-  const summary = createStatsSummary(context)
 
   function podOf(request: PodRequest): Pod {
     const pod = options.informers.for<Pod>(refs.pods).get(request.namespace, request.pod)

@@ -90,6 +90,7 @@ export function containerCreateOptions(config: ContainerConfig, defaults: Docker
       [labelKeys.sandboxId]: config.sandboxId,
       [labelKeys.restartCount]: String(config.attempt),
       [labelKeys.image]: config.imageRef,
+      [labelKeys.resources]: JSON.stringify(config.resources),
       ...(config.hostname === undefined ? {} : { [labelKeys.hostname]: config.hostname }),
     },
     HostConfig: {
