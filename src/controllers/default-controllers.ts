@@ -31,7 +31,7 @@ import { timeMs } from './reconcile/timestamp.ts'
 import { ttlAfterFinishedController } from './reconcile/ttl-after-finished.ts'
 import { volumeBinder } from './reconcile/volume/binder.ts'
 import { claimProtectionController, volumeProtectionController } from './reconcile/volume/protection.ts'
-import type { CollectedResource, Resources } from './resources.ts'
+import { type CollectedResource, rememberedResources } from './resources.ts'
 
 /** What the controllers need of the cluster besides its objects. */
 export interface ControllerContext {
@@ -63,10 +63,7 @@ export const defaultFenceMs = 60_000
 
 /** Every control loop of the cluster, for one term of leadership: some remember what they saw in it. */
 export function defaultControllers(context: ControllerContext): Controller[] {
-  const resources: Resources = {
-    all: () => context.resources(),
-    onChange: (handler) => context.onResources?.(handler) ?? (() => undefined),
-  }
+  const resources = rememberedResources(() => context.resources(), context.onResources?.bind(context))
   return [
     deploymentController,
     replicaSetController,

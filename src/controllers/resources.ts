@@ -13,3 +13,35 @@ export interface Resources {
   /** Calls back when `all` differs. Returns the way to stop. */
   onChange(handler: () => void): () => void
 }
+
+/** Asks for the list only when it may differ: it is looked into at every change of every object. */
+export function rememberedResources(
+  list: () => readonly CollectedResource[],
+  onChange: ((handler: () => void) => () => void) | undefined,
+): Resources {
+  let remembered: readonly CollectedResource[] | undefined
+  let followers = 0
+  return {
+    all() {
+      // As long as nobody follows the changes, none would be noticed.
+      if (followers === 0) return list()
+      return (remembered ??= list())
+    },
+    onChange(handler) {
+      if (!onChange) return () => undefined
+      const stop = onChange(() => {
+        remembered = undefined
+        handler()
+      })
+      followers++
+      remembered = undefined
+      let isStopped = false
+      return () => {
+        if (isStopped) return
+        isStopped = true
+        followers--
+        stop()
+      }
+    },
+  }
+}

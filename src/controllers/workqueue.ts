@@ -63,9 +63,9 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   }
 
   const pumpNow = (): void => {
-    while (!stopped && active.size < options.concurrency) {
-      const [key] = waiting
-      if (key === undefined) break
+    // Stopped, nothing waits.
+    for (const key of waiting) {
+      if (active.size >= options.concurrency) break
       waiting.delete(key)
       active.add(key)
       void run(key)

@@ -189,5 +189,21 @@ function endpointOf(service: Service, pod: Pod, ip: string, view: View, publishN
     nodeName: pod.spec?.nodeName,
     targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: pod.metadata.namespace, uid: pod.metadata.uid },
     ...(zone ? { zone } : {}),
+    ...hintsOf(service, publishNotReady || (serving && !terminating), pod.spec?.nodeName, zone),
   }
+}
+
+/** For whom the endpoint is meant, by `spec.trafficDistribution` (KEP-4444, KEP-3015). Endpoints that are not ready have none. */
+function hintsOf(
+  service: Service,
+  isReadyNow: boolean,
+  nodeName: string | undefined,
+  zone: string | undefined,
+): Pick<Endpoint, 'hints'> {
+  const { trafficDistribution } = service.spec ?? {}
+  if (!isReadyNow || !trafficDistribution) return {}
+  const forZones = zone ? { forZones: [{ name: zone }] } : {}
+  const forNodes = trafficDistribution === 'PreferSameNode' && nodeName ? { forNodes: [{ name: nodeName }] } : {}
+  const hints = { ...forNodes, ...forZones }
+  return Object.keys(hints).length > 0 ? { hints } : {}
 }

@@ -4,7 +4,7 @@ import type { Absence } from '../absence.ts'
 import { type Action, type Controller, nothing, type Plan, type View } from '../controller.ts'
 import { isFinished } from './pod-state.ts'
 import { timestamp } from './timestamp.ts'
-import { byNode, deleteAction, mutateAction, sooner } from './workload.ts'
+import { byNode, deleteAction, mutateAction } from './workload.ts'
 
 /** Finished pods beyond this number go, oldest first (upstream: --terminated-pod-gc-threshold). */
 const maxFinishedPods = 12_500
@@ -87,7 +87,7 @@ function surplus(view: View): Plan {
   const actions = finished
     .slice(0, Math.max(0, finished.length - maxFinishedPods))
     .map((pod) => deleteAction(refs.pods, pod, { gracePeriodSeconds: 0 }))
-  return { actions, requeueAfterMs: sooner(sweepMs, undefined) }
+  return { actions, requeueAfterMs: sweepMs }
 }
 
 /** Its owner must learn that it failed, and not by its own fault, before the object goes (KEP-3329). */

@@ -10,10 +10,13 @@ import type {
   PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
+  ReplicaSet,
   ReplicationController,
   ResourceQuota,
 } from '../../api/kinds.ts'
+import { errors } from '../../api/status-error.ts'
 import { refs } from '../../client/client.ts'
+import { replicaSetController } from './replica-set.ts'
 import { defaultControllers } from '../default-controllers.ts'
 import { seededRandom, startCluster, type TestCluster } from '../testing/cluster.ts'
 import { job, template, workload } from '../testing/objects.ts'
@@ -101,6 +104,48 @@ describe('PodDisruptionBudget', () => {
     expect(status!.conditions![0]!.reason).toBe(allowed > 0 ? 'SufficientPods' : 'InsufficientPods')
     await expectQuiet()
   })
+})
+
+test('a ReplicaSet says that its pods cannot be made, until they can', async () => {
+  const refusing = await startCluster({
+    controllers: () => [replicaSetController],
+    admission: [
+      {
+        name: 'RefusePods',
+        validates({ ref, name }) {
+          if (ref.resource === 'pods' && isClosed) throw errors.forbidden(ref, name, 'exceeded quota')
+        },
+      },
+    ],
+  })
+  let isClosed = true
+  await refusing.create(refs.replicaSets, workload({ replicas: 1 }))
+  await refusing.pass()
+  const status = () => refusing.get<ReplicaSet>(refs.replicaSets, 'web')!.status!
+  expect(status().conditions?.[0]).toMatchObject({ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate' })
+  isClosed = false
+  await refusing.pass(60_000)
+  expect(status().conditions ?? []).toEqual([])
+  expect(status().replicas).toBe(1)
+  await refusing.stop()
+})
+
+test.each([
+  ['PreferClose', { forZones: [{ name: 'z1' }] }],
+  ['PreferSameNode', { forNodes: [{ name: 'three' }], forZones: [{ name: 'z1' }] }],
+])('%s hints at the zone of an endpoint', async (trafficDistribution, hints) => {
+  await cluster.addNode('three', (node) => void (node.metadata.labels!['topology.kubernetes.io/zone'] = 'z1'))
+  await cluster.create(refs.services, {
+    metadata: { name: 'web' },
+    spec: { selector: { app: 'web' }, ports: [{ port: 80 }], trafficDistribution },
+  })
+  await cluster.create(refs.pods, {
+    metadata: { name: 'p', labels: { app: 'web' } },
+    spec: { ...template().spec, nodeName: 'three' },
+  })
+  await cluster.pass()
+  expect(cluster.list<EndpointSlice>(refs.endpointSlices)[0]!.endpoints![0]!.hints).toEqual(hints)
+  await expectQuiet()
 })
 
 test('a quota says what is used', async () => {

@@ -6,7 +6,7 @@ import { ownerKeys } from '../ownership.ts'
 import { availableInMs, isReady } from '../pod-state.ts'
 import { sameJson } from '../same-json.ts'
 import { byNode, childWatch, claimChildren, selfWatch, sooner, statusAction } from '../workload.ts'
-import { ordinalOf, startOf } from './identity.ts'
+import { ordinalOf } from './identity.ts'
 import { nextActions } from './next-step.ts'
 import { revisionOfPod, statefulSetStatus } from './status.ts'
 
@@ -127,9 +127,3 @@ function isOnLostNode(pod: Pod, view: View): boolean {
   const node = view.get<Node>(refs.nodes, '', pod.spec.nodeName)
   return node?.status?.conditions?.find((one) => one.type === 'Ready')?.status === 'Unknown'
 }
-
-/** Ordinals that the set should have. */
-export const wantedOrdinals = (set: StatefulSet): { start: number; end: number } => ({
-  start: startOf(set),
-  end: startOf(set) + (set.spec?.replicas ?? 1),
-})
