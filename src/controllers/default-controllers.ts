@@ -20,7 +20,7 @@ import {
   horizontalPodAutoscalerController,
   type UsageSource,
 } from './reconcile/autoscaling/horizontal-pod-autoscaler.ts'
-import { certificateRequestController } from './reconcile/certificate-requests.ts'
+import { certificateRequestController } from './certificate-requests.ts'
 import { clusterRoleAggregationController } from './reconcile/cluster-role-aggregation.ts'
 import { endpointSliceMirroringController } from './reconcile/endpoint-slice-mirroring.ts'
 import { disruptionController } from './reconcile/pod-disruption-budget.ts'

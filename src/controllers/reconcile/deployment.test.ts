@@ -131,4 +131,28 @@ describe('Deployment', () => {
     expect(images()).toEqual(Array(5).fill('nginx:2'))
     await expectQuiet()
   })
+
+  test('a ReplicaSet of another template that has its name is evaded', async () => {
+    await cluster.create(refs.deployments, deployment({ replicas: 1 }))
+    await cluster.pass()
+    const [first] = cluster.list<ReplicaSet>(refs.replicaSets)
+    const { name } = first!.metadata
+    await cluster.client.delete(refs.deployments, 'default', 'web')
+    await cluster.client.delete(refs.replicaSets, 'default', name!)
+    await cluster.create(refs.replicaSets, {
+      ...workload({ replicas: 0, template: template('other') }),
+      metadata: { name },
+    })
+    await cluster.create(refs.deployments, deployment({ replicas: 1 }))
+    await cluster.pass()
+    const { status } = cluster.get<Deployment>(refs.deployments, 'web')!
+    expect(status?.collisionCount).toBe(1)
+    expect(
+      cluster
+        .list<ReplicaSet>(refs.replicaSets)
+        .map((set) => set.spec!.replicas)
+        .toSorted(),
+    ).toEqual([0, 1])
+    await expectQuiet()
+  })
 })

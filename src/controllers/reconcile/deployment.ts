@@ -73,8 +73,10 @@ export const deploymentController: Controller = {
 
 function planDeployment(key: string, view: View, nowMs: number): Plan {
   const { namespace, name } = splitKey(key)
-  const deployment = view.get<Deployment>(refs.deployments, namespace, name)
-  if (!deployment?.spec) return nothing
+  const stored = view.get<Deployment>(refs.deployments, namespace, name)
+  if (!stored?.spec) return nothing
+  const deployment = withoutCollision(stored, view)
+  if (!deployment.spec) return nothing
   const { claimed, actions } = claimChildren<ReplicaSet>(view, refs.replicaSets, deployment, deployment.spec.selector)
   const fresh = findNewReplicaSet(deployment, claimed)
   const old = claimed.filter((set) => set !== fresh)
@@ -82,12 +84,21 @@ function planDeployment(key: string, view: View, nowMs: number): Plan {
     actions.push(...converge(deployment, fresh, old, view))
   }
   const status = deploymentStatus(deployment, fresh, claimed, nowMs)
-  if (!sameJson(status, deployment.status)) {
+  if (!sameJson(status, stored.status)) {
     actions.push(statusAction(refs.deployments, deployment, status))
   }
   if (!deployment.metadata.deletionTimestamp && isComplete(deployment, status)) actions.push(...prune(deployment, old))
   const deadlineMs = deadlineInMs({ ...deployment, status }, nowMs)
   return { actions, ...(Number.isFinite(deadlineMs) && deadlineMs > 0 ? { requeueAfterMs: deadlineMs + 1000 } : {}) }
+}
+
+/** Another template can have the same hash: its ReplicaSet is in the way, and the next count makes another name. */
+function withoutCollision(deployment: Deployment, view: View): Deployment {
+  const made = newReplicaSet(deployment, 0, 0, 0)
+  const present = view.get<ReplicaSet>(refs.replicaSets, made.metadata.namespace ?? '', made.metadata.name!)
+  if (!present || findNewReplicaSet(deployment, [present])) return deployment
+  const collisionCount = (deployment.status?.collisionCount ?? 0) + 1
+  return { ...deployment, status: { ...deployment.status, collisionCount } }
 }
 
 /** Makes or marks the new ReplicaSet, then takes one step towards it. */

@@ -1,9 +1,9 @@
-import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../api/kinds.ts'
-import type { CertificateAuthority } from '../../pki/certificate-authority.ts'
-import { signerNames, signRequest } from '../../pki/signing-request.ts'
-import { type Action, type Controller, keyOf, nothing, type Plan, splitKey } from '../controller.ts'
-import { timeMs, timestamp } from './timestamp.ts'
-import { deleteAction, mutateAction, selfWatch } from './workload.ts'
+import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../api/kinds.ts'
+import type { CertificateAuthority } from '../pki/certificate-authority.ts'
+import { signerNames, signRequest } from '../pki/signing-request.ts'
+import { type Action, type Controller, keyOf, nothing, type Plan, splitKey } from './controller.ts'
+import { timeMs, timestamp } from './reconcile/timestamp.ts'
+import { deleteAction, mutateAction, selfWatch } from './reconcile/workload.ts'
 
 const ref = { group: 'certificates.k8s.io', resource: 'certificatesigningrequests' }
 const hourMs = 3_600_000
