@@ -6,6 +6,7 @@ import { createHaproxyProcess } from '../ingress/haproxy-process.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { exec } from '../lib/exec.ts'
 import { removeNetwork } from '../network/remove.ts'
+import { labelKeys } from '../runtime/container-names.ts'
 import { loadMembership } from './membership-file.ts'
 import { kubeconfigPath, paths } from './settings.ts'
 
@@ -17,8 +18,6 @@ export interface ResetOptions {
   clock: Clock
   progress(line: string): void
 }
-
-const containerLabel = 'stormo.dev/managed=true'
 
 /**
  * Removes everything that agents made on this machine: containers, proxy, rules, links, mounts and files. The agent must
@@ -59,7 +58,9 @@ function answers(port: number): Promise<boolean> {
 async function removeContainers({ exec, dockerSocket, progress }: ResetOptions): Promise<void> {
   const docker = (...args: string[]) =>
     exec('docker', ['--host', `unix://${dockerSocket}`, ...args], { timeoutMs: 120_000 })
-  const listed = await docker('ps', '--all', '--quiet', '--filter', `label=${containerLabel}`).catch(() => undefined)
+  const listed = await docker('ps', '--all', '--quiet', '--filter', `label=${labelKeys.managed}=true`).catch(
+    () => undefined,
+  )
   if (listed?.code !== 0) return progress('The container runtime does not answer: its containers are left.')
   const ids = listed.stdout.split('\n').filter(Boolean)
   if (ids.length > 0) await docker('rm', '--force', '--volumes', ...ids)
