@@ -309,8 +309,8 @@ const table = {
   },
   'clock.ahead': jump('clock.ahead', 5_000),
   'clock.back': jump('clock.back', -5_000),
-  'clock.far-ahead': jump('clock.far-ahead', 20 * 60_000),
-  'clock.far-back': jump('clock.far-back', -3_600_000),
+  'clock.far-ahead': jump('clock.far-ahead', 10 * 60_000),
+  'clock.far-back': jump('clock.far-back', -10 * 60_000),
   'clock.fast': rate('clock.fast', 1.3),
   'clock.slow': rate('clock.slow', 0.7),
   'client.gives-up': (cluster) => {

@@ -104,6 +104,8 @@ export interface FieldWrite {
   moment: Moment
   changes: FieldChanges
   raisesGeneration: boolean
+  /** Whether the caller knew what stands at a path now. */
+  isSeen(path: FieldPath): boolean
   /** Whether a writer is an earlier life of this node, whose count this one may take over. */
   isOwn(writer: WriterId): boolean
 }
@@ -128,7 +130,7 @@ export function writeFields(document: Y.Doc, write: FieldWrite): void {
     }
     map.set(entryOf(path, write.writer), value === null ? write.moment : write.moment + JSON.stringify(value))
     const overwritten = shown.get(path)
-    if (overwritten) map.delete(overwritten.entry)
+    if (overwritten && write.isSeen(path)) map.delete(overwritten.entry)
   }
   if (status.length > 0) writeRegister(map, write, status)
   if (write.raisesGeneration) raiseGeneration(map, write)

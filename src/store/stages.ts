@@ -3,6 +3,7 @@ import { errors, StatusError } from '../api/status-error.ts'
 import type { FieldPath } from './decided.ts'
 import { changesBetween, effectiveChanges, raisesGeneration } from './diff.ts'
 import { sameDigest } from './digest.ts'
+import { sameValue } from './same-value.ts'
 import {
   changeDocument,
   closeDocument,
@@ -103,7 +104,8 @@ export function stageUpdate(
 ): void {
   const { key, uid } = write
   if (standingUid(context, staging, key) !== uid) throw errors.notFound(key, key.name)
-  const asked = changesBetween(...flattenDifferences(key, write.base, write.object, context.layout))
+  const [base, wanted] = flattenDifferences(key, write.base, write.object, context.layout)
+  const asked = changesBetween(base, wanted)
   if (asked.size === 0) return
   const present = documentOf(context, staging, uid)
   const { document, content: before } = context.hot.take(uid, present)
@@ -120,6 +122,12 @@ export function stageUpdate(
       moment,
       changes,
       raisesGeneration: raisesGeneration(key, changes),
+      // What came from elsewhere since the caller read, nobody has seen: its writer is to report that it lost.
+      isSeen: (path) => {
+        const leaf = leaves.get(path)
+        const isOwn = leaf !== undefined && nodeOfWriter(writerOfStamp(leaf.stamp)) === context.nodeNumber
+        return isOwn || sameValue(base.get(path) ?? null, leaf?.value ?? null)
+      },
       isOwn: (writer) => nodeOfWriter(writer) === context.nodeNumber,
     }),
   )
