@@ -11,5 +11,7 @@ export interface Codecs {
   parseProtobuf(bytes: Uint8Array): Decoded
   /** undefined when the kind has no protobuf form. */
   toProtobuf(object: KubeObject): Uint8Array | undefined
+  /** A frame of a watch in protobuf; undefined when the kind has no such form. */
+  toWatchFrame(type: string, object: KubeObject): Uint8Array | undefined
   toYaml(value: unknown): string
 }

@@ -128,7 +128,7 @@ export function createResourceHandler({ registry, codecs, clock }: ResourceHandl
         return send(exchange, definition, 200, listObject(definition, items, metadata))
       }
       case 'watch':
-        return serveWatch({ registry, clock }, exchange, target)
+        return serveWatch({ registry, codecs, clock }, exchange, target)
       case 'create': {
         const options = writeOptions(url.searchParams)
         const object = await registry.create(context, target, await body(exchange), options)

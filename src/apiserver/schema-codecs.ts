@@ -1,13 +1,20 @@
 import { stringify } from 'yaml'
+import type { KubeObject } from '../api/object.ts'
 import { parseJson } from '../schema/decode.ts'
 import type { SchemaGraph } from '../schema/graph.ts'
-import { builtinSchemaOf, decodeProtobuf, encodeProtobuf } from '../schema/protobuf.ts'
+import { builtinSchemaOf, decodeProtobuf, encodeProtobuf, encodeWatchEvent } from '../schema/protobuf.ts'
 import { parseYaml } from '../schema/yaml.ts'
 import type { Codecs } from './codecs.ts'
 
 /** The schema graph's own parsers and printers, as the server uses them. */
 export function schemaCodecs(graph: SchemaGraph): Codecs {
   const schemaOf = builtinSchemaOf(graph)
+  const toProtobuf = (object: KubeObject): Uint8Array | undefined => {
+    const { apiVersion = '', kind } = object
+    const slash = apiVersion.indexOf('/')
+    const schema = schemaOf(slash === -1 ? '' : apiVersion.slice(0, slash), apiVersion.slice(slash + 1), kind)
+    return schema && encodeProtobuf(object, schema)
+  }
   return {
     parseJson,
     parseYaml(text) {
@@ -16,11 +23,10 @@ export function schemaCodecs(graph: SchemaGraph): Codecs {
       return { value: parseJson(JSON.stringify(value ?? null)).value, strictErrors: duplicates }
     },
     parseProtobuf: (bytes) => decodeProtobuf(bytes, schemaOf),
-    toProtobuf(object) {
-      const { apiVersion = '', kind } = object
-      const slash = apiVersion.indexOf('/')
-      const schema = schemaOf(slash === -1 ? '' : apiVersion.slice(0, slash), apiVersion.slice(slash + 1), kind)
-      return schema && encodeProtobuf(object, schema)
+    toProtobuf,
+    toWatchFrame(type, object) {
+      const encoded = toProtobuf(object)
+      return encoded && encodeWatchEvent(type, encoded)
     },
     toYaml: (value) => stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 }),
   }

@@ -6,6 +6,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { Target } from '../registry/options.ts'
 import type { WatchEvent } from '../registry/watch-stream.ts'
 import { flushHead, writeHead } from './answer.ts'
+import type { Codecs } from './codecs.ts'
 import { header, type Exchange } from './exchange.ts'
 import { mediaTypes, negotiate, type Negotiated } from './negotiation.ts'
 import { listOptions } from './query-options.ts'
@@ -15,19 +16,25 @@ import { includeOf } from './view.ts'
 /** A watch without a time of its own ends after this long, so that load moves to nodes that joined since. */
 const defaultTimeoutSeconds = 3600
 
-/** Streams events, one JSON document a line, until the client or the watch's time ends it. */
+/** Streams events, one JSON document a line or one protobuf message a frame, until the client or the watch's time ends it. */
 export async function serveWatch(
-  { registry, clock }: { registry: Registry; clock: Clock },
+  { registry, codecs, clock }: { registry: Registry; codecs: Codecs; clock: Clock },
   exchange: Exchange,
   target: Target,
 ): Promise<void> {
   const { context, response } = exchange
-  const wanted = negotiate(header(exchange.request, 'accept'), { transforms: true, protobuf: false })
+  // Custom objects have no message of their own in protobuf.
+  const wanted = negotiate(header(exchange.request, 'accept'), {
+    transforms: true,
+    protobuf: !('schema' in target.definition),
+  })
   const include = includeOf(exchange)
   const options = listOptions(exchange.url.searchParams)
   options.timeoutSeconds ||= defaultTimeoutSeconds
   const stream = registry.watch(context, target, options)
-  writeHead(exchange, 200, { 'content-type': mediaTypes.json })
+  writeHead(exchange, 200, {
+    'content-type': wanted.format === 'protobuf' ? `${mediaTypes.protobuf};stream=watch` : mediaTypes.json,
+  })
   // Clients wait for the head before they believe that the watch stands.
   flushHead(response)
   let first = true
@@ -35,8 +42,9 @@ export async function serveWatch(
     for await (const event of stream) {
       const object = view(event, wanted, target.definition, { include, nowMs: clock.nowMs(), headers: first })
       first = false
-      const line = `${JSON.stringify({ type: event.type, object })}\n`
-      if (!write(response, line)) await once(response, 'drain', { signal: context.signal })
+      const frame = wanted.format === 'protobuf' ? codecs.toWatchFrame(event.type, object as KubeObject) : undefined
+      if (!write(response, frame ?? `${JSON.stringify({ type: event.type, object })}\n`))
+        await once(response, 'drain', { signal: context.signal })
     }
   } catch (error) {
     // The client left in the middle of a line: there is nobody to tell.
@@ -48,8 +56,8 @@ export async function serveWatch(
 }
 
 // The two kinds of response have overloads that no common call satisfies.
-function write(response: Exchange['response'], text: string): boolean {
-  return (response as NodeJS.WritableStream).write(text)
+function write(response: Exchange['response'], chunk: string | Uint8Array): boolean {
+  return (response as NodeJS.WritableStream).write(chunk)
 }
 
 function view(

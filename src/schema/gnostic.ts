@@ -2,13 +2,7 @@ import { Writer } from 'protobufjs/minimal.js'
 
 type Json = Record<string, unknown>
 
-/** Media types under which clients ask for the OpenAPI v2 document in protobuf; the `@` is no valid media type. */
-export const openApiV2ProtobufAccepted: readonly string[] = [
-  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
-  'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
-]
-
-/** Content-Type of the answer to either of them: clients parse it, and fail on the `@`. */
+/** Content-Type of the OpenAPI v2 document in protobuf: clients parse it, and fail on the `@` that they ask with. */
 export const openApiV2ProtobufMediaType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
 
 /** How one JSON member is written: its field number and the form of its value. */

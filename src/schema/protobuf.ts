@@ -120,18 +120,20 @@ export function encodeProtobuf(object: { apiVersion: string; kind: string }, sch
 }
 
 /**
- * One event of a watch that asked for protobuf: a WatchEvent inside runtime.Unknown, whose object is the encoded object
- * itself. The caller frames it with its length (four bytes, big endian).
+ * One event of a watch that asked for protobuf, as a frame: its length in four bytes, big endian, and a bare
+ * meta/v1 WatchEvent whose object is the encoded object itself (apimachinery's LengthDelimitedFramer).
  */
 export function encodeWatchEvent(type: string, encodedObject: Uint8Array): Uint8Array {
-  const event = Writer.create()
-  event.uint32((1 << 3) | wireType.bytes).string(type)
-  event.uint32((2 << 3) | wireType.bytes).fork()
-  event.uint32((1 << 3) | wireType.bytes).bytes(encodedObject)
-  event.ldelim()
   const writer = Writer.create()
-  writer.uint32((2 << 3) | wireType.bytes).bytes(event.finish())
-  return withMagic(writer.finish())
+  writer.uint32((1 << 3) | wireType.bytes).string(type)
+  writer.uint32((2 << 3) | wireType.bytes).fork()
+  writer.uint32((1 << 3) | wireType.bytes).bytes(encodedObject)
+  writer.ldelim()
+  const event = writer.finish()
+  const frame = new Uint8Array(4 + event.length)
+  new DataView(frame.buffer).setUint32(0, event.length)
+  frame.set(event, 4)
+  return frame
 }
 
 function withMagic(message: Uint8Array): Uint8Array {

@@ -1,5 +1,3 @@
-import type { FieldError } from '../api/status-error.ts'
-
 /**
  * One node of the schema graph: built-in kinds (from the data file) and CRDs (from openAPIV3Schema) alike. Everything
  * that depends on a field's type is a walk over it: decoding, defaulting, pruning, validation, patches, apply,
@@ -107,5 +105,3 @@ export interface Decoded {
   /** `unknown field "spec.foo"`, `duplicate field "spec.replicas"`: errors under Strict, warnings under Warn. */
   strictErrors: string[]
 }
-
-export type { FieldError }

@@ -119,6 +119,21 @@ describe('[sig-api-machinery] watchers', () => {
     expect(missing.body).toMatchObject({ kind: 'Status', code: 404, details: { name: 'nosuch', kind: 'configmaps' } })
   })
 
+  test('take protobuf alone, framed by length', async () => {
+    await api.ok('POST', configMaps, configMap('framed', { labels: { framed: 'yes' } }))
+    const accept = 'application/vnd.kubernetes.protobuf;stream=watch'
+    const answer = await api('GET', `${configMaps}?watch=1&labelSelector=framed=yes&timeoutSeconds=1`, {
+      headers: { accept },
+    })
+    expect(answer.headers['content-type']).toBe(accept)
+    const length = answer.bytes.readUInt32BE(0)
+    const event = answer.bytes.subarray(4, 4 + length)
+    expect(event.length).toBe(length)
+    // Field 1, a string: the type; then the object, which bears the magic of its own.
+    expect(event.subarray(0, 7).toString()).toBe('\n\u0005ADDED')
+    expect(event.includes(Buffer.from('k8s\0'))).toBe(true)
+  })
+
   test('get 410 in the stream for a version that is long gone', async () => {
     const answer = await api('GET', `${configMaps}?watch=1&resourceVersion=65534&timeoutSeconds=5`)
     const status = answer.code === 200 ? answer.body.object : answer.body

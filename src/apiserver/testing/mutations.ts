@@ -65,8 +65,9 @@ export function mutator(seed: number): Mutator {
       if (entries.length === 0) return { [pick(oddKeys)]: pick(oddValues) }
       const at = integer(entries.length)
       const [key, old] = entries[at] as [string, unknown]
-      if (next() < 0.1) entries.splice(at, 1)
-      else if (next() < 0.1) entries[at] = [pick(oddKeys), old]
+      const way = next()
+      if (way < 0.1) entries.splice(at, 1)
+      else if (way < 0.2) entries[at] = [pick(oddKeys), old]
       else entries[at] = [key, value(old, depth + 1)]
       return Object.fromEntries(entries)
     }
