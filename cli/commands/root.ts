@@ -61,6 +61,7 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'reset', load: async () => (await import('./reset.ts')).resetCommand },
     { name: 'kubeconfig', load: async () => (await import('./membership.ts')).kubeconfigCommand },
     { name: 'ip', load: async () => (await import('./service.ts')).ipCommand },
+    { name: 'simulate', load: async () => (await import('./simulate.ts')).simulateCommand },
     { name: 'cluster', load: async () => (await import('./cluster.ts')).clusterCommand },
   ],
 }

@@ -207,6 +207,8 @@ export function stageRemote(context: StageContext, staging: Staging, change: Cha
     return false
   context.hot.put(state, document, content)
   staging.putDocument(state)
+  // A create that shares this commit must find the name taken.
+  if (state.created && standingUid(context, staging, key) === undefined) staging.created.set(keyString(key), uid)
   return true
 }
 

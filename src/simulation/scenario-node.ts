@@ -1,0 +1,106 @@
+import type { Node, Pod } from '../api/kinds.ts'
+import { createApi } from '../agent/api.ts'
+import { createEventRecorder } from '../agent/event-recorder.ts'
+import { lead } from '../agent/leader-duties.ts'
+import { defaultClusterConfig } from '../agent/membership-file.ts'
+import { loopbackUser } from '../auth/user.ts'
+import { refs, type Client } from '../client/client.ts'
+import type { Informers } from '../client/informer.ts'
+import type { Random } from '../lib/clock.ts'
+import { silentLogger } from '../lib/log.ts'
+import type { CertificateAuthority } from '../pki/certificate-authority.ts'
+import type { ClusterSecrets } from '../pki/cluster-secrets.ts'
+import type { Catalogue } from '../registry/catalogue.ts'
+import { inProcessClient } from '../registry/in-process-client.ts'
+import { storeInformers } from '../registry/store-informers.ts'
+import type { Life, SimulatedNode } from './simulated-node.ts'
+import { keepNode } from './simulated-kubelet.ts'
+
+/** What runs on a node above its store: the API's pipeline, the leader's duties and a kubelet without containers. */
+export interface ScenarioNode {
+  readonly life: Life
+  readonly client: Client
+  readonly informers: Informers
+  readonly catalogue: Catalogue
+  lead(term: number, lost: AbortSignal): void
+}
+
+export interface ScenarioNodeParts {
+  node: SimulatedNode
+  life: Life
+  chance: Random
+  secrets: ClusterSecrets
+  authority: CertificateAuthority
+}
+
+/** Called for each life of a node; what it starts ends with that life's clock. */
+export function scenarioNode({ node, life, chance, secrets, authority }: ScenarioNodeParts): ScenarioNode {
+  const { store, decisions, mesh, clock } = life
+  const informers = storeInformers(store)
+  const common = { clock, random: chance, logger: silentLogger }
+  const config = defaultClusterConfig
+  const api = createApi({ ...common, store, informers, decisions, secrets, config, nodeName: node.name })
+  const client = inProcessClient(api.registry, loopbackUser, { fieldManager: 'stormo' })
+  const peerOfNode = (name: string) => decisions.members().find((member) => member.node === name)?.peer
+  const livenessHandlers = new Set<(nodeName: string) => void>()
+  const membershipHandlers = new Set<() => void>()
+  const membershipChanged = () => membershipHandlers.forEach((handler) => handler())
+  decisions.onMembers(membershipChanged)
+  mesh.onLiveness((peer) => {
+    membershipChanged()
+    const member = decisions.members().find((one) => one.peer === peer)
+    if (member) for (const handler of livenessHandlers) handler(member.node)
+  })
+  void api.customResources.start()
+  keepNode({
+    clock,
+    client,
+    pods: informers.for<Pod>(refs.pods),
+    nodes: informers.for<Node>(refs.nodes),
+    self: node.name,
+    number: node.number,
+  })
+  const context: Parameters<typeof lead>[0] = {
+    ...common,
+    client,
+    informers,
+    config,
+    authority,
+    caPem: secrets.ca.certPem,
+    events: (component) => createEventRecorder({ ...common, client, component, host: node.name }),
+    resources: () => collected(api.catalogue),
+    onResources: (handler) => api.catalogue.onChange(handler),
+    isAlive(name) {
+      const peer = peerOfNode(name)
+      return name === node.name ? true : peer && mesh.liveness(peer).alive
+    },
+    onLiveness: subscribeTo(livenessHandlers),
+    members: () => decisions.members(),
+    onMembership: subscribeTo(membershipHandlers),
+  } as Parameters<typeof lead>[0]
+  return {
+    life,
+    client,
+    informers,
+    catalogue: api.catalogue,
+    lead: (term, lost) => void lead(context, term, lost).catch(() => undefined),
+  }
+}
+
+const subscribeTo =
+  <T>(handlers: Set<T>) =>
+  (handler: T) => {
+    handlers.add(handler)
+    return () => handlers.delete(handler)
+  }
+
+/** What can own or be owned: one entry a stored resource. */
+function collected(catalogue: Catalogue): ReturnType<Parameters<typeof lead>[0]['resources']> {
+  const found = new Map<string, { ref: { group: string; resource: string }; kind: string; namespaced: boolean }>()
+  for (const definition of catalogue.all()) {
+    const { group, resource, kind, namespaced, verbs } = definition
+    if ('storedAs' in definition || !verbs.includes('watch') || !verbs.includes('delete')) continue
+    found.set(`${group}/${resource}`, { ref: { group, resource }, kind, namespaced })
+  }
+  return [...found.values()]
+}
