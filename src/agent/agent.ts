@@ -1,5 +1,6 @@
 import type { Service as ServiceObject } from '../api/kinds.ts'
 import { issuerRoutes } from '../apiserver/issuer-routes.ts'
+import type { GroupResource } from '../api/object.ts'
 import { createApiServer } from '../apiserver/api-server.ts'
 import { schemaCodecs } from '../apiserver/schema-codecs.ts'
 import { loopbackUser } from '../auth/user.ts'
@@ -43,6 +44,7 @@ import { catalogueOpenApi } from '../apiserver/schema-openapi.ts'
 import { agentRoutes } from './routes.ts'
 import { paths, type SettingName, type Settings } from './settings.ts'
 import { createStatusReporter } from './status.ts'
+import { pollUsage } from './usage-cache.ts'
 
 const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 
@@ -106,6 +108,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   const disk = lmdbDisk({ path: files.store, encryptionKey: Buffer.from(secrets.encryptionKeys[0]!.key, 'base64') })
   // CRDs come into the layout through the catalogue, which is made on top of the store.
   let schemaOf: Parameters<typeof fieldLayout>[0] = () => undefined
+  let hasGeneration: (ref: GroupResource) => boolean = () => true
   let reportConflict: (conflict: Conflict) => void = () => undefined
   const store = await openStore({
     disk,
@@ -113,7 +116,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     random,
     logger,
     nodeNumber: membership.self.number,
-    layout: fieldLayout((ref) => schemaOf(ref)),
+    layout: { ...fieldLayout((ref) => schemaOf(ref)), hasGeneration: (ref) => hasGeneration(ref) },
     onConflict: (conflict) => reportConflict(conflict),
   })
   const informers = storeInformers(store)
@@ -165,6 +168,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     const stored = definition && api.catalogue.storage(definition)
     return stored && ((stored as { schema?: ReturnType<typeof graph.get> }).schema ?? graph.get(stored.schemaName))
   }
+  hasGeneration = (ref) => api.catalogue.preferred(ref)?.hasGeneration ?? true
   const client = inProcessClient(api.registry, loopbackUser, { fieldManager: 'stormo' })
   const events = (component: string) =>
     createEventRecorder({ client, clock, random, logger, component, host: self.node })
@@ -194,6 +198,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   api.catalogue.set('metrics.k8s.io', metricsDefinitions(must(graph.get(objectMetaSchema), 'ObjectMeta is built in')))
   const readers = metricsReaders({ informers, access: node.access, clock, logger })
   for (const [name, reader] of Object.entries(readers)) api.virtualReaders.set(name, reader)
+  const podMetrics = must(readers['pods.metrics.k8s.io'], 'pods have metrics')
 
   const authority = await openAuthority(secrets.ca, random)
   const certificate = await issueServerCertificate(
@@ -272,6 +277,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
         livenessHandlers.add(handler)
         return () => livenessHandlers.delete(handler)
       },
+      usage: (until: AbortSignal) => pollUsage({ informers, metrics: podMetrics, clock, logger }, until),
       members: () => decisions.members(),
       onMembership(handler: () => void) {
         membershipHandlers.add(handler)

@@ -11,6 +11,7 @@ import type { CollectedResource } from '../controllers/resources.ts'
 import { sameJson } from '../controllers/reconcile/same-json.ts'
 import { runControllers } from '../controllers/runner.ts'
 import type { Member } from '../decision/cluster-state.ts'
+import type { UsageSource } from '../controllers/reconcile/autoscaling/horizontal-pod-autoscaler.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
@@ -35,6 +36,8 @@ export interface LeaderContext {
   isAlive: Liveness
   /** Calls back with the name of a node whose liveness changed; returns the way to stop. */
   onLiveness(handler: (nodeName: string) => void): () => void
+  /** What pods use, while this node leads. */
+  usage?(signal: AbortSignal): UsageSource
   members(): readonly Member[]
   /** Called when a member's liveness or the membership changed; returns the way to stop. */
   onMembership(handler: () => void): () => void
@@ -47,7 +50,7 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
   const { client, informers, clock, logger } = context
   logger.info({ term }, 'leading')
   await untilDone(context, signal, () => ensureBootstrapObjects(client, context.config, signal))
-  const controllers = defaultControllers(context)
+  const controllers = defaultControllers({ ...context, usage: context.usage?.(signal) })
   await Promise.all([
     runControllers(
       controllers,

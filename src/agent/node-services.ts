@@ -15,6 +15,7 @@ import { createNetwork } from '../network/network.ts'
 import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
 import type { Membership } from './membership-file.ts'
+import { createFencing } from './fencing.ts'
 import { lowestOomScoreAdjust } from './oom-score.ts'
 import { paths, type Settings } from './settings.ts'
 
@@ -86,6 +87,15 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     clusterDomain: config.clusterDomain,
     nodeLabels: settings.zone ? { 'topology.kubernetes.io/zone': settings.zone } : {},
   })
+  const fencing = createFencing({
+    nodeName: self.node,
+    informers,
+    lastLeaderContactMs: () => decisions.lastLeaderContactMs(),
+    isAlone: () => decisions.members().length <= 1,
+    fail: (podUid, failure, graceMs) => kubelet.fail(podUid, failure, graceMs),
+    clock,
+    logger,
+  })
   const ingress = createIngress({
     nodeName: self.node,
     dir: paths(settings.dataDir).ingress,
@@ -107,7 +117,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     server: kubelet,
   })
   return {
-    services: [{ start: async () => undefined, stop: () => runtime.close() }, network, kubelet, ingress],
+    services: [{ start: async () => undefined, stop: () => runtime.close() }, network, kubelet, fencing, ingress],
     access,
     async loadImages(archive, signal) {
       const names = await runtime.load(archive, signal)

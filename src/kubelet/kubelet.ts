@@ -9,6 +9,7 @@ import { createImagePuller } from './images/image-puller.ts'
 import { inspectMachine } from './node/machine.ts'
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts'
 import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts'
+import type { StartFailure } from './core/pod-view.ts'
 import type { KubeletOptions } from './options.ts'
 import { parseResolvConf } from './pod/name-resolution.ts'
 import type { PodContext } from './pod/pod-context.ts'
@@ -30,6 +31,8 @@ const defaultParallelPulls = 4
 export interface Kubelet extends Service, NodeServer {
   /** Images on the node have changed outside the kubelet (load, remove). */
   imagesChanged(): void
+  /** Ends a pod of this node for a cause of the node: it becomes Failed with this reason. */
+  fail(podUid: string, failure: StartFailure, graceMs: number): void
 }
 
 /**
@@ -107,6 +110,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       for (const service of parts?.services.toReversed() ?? []) await service.stop()
     },
     imagesChanged: () => parts?.reporter.imagesChanged(),
+    fail: (podUid, failure, graceMs) => parts?.workers.fail(podUid, failure, graceMs),
     async serve(request, channels, signal) {
       assert(parts !== undefined, 'the kubelet serves only after it was started')
       await parts.server.serve(request, channels, signal)

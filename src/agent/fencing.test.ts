@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest'
+import type { PersistentVolumeClaim, Pod } from '../api/kinds.ts'
+import { refs } from '../client/client.ts'
+import type { Informers } from '../client/informer.ts'
+import { silentLogger } from '../lib/log.ts'
+import { createFencing, isUnique, leaseMs } from './fencing.ts'
+
+const pod = (name: string, owner: string, nodeName = 'here'): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: {
+    name,
+    namespace: 'default',
+    uid: `uid-${name}`,
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: owner, name: 'x', uid: 'x', controller: true }],
+  },
+  spec: { nodeName, containers: [], terminationGracePeriodSeconds: 3600 },
+})
+
+function harness(alone = false) {
+  const pods = [pod('db-0', 'StatefulSet'), pod('web', 'ReplicaSet'), pod('db-1', 'StatefulSet', 'elsewhere')]
+  const informers = {
+    for: (ref: { resource: string }) => ({
+      list: () => (ref.resource === refs.pods.resource ? pods : []),
+      get: () => undefined,
+      onChange: () => () => undefined,
+    }),
+  } as unknown as Informers
+  let nowMs = 1000
+  let contactMs = -Infinity
+  let pending: (() => void) | undefined
+  const failed: { uid: string; graceMs: number }[] = []
+  const clock = {
+    nowMs: () => 0,
+    monotonicMs: () => nowMs,
+    after: (_delayMs: number, run: () => void) => ((pending = run), { cancel: () => (pending = undefined) }),
+  }
+  const fencing = createFencing({
+    nodeName: 'here',
+    informers,
+    lastLeaderContactMs: () => contactMs,
+    isAlone: () => alone,
+    fail: (uid, _failure, graceMs) => failed.push({ uid, graceMs }),
+    clock,
+    logger: silentLogger,
+  })
+  const advance = (ms: number, heard: boolean): void => {
+    nowMs += ms
+    if (heard) contactMs = nowMs
+    pending?.()
+  }
+  return { fencing, advance, failed, isPending: () => pending !== undefined }
+}
+
+describe('fencing', () => {
+  it('stops only unique pods of this node, and only after the lease', async () => {
+    const { fencing, advance, failed } = harness()
+    await fencing.start()
+    advance(leaseMs - 1, false)
+    expect(failed).toEqual([])
+    advance(1, false)
+    expect(failed).toEqual([{ uid: 'uid-db-0', graceMs: 15_000 }])
+  })
+
+  it('stops nothing while a leader is heard, or on a node that is alone', async () => {
+    for (const alone of [false, true]) {
+      const { fencing, advance, failed } = harness(alone)
+      await fencing.start()
+      for (let second = 0; second < 100; second++) advance(1000, !alone)
+      expect(failed).toEqual([])
+    }
+  })
+
+  it('leaves no timer when it is stopped', async () => {
+    const { fencing, isPending } = harness()
+    await fencing.start()
+    await fencing.stop()
+    expect(isPending()).toBe(false)
+  })
+
+  it('counts a pod with a volume for one writer as unique', () => {
+    const mounting: Pod = {
+      ...pod('x', 'ReplicaSet'),
+      spec: { containers: [], volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'c' } }] },
+    }
+    const claim = (mode: string): PersistentVolumeClaim => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: {},
+      spec: { accessModes: [mode] },
+    })
+    expect(isUnique(mounting, () => claim('ReadWriteOnce'))).toBe(true)
+    expect(isUnique(mounting, () => claim('ReadWriteMany'))).toBe(false)
+  })
+})
