@@ -20,6 +20,9 @@ const startTimeoutMs = 20_000
 
 export async function dockerMachine(): Promise<DockerMachine> {
   const directory = await mkdtemp(join(tmpdir(), 'stormo-kubelet-'))
+  // What is mounted in it later, such as volumes in memory, must reach the daemon's mount namespace.
+  await execOk('mount', ['--bind', directory, directory])
+  await execOk('mount', ['--make-shared', directory])
   const socketPath = join(directory, 'docker.sock')
   const cgroup = `/${directory.split('/').at(-1)}`
   let daemon: ChildProcess | undefined
@@ -62,6 +65,7 @@ export async function dockerMachine(): Promise<DockerMachine> {
         '-c',
         `for d in /sys/fs/cgroup/*${cgroup} /sys/fs/cgroup${cgroup}; do [ -d $d ] && find $d -depth -type d -exec rmdir {} +; done; true`,
       ])
+      await execOk('umount', ['--lazy', directory])
       await rm(directory, { recursive: true, force: true })
     },
   }
