@@ -100,8 +100,11 @@ describe.each(resourceCases)('[$area] $path', (one) => {
       const current = await api.ok('GET', path)
       // A controller may write in between.
       delete current.metadata.resourceVersion
+      current.status = { ...current.status, ...one.status }
       const updated = await api.ok('PUT', path, current)
       expect(updated.status).toMatchObject(expectedOf(one.status ?? {}))
+      // Where controllers run they put right what a test made up.
+      if (process.env['STORMO_KUBECONFIG']) return
       const before = await api.ok('GET', `${collection}/${name}`)
       const { status: _status, ...rest } = before
       // What a write of the resource says of the status is not listened to.
