@@ -85,6 +85,8 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     dataDir: paths(settings.dataDir).kubelet,
     clusterDns: [config.dnsIp],
     clusterDomain: config.clusterDomain,
+    // The way to the other nodes serves this one's kubelet too, and is made of it.
+    nodeAccess: { open: (node, request, signal) => access.open(node, request, signal) },
     nodeLabels: settings.zone ? { 'topology.kubernetes.io/zone': settings.zone } : {},
   })
   const fencing = createFencing({
@@ -109,7 +111,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     random,
     logger,
   })
-  const access = meshNodeAccess({
+  const access: NodeAccess = meshNodeAccess({
     mesh,
     clock,
     self: self.node,

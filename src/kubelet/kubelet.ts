@@ -6,6 +6,7 @@ import type { NodeServer } from '../streams/node-access.ts'
 import { createEvictionManager } from './eviction/eviction-manager.ts'
 import { createImageCollector } from './images/image-collector.ts'
 import { createImagePuller } from './images/image-puller.ts'
+import { createPeerImages } from './images/peer-images.ts'
 import { inspectMachine } from './node/machine.ts'
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts'
 import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts'
@@ -67,7 +68,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const context: PodContext = {
       options: shared,
       observer,
-      puller: createImagePuller(runtime, clock, options.maxParallelPulls ?? defaultParallelPulls),
+      puller: createImagePuller({
+        runtime,
+        clock,
+        maxParallelPulls: options.maxParallelPulls ?? defaultParallelPulls,
+        peers: options.nodeAccess && createPeerImages({ ...shared, access: options.nodeAccess }),
+      }),
       volumes: createPodVolumes({
         dataDir: options.dataDir,
         tokens: createServiceAccountTokens(options.client, clock),

@@ -4,6 +4,7 @@ import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import type { NodeAccess } from '../streams/node-access.ts'
 import type { ContainerRuntime } from '../runtime/runtime.ts'
 
 export interface HostPort {
@@ -60,6 +61,8 @@ export interface KubeletOptions {
   readonly kubeletPort?: number
   /** Default 4. */
   readonly maxParallelPulls?: number
+  /** Reaches the other nodes; without it images come from registries only. */
+  readonly nodeAccess?: NodeAccess
   /** Folder of static pods' manifests; default `manifests` in the data directory. */
   readonly staticPodPath?: string
 }

@@ -270,6 +270,8 @@ export interface ContainerRuntime {
   ): Promise<RuntimeImage>
   /** A `docker save` or OCI archive, plain or compressed. Returns the names of what was loaded. */
   load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string[]>
+  /** The image as a `docker save` archive under that name. Throws not-found before the first byte. */
+  save(reference: string, signal: AbortSignal): AsyncIterable<Uint8Array>
   /** Removes a tag, or the whole image when given its id. */
   removeImage(reference: string, signal?: AbortSignal): Promise<void>
 

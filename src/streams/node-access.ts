@@ -19,6 +19,8 @@ export type NodeRequest =
   | { kind: 'portForward'; namespace: string; pod: string; uid: string; port: number }
   /** One TCP connection from the node to host:port (pod IP or service), for the proxy subresources. 0 data both ways. */
   | { kind: 'dial'; host: string; port: number }
+  /** An image of the node: channel 3 its id, then channel 1 a `docker save` archive. */
+  | { kind: 'image'; reference: string }
   /** /stats/summary, as JSON on channel 1. */
   | { kind: 'stats' }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { isLatest, parseImageReference } from '../../runtime/image-reference.ts'
 import { RuntimeError, type ContainerRuntime, type RegistryAuth, type RuntimeImage } from '../../runtime/runtime.ts'
 import type { StartFailure } from '../core/pod-view.ts'
+import type { PeerImages } from './peer-images.ts'
 
 export interface ImageWanted {
   readonly podUid: string
@@ -47,7 +48,15 @@ interface PullBackoff {
   lastError: string
 }
 
-export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxParallelPulls: number): ImagePuller {
+export interface ImagePullerOptions {
+  readonly runtime: ContainerRuntime
+  readonly clock: Clock
+  readonly maxParallelPulls: number
+  /** Asked before a registry, unless the policy is Always: then the registry's word counts. */
+  readonly peers: PeerImages | undefined
+}
+
+export function createImagePuller({ runtime, clock, maxParallelPulls, peers }: ImagePullerOptions): ImagePuller {
   const backoffs = new Map<string, PullBackoff>()
   const waiting: (() => void)[] = []
   let pulling = 0
@@ -73,6 +82,10 @@ export function createImagePuller(runtime: ContainerRuntime, clock: Clock, maxPa
     }
     const both = AbortSignal.any([signal, stalled.signal])
     try {
+      if (policyOf(wanted) !== 'Always') {
+        const image = await peers?.fetch(wanted.image, onProgress, both)
+        if (image !== undefined) return image
+      }
       let last: unknown
       for (const auth of wanted.credentials.length > 0 ? wanted.credentials : [undefined]) {
         try {

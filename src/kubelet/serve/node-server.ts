@@ -6,17 +6,24 @@ import type { NodeRequest, NodeServer } from '../../streams/node-access.ts'
 import type { RuntimeContainer } from '../../runtime/runtime.ts'
 import { containersOf, instancesOf, newestSandbox } from '../core/pod-view.ts'
 import type { PodContext } from '../pod/pod-context.ts'
+import { serveImage } from '../images/peer-images.ts'
+import { createSemaphore } from '../semaphore.ts'
 import { exitStatus, failureStatus } from './exec-status.ts'
 import { streamLogs } from './log-stream.ts'
 import { forwardFromNode, forwardIntoPod } from './port-forward.ts'
 import type { StatsSummary } from './stats-summary.ts'
 
-type PodRequest = Exclude<NodeRequest, { kind: 'dial' | 'stats' }>
+/** Images sent to peers at a time: each reads the disk and fills the line. */
+const maxImagesSent = 2
+
+type PodRequest = Exclude<NodeRequest, { kind: 'dial' | 'stats' | 'image' }>
 
 /** Serves what needs the containers themselves. Errors before the first byte are StatusErrors of the caller. */
 export function createNodeServer(context: PodContext, summary: StatsSummary): NodeServer {
   const { options, observer } = context
   const { runtime } = options
+
+  const sending = createSemaphore(maxImagesSent)
 
   function podOf(request: PodRequest): Pod {
     const pod = options.informers.for<Pod>(refs.pods).get(request.namespace, request.pod)
@@ -122,6 +129,8 @@ export function createNodeServer(context: PodContext, summary: StatsSummary): No
           return forwardFromNode(request.host, request.port, channels, signal).catch((error: unknown) => {
             throw new StatusError('ServiceUnavailable', (error as Error).message)
           })
+        case 'image':
+          return sending(() => serveImage(runtime, request.reference, channels, signal))
         case 'stats': {
           await channels.write(channel.stdout, Buffer.from(JSON.stringify(await summary.read(signal))))
           return channels.end(channel.stdout)

@@ -10,7 +10,7 @@ import { asking, askingFor } from './docker-error.ts'
 import { watchEvents } from './events.ts'
 import { execInteractive, execToEnd } from './exec.ts'
 import { gatedContainers } from './gated-containers.ts'
-import { inspectImage, listImages, loadArchive, pullImage } from './images.ts'
+import { inspectImage, listImages, loadArchive, pullImage, saveArchive } from './images.ts'
 import { containerLogs } from './logs.ts'
 import { dockerSandboxes } from './sandboxes.ts'
 import { observeStats } from './stats.ts'
@@ -132,6 +132,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     images: (signal) => listImages(docker, signal),
     pull: (reference, auth, onProgress, signal) => pullImage(docker, reference, auth, onProgress, signal),
     load: (archive, signal) => loadArchive(docker, archive, signal),
+    save: (reference, signal) => saveArchive(docker, reference, signal),
     async removeImage(reference, signal) {
       await askingFor(() => docker.getImage(reference).remove({ force: false, abortSignal: signal } as object))
     },

@@ -97,6 +97,25 @@ export async function loadArchive(
   return names
 }
 
+/** The image as an archive that `loadArchive` takes. */
+export async function* saveArchive(
+  docker: Docker,
+  reference: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  const stream = (await asking(() => docker.getImage(reference).get())) as Readable
+  const abort = (): void => {
+    stream.destroy(new Error('aborted'))
+  }
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    for await (const chunk of stream) yield chunk as Uint8Array
+  } finally {
+    signal.removeEventListener('abort', abort)
+    stream.destroy()
+  }
+}
+
 async function* progressLines(stream: Readable, signal: AbortSignal): AsyncGenerator<ProgressLine, void, void> {
   const abort = (): void => {
     stream.destroy(new Error('aborted'))

@@ -328,6 +328,11 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
       images.set(name, imageOf(name))
       return [name]
     },
+    async *save(reference) {
+      await reach()
+      if (!images.has(reference)) throw new RuntimeError('not-found', `No such image: ${reference}`)
+      yield Buffer.from(reference)
+    },
     async removeImage(reference) {
       await reach()
       images.delete(reference)
