@@ -8,6 +8,9 @@ import type { Bench, BenchOptions, Row } from '../bench.ts'
 import { benchImage, docker, type RunningCluster } from '../support/bench-cluster.ts'
 import { until } from '../support/load.ts'
 import type { PathFigures } from './client.ts'
+import { measureDns } from './dns.ts'
+import { measureDoors } from './doors.ts'
+import { measureRuleUpdates } from './rules.ts'
 
 const port = 9000
 const serviceName = 'bench-network'
@@ -18,7 +21,7 @@ const serviceName = 'bench-network'
  */
 export const networkBench: Bench = {
   name: 'network',
-  summary: 'TCP between pods: one node, through a ClusterIP, to another node',
+  summary: 'TCP between pods: one node, by ClusterIP, to another node; NodePort and Ingress; rule updates; DNS',
   needsRoot: true,
   async run(options) {
     const running = await options.cluster.get()
@@ -37,6 +40,9 @@ export const networkBench: Bench = {
         ...rowsOf('same node by ClusterIP', viaNear, { what: 'direct', figures: direct }, 0.85),
         ...rowsOf('other node', across, { what: 'same node', figures: direct }),
         ...rowsOf('other node by ClusterIP', viaFar, { what: 'other node', figures: across }, 0.9),
+        ...(await measureDoors(options)),
+        ...(await measureRuleUpdates(options)),
+        ...(await measureDns(options)),
       ]
     } finally {
       await Promise.all(stops.map((stop) => stop()))
