@@ -9,6 +9,7 @@ import {
   service,
   startNetworkCluster,
   tally,
+  udpClient,
 } from './fixture.ts'
 
 /**
@@ -31,6 +32,7 @@ beforeAll(async () => {
   await cluster.kubectlOk(['wait', '--for=condition=Ready', 'pod', '-l', 'app=server', '--timeout=60s'])
   for (const pod of (await cluster.get<{ items: Pod[] }>('pods', '-l', 'app=server')).items)
     addresses.set(pod.metadata.name!, pod.status!.podIP!)
+  for (const name of servers) await cluster.serveUdp(name)
   await eventually('all endpoints', async () => (await endpointsOf('web')).length === 3)
 })
 
@@ -68,8 +70,7 @@ describe('Networking Granular Checks: Pods', () => {
   })
 
   test('should function for intra-pod communication: udp', async () => {
-    for (const to of servers)
-      expect(await cluster.sh('server-1', `echo x | timeout 1 nc -u ${addresses.get(to)} 9090; true`)).toBe(to)
+    for (const to of servers) expect(await cluster.askUdp('server-1', addresses.get(to)!, 9090)).toBe(to)
   })
 
   test('should function for node-pod communication: http', async () => {
@@ -81,8 +82,8 @@ describe('Networking Granular Checks: Pods', () => {
   })
 
   test('should function for node-pod communication: udp', async () => {
-    const line = `echo x | timeout 1 busybox nc -u ${addresses.get('server-3')} 9090; true`
-    expect((await onNode(nodes[0]!, 'sh', '-c', line)).stdout.trim()).toBe('server-3')
+    const { stdout } = await onNode(nodes[0]!, 'python3', '-c', udpClient, addresses.get('server-3')!, '9090')
+    expect(stdout.trim()).toBe('server-3')
   })
 })
 
@@ -170,7 +171,8 @@ describe('Services', () => {
     ]
     await cluster.apply(service('both', { selector: { one: 'server-2' }, ports }))
     await answers('server-1', fetchLine('http://both/'), (text) => text === 'server-2')
-    await answers('server-1', 'echo x | timeout 1 nc -u both 80; true', (text) => text === 'server-2')
+    const { spec } = await getService('both')
+    await eventually('by UDP', async () => (await cluster.askUdp('server-1', spec!.clusterIP!, 80)) === 'server-2')
   })
 
   test('should be able to create a functioning NodePort service', async () => {
@@ -282,11 +284,7 @@ describe('HostPort', () => {
             {
               name: 'web',
               image: 'stormo-hello:1',
-              command: [
-                'sh',
-                '-c',
-                `mkdir /www; echo ${name} >/www/index.html; httpd -p 8080 -h /www; udpsvd 0.0.0.0 9090 cat /www/index.html`,
-              ],
+              command: ['sh', '-c', `mkdir /www; echo ${name} >/www/index.html; exec httpd -f -p 8080 -h /www`],
               ports: [port],
             },
           ],
@@ -306,7 +304,8 @@ describe('HostPort', () => {
       '--timeout=30s',
     ])
     await eventually('by TCP', async () => (await outside(`http://${address}:54323/`)) === 'host-2')
-    await answers('server-1', `echo x | timeout 1 nc -u ${address} 54323; true`, (text) => text === 'host-3')
+    await cluster.serveUdp('host-3')
+    await eventually('by UDP', async () => (await cluster.askUdp('server-1', address, 54_323)) === 'host-3')
   })
 })
 

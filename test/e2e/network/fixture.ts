@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { eventually, type Output, run, stormo, stormoOk } from '../../support/cluster.ts'
+import type { Pod } from '../../../src/api/kinds.ts'
+import { eventually, onNode, type Output, run, stormo, stormoOk } from '../../support/cluster.ts'
 
 export interface NetworkCluster {
   /** Node names in order. */
@@ -13,6 +14,10 @@ export interface NetworkCluster {
   get<T>(...args: string[]): Promise<T>
   /** Runs a shell line in a pod; stdout without the last line end, or `exit N`. */
   sh(pod: string, line: string): Promise<string>
+  /** Starts a server in the pod's network that answers UDP at 9090 with the pod's name (busybox has none). */
+  serveUdp(pod: string): Promise<void>
+  /** What comes back of a UDP packet from the pod, or '' after a second. */
+  askUdp(pod: string, host: string, port: number): Promise<string>
   addressOf(node: string): Promise<string>
   stop(): Promise<void>
 }
@@ -38,10 +43,20 @@ export async function startNetworkCluster(name: string): Promise<NetworkCluster>
     if (output.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${output.stderr}`)
     return output.stdout
   }
+  /** A shell line of the machine, run in the pod's network. */
+  async function inNetworkOf(pod: string, line: string): Promise<string> {
+    const { spec, status } = JSON.parse(await kubectlOk(['get', 'pod', pod, '-o', 'json'])) as Pod
+    const id = status!.containerStatuses![0]!.containerID!.replace('docker://', '')
+    const enter = `nsenter --net=/proc/$(docker inspect -f '{{.State.Pid}}' ${id})/ns/net ${line}`
+    return (await onNode(spec!.nodeName!, 'sh', '-c', enter)).stdout.trimEnd()
+  }
   return {
     nodes,
     kubectl,
     kubectlOk,
+    serveUdp: async (pod) =>
+      void (await inNetworkOf(pod, `setsid -f python3 -c '${udpServer}' ${pod} </dev/null >/dev/null 2>&1`)),
+    askUdp: (pod, host, port) => inNetworkOf(pod, `python3 -c '${udpClient}' ${host} ${port}`),
     async apply(...objects) {
       await kubectlOk(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }))
     },
@@ -61,7 +76,7 @@ export async function startNetworkCluster(name: string): Promise<NetworkCluster>
   }
 }
 
-/** A pod that answers with its own name: HTTP at 8080 and 8081, UDP at 9090. */
+/** A pod that answers with its own name by HTTP at 8080 and 8081; `serveUdp` makes it answer at 9090 too. */
 export const serverPod = (
   name: string,
   nodeName: string,
@@ -92,9 +107,20 @@ export const serverPod = (
 
 const serverScript = `mkdir -p /www
 hostname | cut -d. -f1 >/www/index.html
-httpd -p 8080 -h /www
 httpd -p 8081 -h /www
-udpsvd 0.0.0.0 9090 cat /www/index.html`
+exec httpd -f -p 8080 -h /www`
+
+const udpServer = `import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", 9090))
+while True:
+    s.sendto(sys.argv[1].encode(), s.recvfrom(99)[1])`
+
+export const udpClient = `import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+s.sendto(b"x", (sys.argv[1], int(sys.argv[2])))
+print(s.recv(99).decode())`
 
 export const service = (name: string, spec: object): object => ({
   apiVersion: 'v1',
