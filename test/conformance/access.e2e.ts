@@ -154,6 +154,21 @@ describe('[sig-auth] SubjectReview', () => {
     const refused = await api('POST', `${rbac}/roles`, { token, body })
     expect(refused.body.message).toContain('is attempting to grant RBAC permissions not currently held')
   })
+  test('reading pods/exec is not enough to run programs by it', async () => {
+    await api.ok('POST', `${rbac}/roles`, {
+      metadata: { name: 'looker' },
+      rules: [{ apiGroups: [''], resources: ['pods/exec'], verbs: ['get'] }],
+    })
+    await api.ok('POST', `${rbac}/rolebindings`, {
+      metadata: { name: 'looker' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'looker' },
+      subjects: [{ kind: 'ServiceAccount', name: 'robot', namespace }],
+    })
+    const token = await tokenFor('robot')
+    const refused = await api('GET', `${inNamespace}/pods/any/exec?command=sh&stdout=true`, { token })
+    expect(refused.code).toBe(403)
+    expect(refused.body.message).toContain('cannot create resource "pods/exec"')
+  })
   test('impersonation needs leave, and is believed with it', async () => {
     const as = { 'impersonate-user': 'jane', 'impersonate-group': 'team' }
     const who = await api('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body: {}, headers: as })

@@ -58,6 +58,10 @@ describe.skipIf(process.env['STORMO_KUBECONFIG'] !== undefined)('[sig-api-machin
       status: { code: 403, message: 'the hook says no' },
       warnings: ['the hook looked'],
     }),
+    '/no-shells': ({ operation, object, subResource }) => ({
+      allowed: false,
+      status: { message: `${operation} ${subResource} ${object.kind} ${object.command}` },
+    }),
     '/label': () => ({
       allowed: true,
       patchType: 'JSONPatch',
@@ -104,6 +108,15 @@ describe.skipIf(process.env['STORMO_KUBECONFIG'] !== undefined)('[sig-api-machin
       const made = await api.ok('POST', configMaps, { metadata: { name: 'mutated' } })
       expect(made.data).toEqual({ hooked: 'yes' })
     }))
+
+  test('connections are asked for too', () => {
+    const connecting = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CONNECT'], resources: ['pods/exec'] }]
+    return withWebhook('validating', webhook('/no-shells', { rules: connecting }), async () => {
+      const refused = await api('POST', `/api/v1/namespaces/${namespace}/pods/any/exec?command=sh&stdout=true`)
+      expect(refused.code).toBe(403)
+      expect(refused.body.message).toContain('CONNECT exec PodExecOptions sh')
+    })
+  })
 
   test('match conditions keep requests from it', () => {
     const matchConditions = [{ name: 'only-marked', expression: "object.metadata.name == 'marked'" }]
