@@ -120,7 +120,10 @@ function checkDeclared({ nodes, records }: SimulatedCluster, write: DeclaredWrit
   const shown = nodes[0]?.life?.store.get(mapKey(name)) as DataMap | undefined
   if (shown?.metadata.uid === uid && shown.data?.[field] === value) return
   const rivals = records.declared.filter((one) => one !== write && one.name === name && one.outcome !== 'refused')
-  const isOverwritten = rivals.some((one) => one.field === field && one.saw.has(value))
+  // Of two writes under way on one node the later counts, as on any API server.
+  const followed = (one: DeclaredWrite) =>
+    one.node === write.node && one.calledMs >= write.calledMs && one.calledMs <= write.returnedMs
+  const isOverwritten = rivals.some((one) => one.field === field && (one.saw.has(value) || followed(one)))
   const isReported = records.conflicts.some(
     (conflict) =>
       conflict.uid === uid &&

@@ -72,12 +72,13 @@ export function scenarioNode({ node, life, chance, secrets, authority }: Scenari
     onResources: (handler) => api.catalogue.onChange(handler),
     isAlive(name) {
       const peer = peerOfNode(name)
-      return name === node.name ? true : peer && mesh.liveness(peer).alive
+      if (name === node.name) return true
+      return peer === undefined ? undefined : mesh.liveness(peer).alive
     },
     onLiveness: subscribeTo(livenessHandlers),
     members: () => decisions.members(),
     onMembership: subscribeTo(membershipHandlers),
-  } as Parameters<typeof lead>[0]
+  }
   return {
     life,
     client,

@@ -213,8 +213,10 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
         const last = stageDelete(this.#context, staging, key, write.uid)
         return () => last
       }
-      if (write.op === 'update') stageUpdate(this.#context, staging, write)
-      else stageCreate(this.#context, staging, key, write.object.metadata.uid ?? this.#newUid(), write.object)
+      if (write.op === 'create') {
+        return stageCreate(this.#context, staging, key, write.object.metadata.uid ?? this.#newUid(), write.object)
+      }
+      stageUpdate(this.#context, staging, write)
       return () => this.#standing(key)
     })
     await spread

@@ -64,14 +64,14 @@ function tooLarge(): StatusError {
   return new StatusError('RequestEntityTooLarge', `Request entity too large: limit is ${documentLimitBytes}`)
 }
 
-/** Creates an object. Throws AlreadyExists, RequestEntityTooLarge. */
+/** Creates an object, and returns how it is read back. Throws AlreadyExists, RequestEntityTooLarge. */
 export function stageCreate(
   context: StageContext,
   staging: Staging,
   key: ObjectKey,
   uid: string,
   object: KubeObject,
-): void {
+): () => KubeObject {
   if (standingUid(context, staging, key) !== undefined) throw errors.alreadyExists(key, key.name)
   if (isDeleted(context, staging, uid) || documentOf(context, staging, uid)) {
     throw errors.conflict(key, key.name, `the uid ${uid} was used before`)
@@ -94,6 +94,22 @@ export function stageCreate(
   staging.putDocument(state)
   staging.created.set(keyString(key), uid)
   if (update) staging.outgoing.push({ type: 'document', key, uid, update })
+  return () => {
+    const standing = context.incarnations.catalog.get(key)
+    if (standing?.uid === uid) return standing.object
+    // It lost its name within its own commit: it is answered as it was, and its loss is reported.
+    const hasGeneration = context.layout.hasGeneration?.(key) ?? true
+    const version = standing?.version ?? 0n
+    return new ObjectView({
+      key,
+      uid,
+      document: state,
+      decided: undefined,
+      version,
+      hasGeneration,
+      contents: context.hot,
+    }).object
+  }
 }
 
 /** Writes the fields in which `object` differs from `base`. Throws NotFound, RequestEntityTooLarge. */
