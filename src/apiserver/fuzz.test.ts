@@ -15,7 +15,7 @@ import { schemaCodecs } from './schema-codecs.ts'
  * Input that nobody would send on purpose. Whatever comes: an answer or a refusal with a code below 500, in bounded
  * time. STORMO_FUZZ sets how many inputs there are in all, STORMO_FUZZ_SEED replays a run.
  */
-const total = Number(process.env['STORMO_FUZZ'] ?? 7000)
+const total = Number(process.env['STORMO_FUZZ'] ?? 4200)
 const seed = Number(process.env['STORMO_FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 const areas = 7
 const each = Math.ceil(total / areas)
