@@ -1,13 +1,25 @@
 import { defineConfig } from 'vitest/config'
 
+/** Whole clusters under virtual time, hostile input, the packaged build: minutes, so they are no part of `npm run check`. */
+const long = ['test/simulation/**/*.test.ts', 'src/apiserver/fuzz.test.ts', 'test/tidy/build.test.ts']
+
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'test/tidy/**/*.test.ts', 'test/simulation/**/*.test.ts'],
-          testTimeout: 30_000,
+          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'test/tidy/**/*.test.ts'],
+          exclude: long,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: long,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
       {

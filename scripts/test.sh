@@ -20,7 +20,8 @@ run "lint" oxlint
 run "types" tsc --noEmit
 run "dead code" knip
 run "unit tests" vitest run --project unit --reporter=default --reporter=json --outputFile.json="$reports/unit.json"
+run "simulation, fuzz, build" vitest run --project long --reporter=default --reporter=json --outputFile.json="$reports/long.json"
 run "prerequisites" node cli/main.ts cluster prepare
 run "tests on machines" vitest run --project e2e --reporter=default --reporter=json --outputFile.json="$reports/e2e.json"
 
-node scripts/count-tests.ts "$failed" "$reports/unit.json" "$reports/e2e.json"
+node scripts/count-tests.ts "$failed" "$reports/unit.json" "$reports/long.json" "$reports/e2e.json"
