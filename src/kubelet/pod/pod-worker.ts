@@ -94,8 +94,10 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     })
   }
 
+  const isOpen = (): boolean => !closed
+
   async function run(): Promise<void> {
-    while (dirty && !closed) {
+    while (dirty && isOpen()) {
       dirty = false
       try {
         await sync()

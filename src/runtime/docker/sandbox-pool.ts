@@ -53,9 +53,11 @@ export function createSandboxPool(options: SandboxPoolOptions): SandboxPool {
     adopted = true
   }
 
+  const isOpen = (): boolean => !closed
+
   async function refill(): Promise<void> {
     if (!adopted) await adopt()
-    while (!closed && ready.length < size) {
+    while (isOpen() && ready.length < size) {
       const id = await options.create(`${poolNamePrefix}${clock.nowMs().toString(36)}_${ready.length}`)
       ready.push({ id, pid: await options.pid(id) })
     }
