@@ -14,12 +14,6 @@ export interface MeshStream {
   readonly closed: AbortSignal
 }
 
-export interface PeerView {
-  readonly peer: PeerId
-  readonly node: string
-  readonly alive: boolean
-}
-
 /**
  * What the replicated parts need of the network: one broadcast topic, small requests, one-way messages, streams, and
  * who is reachable. Implemented on libp2p and by the simulator; one contract suite runs on both.

@@ -360,10 +360,10 @@ describe('Ingress', () => {
 
   test('should follow endpoints without losing a request', async () => {
     const ip = await cluster.addressOf(nodes[0]!)
-    let done = false
+    const enough = new AbortController()
     const asked = (async () => {
       const wrong: string[] = []
-      while (!done) {
+      while (!enough.signal.aborted) {
         const answer = await outside(`http://${ip}/`, '-H', 'Host: a.wild.example')
         if (!servers.includes(answer)) wrong.push(answer)
       }
@@ -373,7 +373,7 @@ describe('Ingress', () => {
       await patch('multi', { selector: { one } })
       await eventually(one, async () => (await outside(`http://${ip}/`, '-H', 'Host: a.wild.example')) === one)
     }
-    done = true
+    enough.abort()
     expect(await asked).toEqual([])
   })
 
