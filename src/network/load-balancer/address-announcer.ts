@@ -87,6 +87,7 @@ export function createAddressAnnouncer(options: {
     timer?.cancel()
     if (stopped) return
     timer = clock.after(delayMs, () => {
+      timer = undefined
       running = running.then(round)
     })
   }
@@ -99,7 +100,8 @@ export function createAddressAnnouncer(options: {
       logger.warn({ error: (error as Error).message }, 'LoadBalancer addresses could not be set')
       nextMs = retryMs
     }
-    schedule(nextMs)
+    // A change during the round has already asked for the next one.
+    if (timer === undefined) schedule(nextMs)
   }
 
   return {

@@ -139,12 +139,18 @@ export function createNodeRoutes(
       logger.warn({ error: (error as Error).message }, 'routes to other nodes could not be set')
       nextMs = retryMs
     }
-    schedule(nextMs)
+    // A change during the round has already asked for the next one.
+    if (timer === undefined) schedule(nextMs)
   }
 
   function schedule(delayMs: number): void {
     timer?.cancel()
-    if (!stopped) timer = clock.after(delayMs, () => void round())
+    if (!stopped) {
+      timer = clock.after(delayMs, () => {
+        timer = undefined
+        void round()
+      })
+    }
   }
 
   return {
