@@ -285,9 +285,12 @@ export type RuntimeErrorKind = 'not-found' | 'conflict' | 'invalid' | 'unauthori
 export class RuntimeError extends Error {
   override name = 'RuntimeError'
   readonly kind: RuntimeErrorKind
+  /** The container that bears the failure, when another was made in its place. */
+  readonly containerId: string | undefined
 
-  constructor(kind: RuntimeErrorKind, message: string, options?: ErrorOptions) {
+  constructor(kind: RuntimeErrorKind, message: string, options?: ErrorOptions & { containerId?: string }) {
     super(message, options)
     this.kind = kind
+    this.containerId = options?.containerId
   }
 }

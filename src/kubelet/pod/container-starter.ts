@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/kinds.ts'
-import type { RuntimeContainer } from '../../runtime/runtime.ts'
+import { RuntimeError, type RuntimeContainer } from '../../runtime/runtime.ts'
 import { instancesOf } from '../core/pod-view.ts'
 import type { MountedVolume } from '../volumes/pod-volumes.ts'
 import { createContainer, imageWanted, StartError, type StartAction } from './container-creator.ts'
@@ -32,7 +32,8 @@ export async function startContainer(context: PodContext, input: StartInput, sig
       // Not aborted half-way: the container must be seen as it is afterwards.
       return await runtime.start(id ?? '')
     } catch (error) {
-      await observer.refresh(id ?? '').catch(() => undefined)
+      const failedId = (error instanceof RuntimeError && error.containerId) || (id ?? '')
+      await observer.refresh(failedId).catch(() => undefined)
       say(context, pod, 'Warning', 'Failed', `Error: ${(error as Error).message}`, container.name)
       throw new StartError('RunContainerError', error as Error)
     }

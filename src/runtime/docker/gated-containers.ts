@@ -84,7 +84,10 @@ export function gatedContainers(options: GatedContainersOptions): GatedContainer
       }
       // Docker itself says best why a program cannot be executed, and leaves the container as it leaves all such.
       const again = await containers.create(containerCreateOptions(config, defaults))
-      await containers.start(again)
+      await containers.start(again).catch((cause: unknown) => {
+        const kind = cause instanceof RuntimeError ? cause.kind : 'failed'
+        throw new RuntimeError(kind, (cause as Error).message, { cause, containerId: again })
+      })
       throw new RuntimeError('failed', 'the program could not be executed, and then it could')
     },
 
