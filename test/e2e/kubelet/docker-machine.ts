@@ -65,7 +65,7 @@ export async function dockerMachine(): Promise<DockerMachine> {
         '-c',
         `for d in /sys/fs/cgroup/*${cgroup} /sys/fs/cgroup${cgroup}; do [ -d $d ] && find $d -depth -type d -exec rmdir {} +; done; true`,
       ])
-      await execOk('umount', ['--lazy', directory])
+      await execOk('umount', ['--lazy', '--recursive', directory])
       await rm(directory, { recursive: true, force: true })
     },
   }
