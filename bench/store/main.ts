@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { KubeObject } from '../../src/api/object.ts'
 import type { Change } from '../../src/store/replica.ts'
 import { benchStore, type BenchStore } from './cluster.ts'
@@ -18,6 +20,9 @@ const { values } = parseArgs({
 const objects = Number(values.objects)
 const updates = Number(values.updates)
 const cycles = Number(values.cycles)
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 /** Writes under way at once, as so many clients make them; and changes in one batch from a peer. */
 const clients = 500
@@ -61,7 +66,7 @@ const encodedBytes = ({ store }: BenchStore): number =>
     .items.reduce((sum, { metadata }) => sum + (store.document(metadata.uid ?? '')?.encoded.length ?? 0), 0)
 
 function heapBytes(): number {
-  globalThis.gc?.()
+  collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }

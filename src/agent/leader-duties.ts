@@ -1,7 +1,5 @@
-import { keepQuotaStatus } from '../admission/quota/quota-keeper.ts'
 import type { EndpointSlice } from '../api/kinds.ts'
 import { isStatus } from '../api/status-error.ts'
-import { signApprovedRequests } from '../auth/certificate-signer.ts'
 import { type Client, refs } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
@@ -62,8 +60,6 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
       signal,
     ),
     keepKubernetesEndpoints(context, signal),
-    keepQuotaStatus(context, signal),
-    signApprovedRequests(context, signal),
   ])
   logger.info({ term }, 'no longer leading')
 }

@@ -81,9 +81,6 @@ export const stateVectorOf = (encoded: Uint8Array): Uint8Array => Y.encodeStateV
 export const missingFrom = (encoded: Uint8Array, stateVector: Uint8Array): Uint8Array =>
   Y.diffUpdate(encoded, stateVector)
 
-/** One update that says what both say. */
-export const joinUpdates = (a: Uint8Array, b: Uint8Array): Uint8Array => Y.mergeUpdates([a, b])
-
 /** Writes an object's creation, with its fields; only the creator does, once. */
 export function writeCreation(
   document: Y.Doc,

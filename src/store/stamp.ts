@@ -51,9 +51,6 @@ const momentForm = /^[0-9a-z]{12}$/
 /** True for text that is safe to compare as a moment. */
 export const isMoment = (text: string): boolean => momentForm.test(text)
 
-/** Below every stamp. */
-export const noStamp: Stamp = ''
-
 /**
  * Hybrid logical clock (Kulkarni et al., 2014): close to the wall clock, yet every stamp issued exceeds every one
  * merged before it, so that who had seen a value always outranks it.

@@ -79,8 +79,6 @@ export type Message = Envelope &
     | { readonly type: 'timeout-now' }
   )
 
-export type MessageType = Message['type']
-
 export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader'
 
 /**
