@@ -28,6 +28,8 @@ import { holdings } from '../registry/service-allocation.ts'
 import { storeInformers } from '../registry/store-informers.ts'
 import { Replicator } from '../replication/replicator.ts'
 import { fieldLayout } from '../schema/field-layout.ts'
+import { builtinResources } from '../kinds/builtin.ts'
+import { createCatalogue } from '../registry/catalogue.ts'
 import { loadBuiltinSchemas } from '../schema/graph.ts'
 import { lmdbDisk } from '../store/lmdb-disk.ts'
 import type { Conflict } from '../store/conflict.ts'
@@ -106,9 +108,14 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   })
   const graph = loadBuiltinSchemas()
   const disk = lmdbDisk({ path: files.store, encryptionKey: Buffer.from(secrets.encryptionKeys[0]!.key, 'base64') })
-  // CRDs come into the layout through the catalogue, which is made on top of the store.
-  let schemaOf: Parameters<typeof fieldLayout>[0] = () => undefined
-  let hasGeneration: (ref: GroupResource) => boolean = () => true
+  // The store asks about kinds as soon as it loads what is on disk; custom resources come into the catalogue later.
+  const catalogue = createCatalogue(builtinResources(graph))
+  const schemaOf: Parameters<typeof fieldLayout>[0] = (ref) => {
+    const definition = catalogue.preferred(ref)
+    const stored = definition && catalogue.storage(definition)
+    return stored && ((stored as { schema?: ReturnType<typeof graph.get> }).schema ?? graph.get(stored.schemaName))
+  }
+  const hasGeneration = (ref: GroupResource): boolean => catalogue.preferred(ref)?.hasGeneration ?? true
   let reportConflict: (conflict: Conflict) => void = () => undefined
   const store = await openStore({
     disk,
@@ -116,7 +123,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     random,
     logger,
     nodeNumber: membership.self.number,
-    layout: { ...fieldLayout((ref) => schemaOf(ref)), hasGeneration: (ref) => hasGeneration(ref) },
+    layout: { ...fieldLayout(schemaOf), hasGeneration },
     onConflict: (conflict) => reportConflict(conflict),
   })
   const informers = storeInformers(store)
@@ -162,13 +169,18 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     if (member) for (const handler of livenessHandlers) handler(member.node)
   })
 
-  const api = createApi({ store, informers, decisions, secrets, config, nodeName: self.node, clock, random, logger })
-  schemaOf = (ref) => {
-    const definition = api.catalogue.preferred(ref)
-    const stored = definition && api.catalogue.storage(definition)
-    return stored && ((stored as { schema?: ReturnType<typeof graph.get> }).schema ?? graph.get(stored.schemaName))
-  }
-  hasGeneration = (ref) => api.catalogue.preferred(ref)?.hasGeneration ?? true
+  const api = createApi({
+    catalogue,
+    store,
+    informers,
+    decisions,
+    secrets,
+    config,
+    nodeName: self.node,
+    clock,
+    random,
+    logger,
+  })
   const client = inProcessClient(api.registry, loopbackUser, { fieldManager: 'stormo' })
   const events = (component: string) =>
     createEventRecorder({ client, clock, random, logger, component, host: self.node })

@@ -28,6 +28,8 @@ import type { ClusterConfig } from './membership-file.ts'
 import { reviewResources } from './review-resources.ts'
 
 export interface ApiParts {
+  /** Holds the built-in kinds, and is given the custom ones. Default: a new one. */
+  catalogue?: Catalogue
   store: Store
   informers: Informers
   decisions: DecisionLog
@@ -57,7 +59,7 @@ export interface Api {
 export function createApi(parts: ApiParts): Api {
   const { store, informers, secrets, config, clock, random, logger } = parts
   const graph = loadBuiltinSchemas()
-  const catalogue = createCatalogue(builtinResources(graph))
+  const catalogue = parts.catalogue ?? createCatalogue(builtinResources(graph))
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`
   const tokens = createServiceAccountTokens({
     keys: secrets.serviceAccountKeys.map(openServiceAccountKey),
