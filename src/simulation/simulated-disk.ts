@@ -35,7 +35,10 @@ export class SimulatedDisk {
       time.after((this.isSlow ? slowSyncMs : usualSyncMs) * chance.next(), done)
     }
     this.#memory = memoryDisk(sync)
-    this.log = createMemoryLogStorage(() => new Promise((resolve) => sync(resolve)))
+    this.log = createMemoryLogStorage(() => {
+      if (this.log.failWith) countHit('disk.log-full')
+      return new Promise((resolve) => sync(resolve))
+    })
     this.store = {
       load: (prefix) => this.#memory.load(prefix),
       get: (key) => this.#memory.get(key),

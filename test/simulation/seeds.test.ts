@@ -7,6 +7,8 @@ import { shrink } from '../../src/simulation/shrink.ts'
 /** Seeds in one run of the tests; more with STORMO_SEEDS, from another with STORMO_FIRST_SEED. */
 const count = Number(process.env.STORMO_SEEDS ?? 100)
 const first = Number(process.env.STORMO_FIRST_SEED ?? 1)
+/** Seeds that are known to fail; their plans are in open/. */
+const openSeeds = new Set([79, 360, 666, 687, 884])
 /** Below this many seeds chance alone leaves some fault without an effect. */
 const seedsForEveryFault = 90
 
