@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { connectionFromKubeconfig } from '../../src/client/kubeconfig.ts'
 import { createRestClient, type RestClient } from '../../src/client/rest-client.ts'
-import { onNode, run, stormo, stormoOk } from '../support/cluster.ts'
+import { run, stormo, stormoOk } from '../support/cluster.ts'
 
 /** A machine of the cluster under test, with what reaches it from this host. */
 export interface ChaosNode {
@@ -37,11 +37,6 @@ export async function startCluster(name: string): Promise<ChaosCluster> {
   return { name, nodes }
 }
 
-export async function stopCluster({ name, nodes }: ChaosCluster): Promise<void> {
-  for (const { client } of nodes) client.close()
-  await stormo('cluster', 'down', '--name', name)
-}
-
 /** Who leads and who is there, as the node itself says. Fails when it does not answer. */
 export const statusOf = ({ client }: ChaosNode): Promise<NodeStatus> =>
   client.json<NodeStatus>({ path: '/stormo/v1/status', timeoutMs: 2_000 })
@@ -69,5 +64,3 @@ export async function nft({ netns }: ChaosNode, text: string): Promise<void> {
   const output = await run('ip', ['netns', 'exec', netns, 'nft', '-f', '-'], { input: text })
   if (output.code !== 0) throw new Error(`nft in ${netns}: ${output.stderr}`)
 }
-
-export { onNode }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../src/api/object.ts'
-import { eventually, run, stormoOk } from '../support/cluster.ts'
-import { type ChaosCluster, startCluster, stopCluster } from './chaos-cluster.ts'
+import { eventually, run, stormo, stormoOk } from '../support/cluster.ts'
+import { type ChaosCluster, startCluster } from './chaos-cluster.ts'
 import { type ChaosRun, objectsOf, runChaos } from './chaos-run.ts'
 import * as checks from './checks.ts'
 import { configMaps, counterState, namespace } from './clients.ts'
@@ -18,6 +18,7 @@ import { first, type Lease, leasePath, leaseState } from './lease-client.ts'
  */
 const seed = Number(process.env['STORMO_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const seconds = Number(process.env['STORMO_CHAOS_SECONDS'] ?? 60)
+const clusterName = 'chaos'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const scratch = mkdtempSync(join(tmpdir(), 'stormo-chaos-'))
 
@@ -27,12 +28,15 @@ let chaos: ChaosRun
 beforeAll(
   async () => {
     console.log(`chaos: STORMO_CHAOS_SEED=${seed} STORMO_CHAOS_SECONDS=${seconds}`)
-    cluster = await startCluster('chaos')
+    cluster = await startCluster(clusterName)
     const image = join(scratch, 'hello.tar')
     expect((await run(join(root, 'examples/hello/build-image.sh'), [image])).code).toBe(0)
     await stormoOk('image', 'load', image, '--name', cluster.name)
     const kubeconfig = join(scratch, 'kubeconfig')
-    writeFileSync(kubeconfig, await stormoOk('cluster', 'kubeconfig', '--name', cluster.name, '--node', 'chaos-1'))
+    writeFileSync(
+      kubeconfig,
+      await stormoOk('cluster', 'kubeconfig', '--name', cluster.name, '--node', `${clusterName}-1`),
+    )
     await stormoOk('apply', '--kubeconfig', kubeconfig, '-f', join(root, 'examples/hello'))
     await stormoOk('rollout', 'status', 'deployment/hello', '--kubeconfig', kubeconfig, '--timeout', '60s')
     chaos = await runChaos(cluster, seed, seconds * 1000)
@@ -45,7 +49,8 @@ beforeAll(
 
 afterAll(async () => {
   await chaos?.stopWatching()
-  if (cluster) await stopCluster(cluster)
+  if (cluster) for (const { client } of cluster.nodes) client.close()
+  await stormo('cluster', 'down', '--name', clusterName)
   rmSync(scratch, { recursive: true, force: true })
 })
 

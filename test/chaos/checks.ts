@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../../src/api/object.ts'
 import type { ConditionalWrite, DeclaredWrite, FieldWrite, Holding, LeaderSighting } from './history.ts'
 
@@ -103,26 +104,28 @@ export function givenTwice(what: string, given: Iterable<readonly [value: string
   return problems
 }
 
-/** The objects of two nodes, without the versions, which each node gives of its own. */
+/** Where the objects of two nodes differ, but for the versions, which each node gives of its own. */
 export function differences(a: readonly KubeObject[], b: readonly KubeObject[]): Problems {
-  const texts = (objects: readonly KubeObject[]): Map<string, string> =>
-    new Map(objects.map((one) => [`${one.kind} ${one.metadata.namespace}/${one.metadata.name}`, withoutVersion(one)]))
-  const [left, right] = [texts(a), texts(b)]
-  return [...new Set([...left.keys(), ...right.keys()])]
-    .filter((key) => left.get(key) !== right.get(key))
-    .map((key) => `${key}: ${left.get(key)} | ${right.get(key)}`)
-}
-
-function withoutVersion(object: KubeObject): string {
-  return JSON.stringify(sorted({ ...object, metadata: { ...object.metadata, resourceVersion: undefined } }))
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, one]) => [key, sorted(one)]),
+  const [left, right] = [byName(a), byName(b)]
+  return [...new Set([...left.keys(), ...right.keys()])].flatMap((name) =>
+    valueDifferences(name, left.get(name), right.get(name)),
   )
 }
+
+const byName = (objects: readonly KubeObject[]): Map<string, KubeObject> =>
+  new Map(
+    objects.map((one) => [
+      `${one.kind} ${one.metadata.namespace ?? ''}/${one.metadata.name}`,
+      { ...one, metadata: { ...one.metadata, resourceVersion: undefined } },
+    ]),
+  )
+
+function valueDifferences(path: string, a: unknown, b: unknown): Problems {
+  if (!isRecord(a) || !isRecord(b)) return isDeepStrictEqual(a, b) ? [] : [`${path}: ${brief(a)} and ${brief(b)}`]
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
+    valueDifferences(`${path}.${key}`, a[key], b[key]),
+  )
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+const brief = (value: unknown): string => String(JSON.stringify(value)).slice(0, 200)
