@@ -28,6 +28,8 @@ export default defineConfig({
           include: ['test/**/*.e2e.ts'],
           // They start machines: one after the other, so that each has the cores to itself.
           fileParallelism: false,
+          // What they wait for depends on how busy the machine is; a second failure is one.
+          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },

@@ -19,7 +19,7 @@ test(
     const hits = new Map<string, number>()
     for (let seed = first; seed < first + count; seed += 1) {
       if (openSeeds.has(seed)) continue
-    const plan = planOf(seed)
+      const plan = planOf(seed)
       const { problems, hits: hit } = await runPlan(plan)
       for (const [fault, effects] of hit) hits.set(fault, (hits.get(fault) ?? 0) + effects)
       const [problem] = problems

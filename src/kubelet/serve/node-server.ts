@@ -47,7 +47,7 @@ export function createNodeServer(context: PodContext, summary: StatsSummary): No
     const pod = podOf(request)
     const { container, previous } = request.options
     const all = instances(pod, container).filter((one) => one.state !== 'created' && one.startedAtMs > 0)
-    const chosen = previous ? all.filter((one) => one.state === 'exited' || one !== all[0])[previousIndex(all)] : all[0]
+    const chosen = previous ? previousOf(pod, container, all) : all[0]
     if (chosen === undefined) {
       const where = `container "${container}" in pod "${request.pod}"`
       if (previous) throw errors.badRequest(`previous terminated ${where} not found`)
@@ -59,8 +59,12 @@ export function createNodeServer(context: PodContext, summary: StatsSummary): No
     await channels.end(channel.stdout)
   }
 
-  /** The current instance when it runs is not "previous"; when it has ended and waits for its restart, the one before it is. */
-  const previousIndex = (all: readonly RuntimeContainer[]): number => (all[0]?.state === 'running' ? 0 : 1)
+  /** What lastState tells of: while a restart is waited for, the instance that ended; else the one before the current. */
+  function previousOf(pod: Pod, name: string, all: readonly RuntimeContainer[]): RuntimeContainer | undefined {
+    const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])]
+    const waits = statuses.find((one) => one.name === name)?.state?.waiting !== undefined
+    return waits && all[0]?.state === 'exited' ? all[0] : all[1]
+  }
 
   async function execOrAttach(
     request: Extract<NodeRequest, { kind: 'exec' | 'attach' }>,

@@ -235,10 +235,19 @@ describe('three machines', () => {
         )
       })
     }
-    await eventually('all replicas are equal', async () => {
-      const seen = await Promise.all(nodes.map(materialised))
-      return seen.every((one) => one === seen[0])
-    })
+    await eventually(
+      'all replicas are equal',
+      async () => {
+        const [first, ...others] = await Promise.all(nodes.map(materialised))
+        for (const [index, other] of others.entries()) {
+          const differs = other.findIndex((object, position) => object !== first![position])
+          if (differs >= 0 || other.length !== first!.length)
+            throw new Error(`${nodes[0]}: ${first![differs]}\n${nodes[index + 1]}: ${other[differs]}`)
+        }
+        return true
+      },
+      90_000,
+    )
   })
 
   it('refuse bad input with the path of the field, and leave nothing half applied', async () => {
@@ -321,12 +330,14 @@ describe('three machines', () => {
 })
 
 /** The objects as clients see them, without what each node gives of its own. */
-async function materialised(node: string): Promise<string> {
+async function materialised(node: string): Promise<string[]> {
   const kinds = 'configmaps,services,deployments,replicasets,pods,secrets,serviceaccounts,endpointslices,namespaces'
   const { items } = JSON.parse(await kubectlOk(node, 'get', kinds, '-A', '-o', 'json')) as {
     items: { metadata: { resourceVersion?: string } }[]
   }
-  return JSON.stringify(items, (key, value: unknown) => (key === 'resourceVersion' ? undefined : value))
+  return items.map((item) =>
+    JSON.stringify(item, (key, value: unknown) => (key === 'resourceVersion' ? undefined : value)),
+  )
 }
 
 it('leave nothing behind', async () => {

@@ -73,7 +73,7 @@ const has = (agent: Agent, event: string, node: string, sinceMs: number) =>
   agent.seen.some((one) => one.event === event && one.node === node && one.atMs >= sinceMs)
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 1_000; turn++) {
+  for (let turn = 0; turn < 4_000; turn++) {
     if (condition()) return
     await sleep(20)
   }
