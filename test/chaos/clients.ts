@@ -10,6 +10,8 @@ const services = `/api/v1/namespaces/${namespace}/services`
 
 /** Short, so that a node that is gone does not stop its clients for long; what had no answer counts as unknown. */
 const timeoutMs = 3_000
+/** Long enough for a node without a leader to say so, in place of silence. */
+const decidedTimeoutMs = 7_000
 
 export interface Load {
   readonly node: ChaosNode
@@ -79,7 +81,7 @@ export const count = (load: Load): Promise<void> =>
     if (!read) return
     const body = { ...read, data: { count: String(Number(read.data?.['count']) + 1), writer: `${node}-${round}` } }
     const calledMs = performance.now()
-    const { error } = await settled(client.json({ method: 'PUT', path, body, timeoutMs }))
+    const { error } = await settled(client.json({ method: 'PUT', path, body, timeoutMs: decidedTimeoutMs }))
     load.history.conditional.push({
       node,
       register: 'counter',

@@ -90,8 +90,8 @@ export async function healNode(node: ChaosNode): Promise<void> {
 }
 
 /**
- * Harms node after node until the time is over: one at a time, or two at once in a third of the rounds, so that the
- * majority is gone for a while. Every kind comes once before any comes again. What is done is told to `tell`.
+ * Harms node after node until the time is over: mostly one at a time, sometimes two or all at once, so that the majority
+ * is gone for a while. Every kind comes once before any comes again. What is done is told to `tell`.
  */
 export async function injectFaults(
   cluster: ChaosCluster,
@@ -106,10 +106,10 @@ export async function injectFaults(
     return ahead.pop()!
   }
   while (performance.now() < until) {
-    const harmed = shuffled(cluster.nodes, random).slice(0, random() < 1 / 3 ? 2 : 1)
+    const harmed = shuffled(cluster.nodes, random).slice(0, pick(random, [1, 1, 1, 1, 2, 2, 3]))
     const round = harmed.map((node) => ({ node, fault: next() }))
     tell(round.map(({ node, fault }) => `${fault.name} ${node.name}`).join(' + '))
-    const holdMs = between(random, 1_500, 5_000)
+    const holdMs = between(random, 1_500, 7_000)
     for (const { node, fault } of round)
       await fault.apply(
         node,
