@@ -33,6 +33,9 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
   const stopping = new AbortController()
   const containers = new Map<string, RuntimeContainer>()
   const inFlight = new Map<string, { again: boolean }>()
+  /** By container: when the look began whose answer counts. Answers overtake each other; an older one must not win. */
+  const lookedAt = new Map<string, number>()
+  let looks = 0
   let listed = false
   let timer: Timer | undefined
   let loop: Promise<void> | undefined
@@ -46,9 +49,17 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
     for (const uid of uids) if (uid !== undefined) options.onChange(uid)
   }
 
-  async function refresh(id: string): Promise<RuntimeContainer | undefined> {
-    const container = await runtime.inspect(id, stopping.signal)
+  /** Takes what was seen by a look that began as the given one, unless a later look has answered before. */
+  function take(id: string, look: number, container: RuntimeContainer | undefined): void {
+    if ((lookedAt.get(id) ?? 0) > look) return
+    lookedAt.set(id, look)
     put(id, container)
+  }
+
+  async function refresh(id: string): Promise<RuntimeContainer | undefined> {
+    const look = ++looks
+    const container = await runtime.inspect(id, stopping.signal)
+    take(id, look, container)
     return container
   }
 
@@ -74,13 +85,16 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
   }
 
   async function relist(): Promise<void> {
+    const look = ++looks
     const found = await runtime.list(stopping.signal)
     const ids = new Set(found.map((one) => one.id))
     const uids = new Set(found.map((one) => one.pod.uid))
     const first = !listed
     listed = true
-    for (const id of containers.keys()) if (!ids.has(id)) put(id, undefined)
-    for (const container of found) put(container.id, container)
+    // A container that was made while the list was made is not in it, and is there all the same.
+    for (const id of containers.keys()) if (!ids.has(id)) take(id, look, undefined)
+    for (const container of found) take(container.id, look, container)
+    for (const [id, at] of lookedAt) if (at <= look && !containers.has(id)) lookedAt.delete(id)
     if (first) for (const uid of uids) options.onChange(uid)
   }
 
