@@ -162,6 +162,10 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   meet(membership.members)
   // A joiner's log is empty until it has fetched one: then those whom it joined through are all it knows.
   decisions.onMembers((members) => meet(members.length > 0 ? members : membership.members))
+  const met = new Set<string>()
+  mesh.onPeer((peer, up) => {
+    if (up) met.add(peer)
+  })
   const livenessHandlers = new Set<(nodeName: string) => void>()
   mesh.onLiveness((peer) => {
     membershipChanged()
@@ -285,6 +289,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
       resources: () => collectedResources(api.catalogue.all()),
       onResources: (handler: () => void) => api.catalogue.onChange(handler),
       isAlive,
+      hasMet: (nodeName: string) => met.has(decisions.members().find((member) => member.node === nodeName)?.peer ?? ''),
       onLiveness(handler: (nodeName: string) => void) {
         livenessHandlers.add(handler)
         return () => livenessHandlers.delete(handler)

@@ -32,6 +32,8 @@ export interface LeaderContext {
   /** Calls back when resources came or went (CRDs); returns the way to stop. */
   onResources(handler: () => void): () => void
   isAlive: Liveness
+  /** This machine has been in touch with the node since it started: a new leader need not wait before it judges. */
+  hasMet?(nodeName: string): boolean
   /** Calls back with the name of a node whose liveness changed; returns the way to stop. */
   onLiveness(handler: (nodeName: string) => void): () => void
   /** What pods use, while this node leads. */

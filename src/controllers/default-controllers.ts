@@ -44,6 +44,8 @@ export interface ControllerContext {
   isAlive: Liveness
   /** Calls back when a node's liveness changed. Returns the way to stop. */
   onLiveness?(handler: (nodeName: string) => void): () => void
+  /** This machine has been in touch with the node since it started. */
+  hasMet?(nodeName: string): boolean
   /** Default: the node's Ready has been Unknown for {@link defaultFenceMs}. */
   isFenced?: IsFenced
   /** What pods use, for autoscaling. Without it nothing is known of any pod, and no workload is resized. */
@@ -80,7 +82,11 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     endpointsController,
     ingressStatusController,
     loadBalancerController,
-    nodeLifecycleController({ isAlive: context.isAlive, onLiveness: context.onLiveness }),
+    nodeLifecycleController({
+      isAlive: context.isAlive,
+      onLiveness: context.onLiveness,
+      hasMet: context.hasMet,
+    }),
     namespaceController(resources),
     namespaceDefaultsController(context.caPem),
     resourceQuotaController(resources),

@@ -16,7 +16,9 @@ import { first, type Lease, leasePath, leaseState } from './lease-client.ts'
  * STORMO_CHAOS_SEED repeats a sequence of faults (not the moments between), STORMO_CHAOS_SECONDS sets its length,
  * STORMO_CHAOS_HISTORY names a file that the records are written to.
  */
-const seed = Number(process.env['STORMO_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = Number(
+  process.env['STORMO_CHAOS_SEED'] ?? (process.env['STORMO_TEST_ALL'] ? Math.floor(Math.random() * 2 ** 31) : 4),
+)
 const seconds = Number(process.env['STORMO_CHAOS_SECONDS'] ?? 60)
 const clusterName = 'chaos'
 const root = fileURLToPath(new URL('../..', import.meta.url))

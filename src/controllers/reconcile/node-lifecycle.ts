@@ -45,6 +45,8 @@ export interface NodeLifecycleOptions {
    * moment. Default 10 s.
    */
   graceMs?: number
+  /** This machine has been in touch with the node since it started: its probes may be believed at once. */
+  hasMet?: (nodeName: string) => boolean
 }
 
 const defaultGraceMs = 10_000
@@ -81,7 +83,7 @@ export function nodeLifecycleController(options: NodeLifecycleOptions): Controll
 type Verdict = (node: Node, nowMs: number) => { isLost: boolean; againMs?: number }
 
 /** Judges nodes; remembers who was alive in this term, and since when it has looked at each. */
-function createVerdict({ isAlive, graceMs = defaultGraceMs }: NodeLifecycleOptions): Verdict {
+function createVerdict({ isAlive, hasMet, graceMs = defaultGraceMs }: NodeLifecycleOptions): Verdict {
   const wasAlive = new Set<string>()
   const lookedSinceMs = new Map<string, number>()
   return (node, nowMs) => {
@@ -98,7 +100,7 @@ function createVerdict({ isAlive, graceMs = defaultGraceMs }: NodeLifecycleOptio
       const leftMs = Math.max(reportedMs === undefined ? 0 : reportedMs + staleReportMs, sinceMs + graceMs) - nowMs
       return leftMs > 0 ? { isLost: false, againMs: leftMs } : { isLost: true }
     }
-    const leftMs = wasAlive.has(name) ? 0 : sinceMs + graceMs - nowMs
+    const leftMs = wasAlive.has(name) || hasMet?.(name) ? 0 : sinceMs + graceMs - nowMs
     return leftMs > 0 ? { isLost: false, againMs: leftMs } : { isLost: true }
   }
 }
