@@ -75,7 +75,7 @@ export async function requestJoin(
         error instanceof StatusError &&
         ['Forbidden', 'Unauthorized', 'BadRequest', 'AlreadyExists', 'Conflict', 'Invalid'].includes(error.reason)
       )
-        throw error
+        throw new Error(`the cluster refused: ${error.message}`)
       failures.push(`${address}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
