@@ -75,7 +75,7 @@ export async function requestJoin(
         error instanceof StatusError &&
         ['Forbidden', 'Unauthorized', 'BadRequest', 'AlreadyExists', 'Conflict', 'Invalid'].includes(error.reason)
       )
-        throw new Error(`the cluster refused: ${error.message}`)
+        throw new Error(`the cluster refused: ${error.message}`, { cause: error })
       failures.push(`${address}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
