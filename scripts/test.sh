@@ -15,11 +15,7 @@ run() {
   "$@" || failed=$((failed + 1))
 }
 
-run "format" oxfmt --check .
-run "lint" oxlint
-run "types" tsc --noEmit
-run "dead code" knip
-run "unit tests" vitest run --project unit --reporter=default --reporter=json --outputFile.json="$reports/unit.json"
+run "format, lint, types, dead code, unit tests" bash scripts/check.sh --reporter=default --reporter=json --outputFile.json="$reports/unit.json"
 run "simulation, fuzz, build" vitest run --project long --reporter=default --reporter=json --outputFile.json="$reports/long.json"
 run "prerequisites" node cli/main.ts cluster prepare
 run "tests on machines" vitest run --project e2e --reporter=default --reporter=json --outputFile.json="$reports/e2e.json"
