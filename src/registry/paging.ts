@@ -44,6 +44,13 @@ export function createPager(clock: Clock, keepMs = 300_000): Pager {
     }
   }
 
+  function keep(list: { items: KubeObject[]; resourceVersion: string }): number {
+    const id = ++sequence
+    cuts.set(id, { ...list, expiresMs: clock.monotonicMs() + keepMs })
+    dropOld()
+    return id
+  }
+
   function page(
     items: KubeObject[],
     from: number,
@@ -67,10 +74,7 @@ export function createPager(clock: Clock, keepMs = 300_000): Pager {
   return {
     first(_ref, list, limit, exact) {
       if (limit <= 0 || list.items.length <= limit) return { items: list.items, resourceVersion: list.resourceVersion }
-      const id = ++sequence
-      cuts.set(id, { ...list, expiresMs: clock.monotonicMs() + keepMs })
-      dropOld()
-      return page(list.items, 0, limit, list.resourceVersion, id, exact)
+      return page(list.items, 0, limit, list.resourceVersion, keep(list), exact)
     },
     next(text, list, limit, exact) {
       dropOld()
@@ -80,8 +84,10 @@ export function createPager(clock: Clock, keepMs = 300_000): Pager {
         throw new ExpiredContinue(encode({ ...token, rv: '' }))
       }
       const source = cut ?? list()
+      // What goes on without the old cut is consistent again from here to its end.
+      const id = cut ? token.cut : keep(source)
       const at = source.items.findIndex((item) => positionOf(item) > token.after)
-      return page(source.items, at === -1 ? source.items.length : at, limit, source.resourceVersion, token.cut, exact)
+      return page(source.items, at === -1 ? source.items.length : at, limit, source.resourceVersion, id, exact)
     },
   }
 }

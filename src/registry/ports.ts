@@ -22,6 +22,13 @@ export interface TypeSystem {
   applyDefaults(definition: ResourceDefinition, object: KubeObject): void
   /** Rules that the schema declares (required, enum, bounds, patterns, CEL). */
   validate(definition: ResourceDefinition, object: KubeObject, old: KubeObject | undefined): FieldError[]
+  /** Says in the status of a ValidatingAdmissionPolicy which of its expressions do not fit the types that it names. */
+  checkPolicyTypes(
+    definition: ResourceDefinition,
+    next: KubeObject,
+    old: KubeObject | undefined,
+    catalogue: { all(): readonly ResourceDefinition[] },
+  ): void
   /** Strategic merge patch (KEP-less; upstream's strategicpatch package). Throws StatusError. */
   strategicMerge(definition: ResourceDefinition, current: KubeObject, patch: unknown): unknown
   /** Server-side apply (KEP-555). Returns the merged object with its new managedFields. Throws Conflict unless forced. */

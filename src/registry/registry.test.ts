@@ -338,5 +338,16 @@ describe('paging', () => {
       items: [{ metadata: { name: 'c' } }],
       resourceVersion: '9',
     })
+    const more = {
+      items: [...newer.items, { ...items[0]!, metadata: { name: 'd', namespace: 'n' } }],
+      resourceVersion: '9',
+    }
+    const second = pager.next(token, () => more, 1, true)
+    expect(second).toMatchObject({ items: [{ metadata: { name: 'c' } }], remainingItemCount: 1 })
+    // From here on the pages are of one cut again, whatever happens in between.
+    expect(pager.next(second.continue ?? '', () => ({ items: [], resourceVersion: '12' }), 1, true)).toMatchObject({
+      items: [{ metadata: { name: 'd' } }],
+      resourceVersion: '9',
+    })
   })
 })

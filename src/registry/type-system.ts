@@ -7,8 +7,10 @@ import type { SchemaGraph } from '../schema/graph.ts'
 import type { Schema } from '../schema/schema.ts'
 import { applyStrategicPatch } from '../schema/strategic-patch.ts'
 import { validateValue } from '../schema/value-validation.ts'
+import { typeCheckPolicy, validateExpressions } from './admission-expressions.ts'
 import { apiVersionOf } from './api-version.ts'
 import { checkRules } from './custom/cel-rules.ts'
+import { validateRules } from './custom/rule-validation.ts'
 import { timestamp } from './metadata.ts'
 import type { FieldWriter, TypeSystem } from './ports.ts'
 
@@ -35,12 +37,15 @@ export function schemaTypeSystem(graph: Pick<SchemaGraph, 'get'>): TypeSystem {
     },
     validate(definition, object, old) {
       const schema = schemaOf(graph, definition)
-      // Built-in kinds check themselves; what a CRD demands stands in its schema.
-      if (!schema.rules) return []
+      // Built-in kinds check themselves, but for their CEL; what a CRD demands stands in its schema.
+      if (!schema.rules)
+        return [...validateExpressions(definition, object, old), ...validateRules(definition, object, old)]
       const failures = validateValue(object, schema)
       // Rules are written for values of the declared types.
       return failures.length > 0 ? failures : checkRules(object, old, schema)
     },
+    checkPolicyTypes: (definition, next, old, catalogue) =>
+      typeCheckPolicy(definition, next, old, catalogue, (one) => schemaOf(graph, one)),
     strategicMerge: (definition, current, patch) => applyStrategicPatch(current, patch, schemaOf(graph, definition)),
     apply: (definition, live, applied, by) =>
       applyPatch(schemaOf(graph, definition), live, applied, { ...writerOf(definition, by), force: by.force }),

@@ -110,6 +110,7 @@ export function createWriter(registry: RegistryOptions): Writer {
       ...(storage.strategy.validate?.(next) ?? []),
     ])
     if (isCustomDefinition(storage)) establish(next, undefined, catalogue, clock.nowMs())
+    types.checkPolicyTypes(storage, next, undefined, catalogue)
     for (const warning of storage.strategy.warnings?.(next) ?? []) context.warn(warning)
     await admission.validate(request)
     passOnWarnings(request, context)
@@ -206,6 +207,7 @@ export function createWriter(registry: RegistryOptions): Writer {
       ...(strategy.validateUpdate?.(next, stored) ?? strategy.validate?.(next) ?? []),
     ])
     if (isCustomDefinition(storage) && target.subresource === '') establish(next, stored, catalogue, clock.nowMs())
+    if (target.subresource === '') types.checkPolicyTypes(storage, next, stored, catalogue)
     for (const warning of strategy.warnings?.(next) ?? []) context.warn(warning)
     await admission.validate(request)
     passOnWarnings(request, context)

@@ -1,3 +1,4 @@
+import { definitionDescription, fieldDescription } from './descriptions.ts'
 import type { Field, Schema } from './schema.ts'
 
 type Json = Record<string, unknown>
@@ -13,7 +14,8 @@ export function reference(name: string, dialect: Dialect): Json {
 
 /** The published definition of a built-in kind, with the extensions from which clients learn how lists merge. */
 export function definitionOf(schema: Schema, dialect: Dialect): Json {
-  return { ...bodyOf(schema, dialect), ...kindsOf(schema) }
+  const description = definitionDescription(schema.name)
+  return { ...(description ? { description } : {}), ...bodyOf(schema, dialect), ...kindsOf(schema) }
 }
 
 function kindsOf(schema: Schema): Json {
@@ -43,7 +45,13 @@ function bodyOf(schema: Schema, dialect: Dialect): Json {
   if (schema.type === 'array') return { type: 'array', items: inlineOrReference(schema.items!, dialect) }
   if (schema.values) return { type: 'object', additionalProperties: inlineOrReference(schema.values, dialect) }
   if (schema.type !== 'object') return { type: schema.type, ...(schema.format ? { format: schema.format } : {}) }
-  const properties = Object.fromEntries([...schema.fields].map(([name, field]) => [name, propertyOf(field, dialect)]))
+  const isKind = (schema.kinds?.length ?? 0) > 0
+  const properties = Object.fromEntries(
+    [...schema.fields].map(([name, field]) => [
+      name,
+      propertyOf(field, dialect, fieldDescription(schema.name, isKind, name)),
+    ]),
+  )
   return {
     type: 'object',
     ...(schema.fields.size > 0 ? { properties } : {}),
@@ -58,9 +66,10 @@ function inlineOrReference(schema: Schema, dialect: Dialect): Json {
 }
 
 /** In v3 a reference may have no siblings, so it moves into `allOf` when there is more to say. */
-function propertyOf(field: Field, dialect: Dialect): Json {
+function propertyOf(field: Field, dialect: Dialect, description: string | undefined): Json {
   const { schema } = field
   const extra: Json = {
+    ...(description ? { description } : {}),
     ...(field.default === undefined ? {} : { default: field.default }),
     ...(schema.listType ? { 'x-kubernetes-list-type': schema.listType } : {}),
     ...(schema.listMapKeys.length > 0 ? { 'x-kubernetes-list-map-keys': schema.listMapKeys } : {}),
@@ -83,9 +92,9 @@ export function customDefinition(schema: Schema, gvk: Json, dialect: Dialect): J
   const body = dialect === 'v2' ? forV2(source) : source
   const properties = {
     ...(body['properties'] as Json | undefined),
-    apiVersion: { type: 'string' },
-    kind: { type: 'string' },
-    metadata: propertyReference('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta', dialect),
+    apiVersion: described({ type: 'string' }, 'apiVersion'),
+    kind: described({ type: 'string' }, 'kind'),
+    metadata: described(propertyReference('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta', dialect), 'metadata'),
   }
   return { ...body, type: 'object', properties, 'x-kubernetes-group-version-kind': [gvk] }
 }
@@ -96,14 +105,19 @@ export function customListDefinition(itemName: string, gvk: Json, dialect: Diale
     type: 'object',
     required: ['items'],
     properties: {
-      apiVersion: { type: 'string' },
-      kind: { type: 'string' },
+      apiVersion: described({ type: 'string' }, 'apiVersion'),
+      kind: described({ type: 'string' }, 'kind'),
       metadata: propertyReference('io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta', dialect),
       items: { type: 'array', items: reference(itemName, dialect) },
     },
     'x-kubernetes-group-version-kind': [gvk],
   }
 }
+
+const described = (property: Json, field: string): Json => ({
+  description: fieldDescription(undefined, true, field),
+  ...property,
+})
 
 function propertyReference(name: string, dialect: Dialect): Json {
   return dialect === 'v2' ? reference(name, dialect) : { allOf: [reference(name, dialect)] }

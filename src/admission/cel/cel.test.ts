@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { CelAuthorizer } from './library/authorizer.ts'
+import { loadBuiltinSchemas } from '../../schema/graph.ts'
 import { compileCel } from './expression.ts'
+import { compilationFailure } from './problem.ts'
 import { rewriteSource } from './source.ts'
+import { celChecker } from './type-check.ts'
 import { fromCel, toCel } from './values.ts'
 
 const run = (source: string, object: unknown = {}): unknown =>
@@ -95,4 +98,27 @@ describe('what an author gets wrong', () => {
 test('strings and comments are not rewritten', () => {
   const source = `"Object{a: 1}" + 'x.matches(' + r"\\" // Object{b: 2}`
   expect(rewriteSource(source)).toBe(source)
+})
+
+describe('type check', () => {
+  const deployment = loadBuiltinSchemas().byKind('apps', 'v1', 'Deployment')
+  const check = celChecker({ object: deployment, params: undefined })
+  test.each([
+    ['object.spec.replicas > 1', 'bool'],
+    ['object.metadata.labels["a"]', 'string'],
+    ['object.spec.template.spec.containers.map(c, c.name)', 'list<string>'],
+    ['params.anything.goes', 'dyn'],
+  ])('%s is of type %s', (source, type) => expect(check(source)).toEqual({ type }))
+
+  test.each([
+    ['object.spec.replicas > "1"', "1:1: found no matching overload for '_>_' applied to '(int, string)'"],
+    ['object.spec.replias > 1', "1:13: undefined field 'replias'\n | object.spec.replias > 1\n | ............^"],
+    ['true &&\n request.x', "2:2: undeclared reference to 'request' (in container '')\n |  request.x\n | .^"],
+    ['... [] bad expression', '1:1: Syntax error: Unexpected token: DOT'],
+  ])('%s is told apart', (source, message) => {
+    const checked = check(source)
+    expect('problem' in checked && compilationFailure(checked.problem, source)).toContain(
+      `compilation failed: ERROR: <input>:${message}`,
+    )
+  })
 })

@@ -5,12 +5,19 @@ import { registerNamedFormats } from './library/named-format.ts'
 import { registerNet } from './library/net.ts'
 import { registerQuantity } from './library/quantity.ts'
 import { registerText } from './library/text.ts'
+import { problemOf, type CelProblem } from './problem.ts'
 import { rewriteSource } from './source.ts'
 import { longestCollection } from './values.ts'
 
 /** An expression is not CEL, or names what is not there. The author's mistake. */
 export class CelCompileError extends Error {
   override name = 'CelCompileError'
+  readonly problem: CelProblem
+
+  constructor(problem: CelProblem) {
+    super(problem.message)
+    this.problem = problem
+  }
 }
 
 /** Evaluation failed: a missing key, a wrong type, too much work. */
@@ -51,8 +58,8 @@ function makeBase(): Environment {
 let base: Environment | undefined
 const environments = new Map<string, Environment>()
 
-/** Environments differ by their variables only, and there are a handful of such sets. */
-function environmentFor(variables: readonly string[]): Environment {
+/** Kubernetes' libraries and these variables, of any type. Environments differ by their variables only, and there are a handful of such sets. */
+export function celEnvironment(variables: readonly string[]): Environment {
   const key = variables.join(',')
   const known = environments.get(key)
   if (known) return known
@@ -67,14 +74,15 @@ function environmentFor(variables: readonly string[]): Environment {
  * Compiles CEL with Kubernetes' libraries. `variables` are the names that it may use. Throws {@link CelCompileError}.
  */
 export function compileCel(source: string, variables: readonly string[]): CelExpression {
-  if (source.length > maxSourceLength) throw new CelCompileError(`longer than ${maxSourceLength} characters`)
+  if (source.length > maxSourceLength)
+    throw new CelCompileError({ code: 'too_long', message: `longer than ${maxSourceLength} characters`, offset: 0 })
   let run: ReturnType<Environment['parse']>
   try {
-    run = environmentFor(variables).parse(rewriteSource(source))
+    run = celEnvironment(variables).parse(rewriteSource(source))
     const checked = run.check()
     if (!checked.valid) throw checked.error ?? new Error('type check failed')
   } catch (error) {
-    throw new CelCompileError(firstLine(error))
+    throw new CelCompileError(problemOf(error))
   }
   const { nodes, nesting } = weigh(run.ast)
   return {

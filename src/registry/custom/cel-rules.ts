@@ -30,7 +30,7 @@ export function checkRules(value: unknown, old: unknown, schema: Schema, path = 
 
 function walk(value: unknown, old: unknown, schema: Schema, path: string, failures: FieldError[]): void {
   if (failures.length >= maxFailures || value === undefined || value === null) return
-  for (const rule of rulesOf(schema)) evaluate(rule, value, old, path, failures)
+  for (const rule of rulesOf(schema)) evaluate(rule, value, old, schema, path, failures)
   if (Array.isArray(value)) {
     if (!schema.items) return
     for (const [at, item] of value.entries())
@@ -50,13 +50,14 @@ function evaluate(
   compiledRule: CompiledRule,
   value: unknown,
   old: unknown,
+  schema: Schema,
   path: string,
   failures: FieldError[],
 ): void {
   const { rule, expression, message, transition, failure } = compiledRule
   if (failure !== undefined) return void failures.push(fail(rule, path, `rule compile error: ${failure}`))
   if (!expression || (transition && old === undefined && !rule.optionalOldSelf)) return
-  const variables = { self: toCel(value), oldSelf: toCel(old) }
+  const variables = { self: toCel(value, schema), oldSelf: toCel(old, schema) }
   try {
     if (expression.evaluate(variables) === true) return
     const told = message?.evaluate(variables)
