@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os'
 import type { Service as ServiceObject } from '../api/kinds.ts'
 import { issuerRoutes } from '../apiserver/issuer-routes.ts'
 import type { GroupResource } from '../api/object.ts'
@@ -48,6 +49,12 @@ import { paths, type SettingName, type Settings } from './settings.ts'
 import { createStatusReporter } from './status.ts'
 import { pollUsage } from './usage-cache.ts'
 
+/**
+ * Before pods when they starve the machine: an agent that is not scheduled for a second loses its leader's heartbeats and
+ * its node's lease. What it starts inherits this; long-lived children are put back (`haproxy-process.ts`).
+ */
+const agentNiceness = -10
+
 const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 
 type ReadSettings = (written: Partial<Record<SettingName, string>>) => Settings
@@ -61,6 +68,11 @@ export async function runAgent(readSettings: ReadSettings, signal: AbortSignal):
     throw new Error("this machine is no member of a cluster yet: run 'stormo init' or 'stormo join <token>' first")
   const settings = readSettings(membership.settings)
   const logger = createLogger(settings.logLevel, settings.nodeName)
+  try {
+    setPriority(agentNiceness)
+  } catch (error) {
+    logger.warn({ error: String(error) }, 'the agent runs at the priority of its pods')
+  }
   const services = await composeAgent({ settings, identity, membership, logger })
   const started: Service[] = []
   try {

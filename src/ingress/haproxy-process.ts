@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { getPriority, setPriority } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { exec } from '../lib/exec.ts'
@@ -71,11 +72,15 @@ export function createHaproxyProcess(options: { dir: string; exec: typeof exec; 
   async function start(): Promise<void> {
     const log = openSync(path(accessLogFile), 'a', 0o600)
     const errors = openSync(path('error.log'), 'w', 0o600)
+    // It carries pods' traffic: it and its workers get their priority, not the agent's.
+    const ownPriority = getPriority()
+    setPriority(0)
     const child = spawn(program, ['-W', '-f', path(configFile)], {
       detached: true,
       stdio: ['ignore', log, errors],
       cwd: '/',
     })
+    setPriority(ownPriority)
     closeSync(log)
     closeSync(errors)
     child.unref()
