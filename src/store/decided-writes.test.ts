@@ -127,6 +127,24 @@ describe('decided writes', () => {
     expect((leader.store.get(key) as Pod).spec).toEqual({ priority: 2, nodeName: 'n1' })
   })
 
+  test('the leader judges a write to an object that it has not got yet, also in place of one that it does not know gone', async () => {
+    const log = new LocalLog()
+    const leader = await node(log, 1)
+    const asker = await node(log, 2)
+    const change = (resourceVersion: string | undefined) =>
+      update(asker.store, ({ spec }) => (spec.nodeName = 'n1'), { decided: false, resourceVersion })
+    const first = await create(asker.store, false)
+    expect((await change(first.metadata.resourceVersion)) as Pod).toMatchObject({
+      spec: { priority: 1, nodeName: 'n1' },
+    })
+    await leader.store.merge(asker.out.splice(0))
+    await asker.store.write({ op: 'delete', key, uid: first.metadata.uid!, decided: false })
+    const second = await create(asker.store, false)
+    expect((await change(second.metadata.resourceVersion)).metadata.uid).toBe(second.metadata.uid)
+    await leader.store.merge(asker.out.splice(0))
+    expect(leader.store.get(key)).toMatchObject({ metadata: { uid: second.metadata.uid }, spec: { nodeName: 'n1' } })
+  })
+
   test('binding a pod twice fails the second time, and raises no generation', async () => {
     const log = new LocalLog()
     const { store } = await node(log, 1)

@@ -5,7 +5,7 @@ import { raisesGeneration } from './diff.ts'
 import { sameValue } from './same-value.ts'
 import { digestText } from './digest.ts'
 import type { DocumentContent } from './document-content.ts'
-import type { Incarnation } from './incarnations.ts'
+import { outranks, type Incarnation } from './incarnations.ts'
 import { decidedGeneration, decidedGenerationPath, mergedLeaves } from './view.ts'
 
 /** What {@link conflictText} is said about: upstream's registry.OptimisticLockErrorMsg. */
@@ -29,6 +29,15 @@ export interface Facts {
   /** Its document with everything that the asker had. */
   content: DocumentContent | undefined
   deleted: boolean
+}
+
+/** The incarnation that will count under its name once the arriving one, if any, is merged. */
+export function standingAfter(
+  standing: Incarnation | undefined,
+  arriving: Incarnation | undefined,
+): Incarnation | undefined {
+  if (!standing || !arriving) return standing ?? arriving
+  return outranks(arriving, standing) ? arriving : standing
 }
 
 /**

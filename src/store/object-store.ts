@@ -10,13 +10,13 @@ import { changesBetween, effectiveChanges } from './diff.ts'
 import { sameValue } from './same-value.ts'
 import type { DigestTable } from './digest.ts'
 import type { Disk } from './disk.ts'
-import { mergeUpdate, openDocument, type DocumentState } from './document.ts'
+import { closeDocument, mergeUpdate, openDocument, type DocumentState } from './document.ts'
 import { readDocument, type DocumentContent } from './document-content.ts'
 import { flatten, flattenDifferences } from './flatten.ts'
 import { History } from './history.ts'
 import { HotDocuments } from './hot-documents.ts'
-import { Incarnations, type NameClash } from './incarnations.ts'
-import { judgeProposal, modifiedText, versionOf } from './judge.ts'
+import { Incarnations, type Incarnation, type NameClash } from './incarnations.ts'
+import { judgeProposal, modifiedText, standingAfter, versionOf } from './judge.ts'
 import { loadReplica } from './load.ts'
 import type { Tombstone } from './record.ts'
 import type { Change, MergeResult, Replica } from './replica.ts'
@@ -296,7 +296,8 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
   judge(proposal: ObjectProposal): ObjectEntry {
     const { key, uid } = proposal
     const inFlight = this.#queue.inFlight
-    const incarnation = this.#incarnations.get(uid)
+    let incarnation = this.#incarnations.get(uid)
+    let arriving: Incarnation | undefined
     const known = inFlight?.documents.get(uid) ?? incarnation?.document
     let content = this.#contentOf(known)
     if (proposal.document && !this.#tombstones.has(uid)) {
@@ -304,6 +305,9 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
         const document = openDocument(known?.encoded)
         mergeUpdate(document, proposal.document)
         content = readDocument(uid, document)
+        // The asker's write may be quicker here than its object.
+        if (!incarnation)
+          arriving = { key, uid, document: closeDocument(key, uid, document, content), decided: undefined }
       } catch {
         throw errors.badRequest('the proposal carries an unreadable document')
       }
@@ -313,8 +317,9 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
       })
     }
     const standing = this.#incarnations.catalog.get(key)
+    incarnation ??= arriving
     const facts = {
-      standing: standing && this.#incarnations.get(standing.uid),
+      standing: standingAfter(standing && this.#incarnations.get(standing.uid), arriving),
       incarnation,
       content,
       deleted:
