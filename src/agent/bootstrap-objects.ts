@@ -2,11 +2,11 @@ import { ingressClassName, ingressController } from '../api/ingress-class.ts'
 import type {
   ClusterRole,
   ClusterRoleBinding,
-  EndpointSlice,
   IngressClass,
   Namespace,
   PriorityClass,
   Service,
+  ServiceCIDR,
   StorageClass,
 } from '../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../api/object.ts'
@@ -17,6 +17,7 @@ import { type Client, refs } from '../client/client.ts'
 import type { ClusterConfig } from './membership-file.ts'
 
 const clusterRoles = { group: 'rbac.authorization.k8s.io', resource: 'clusterroles' }
+const serviceCidrs = { group: 'networking.k8s.io', resource: 'servicecidrs' }
 const clusterRoleBindings = { group: 'rbac.authorization.k8s.io', resource: 'clusterrolebindings' }
 
 /** The namespaces that every cluster has. */
@@ -38,6 +39,7 @@ export async function ensureBootstrapObjects(
   }
   await ensure(client, refs.services, kubernetesService(config), signal)
   await ensure(client, refs.services, dnsService(config), signal)
+  await ensureServiceCidr(client, config, signal)
   for (const role of bootstrapClusterRoles)
     await ensure(client, clusterRoles, role, signal, (stored) => reconciledRole(stored as ClusterRole, role))
   for (const binding of bootstrapClusterRoleBindings) {
@@ -67,6 +69,32 @@ const localPathClass: StorageClass = {
   reclaimPolicy: 'Delete',
   volumeBindingMode: 'WaitForFirstConsumer',
   allowVolumeExpansion: true,
+}
+
+/** The range of cluster IPs under the name that upstream gives it; it is fixed when the cluster is made. */
+async function ensureServiceCidr(client: Client, config: ClusterConfig, signal: AbortSignal): Promise<void> {
+  const name = 'kubernetes'
+  const object: ServiceCIDR = {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name },
+    spec: { cidrs: [config.serviceCidr] },
+  }
+  await ensure(client, serviceCidrs, object, signal)
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    reason: '',
+    message: 'Kubernetes default Service CIDR is ready',
+    lastTransitionTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+  }
+  await client.mutate<ServiceCIDR>(
+    serviceCidrs,
+    '',
+    name,
+    (stored) => (stored.status?.conditions?.length ? undefined : { ...stored, status: { conditions: [ready] } }),
+    { subresource: 'status', signal, fieldManager: 'stormo' },
+  )
 }
 
 /** Creates what is not there; `mend` may return a better state of what is. */
@@ -148,29 +176,5 @@ function dnsService(config: ClusterConfig): Service {
         { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
       ],
     },
-  }
-}
-
-/** Endpoints of default/kubernetes: the API servers of the members that are alive. */
-export function kubernetesEndpointSlice(
-  apiServers: readonly { node: string; address: string; port: number; ready: boolean }[],
-): EndpointSlice {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: {
-      name: 'kubernetes',
-      namespace: 'default',
-      labels: { 'kubernetes.io/service-name': 'kubernetes', 'endpointslice.kubernetes.io/managed-by': 'stormo' },
-    },
-    addressType: 'IPv4',
-    endpoints: apiServers
-      .toSorted((a, b) => (a.address < b.address ? -1 : 1))
-      .map(({ node, address, ready }) => ({
-        addresses: [address],
-        conditions: { ready, serving: ready, terminating: false },
-        nodeName: node,
-      })),
-    ports: [{ name: 'https', port: apiServers[0]?.port ?? 6443, protocol: 'TCP' }],
   }
 }

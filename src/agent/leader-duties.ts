@@ -1,12 +1,9 @@
-import type { EndpointSlice } from '../api/kinds.ts'
-import { isStatus } from '../api/status-error.ts'
-import { type Client, refs } from '../client/client.ts'
+import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
 import { defaultControllers } from '../controllers/default-controllers.ts'
 import type { Liveness } from '../controllers/reconcile/node-lifecycle.ts'
 import type { CollectedResource } from '../controllers/resources.ts'
-import { sameJson } from '../controllers/reconcile/same-json.ts'
 import { runControllers } from '../controllers/runner.ts'
 import type { Member } from '../decision/cluster-state.ts'
 import type { UsageSource } from '../controllers/reconcile/autoscaling/horizontal-pod-autoscaler.ts'
@@ -14,7 +11,8 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import { runScheduler } from '../scheduler/scheduler.ts'
-import { ensureBootstrapObjects, kubernetesEndpointSlice } from './bootstrap-objects.ts'
+import { ensureBootstrapObjects } from './bootstrap-objects.ts'
+import { keepKubernetesEndpoints } from './kubernetes-endpoints.ts'
 import type { ClusterConfig } from './membership-file.ts'
 
 export interface LeaderContext {
@@ -80,53 +78,4 @@ async function untilDone(context: LeaderContext, signal: AbortSignal, work: () =
       await new Promise<void>((resolve) => context.clock.after(retryMs, resolve))
     }
   }
-}
-
-/** default/kubernetes points at the API servers of the members that are alive. */
-async function keepKubernetesEndpoints(context: LeaderContext, signal: AbortSignal): Promise<void> {
-  const { client, informers, clock, logger } = context
-  let isDirty = true
-  let isRunning = false
-  const sync = async (): Promise<void> => {
-    if (isRunning) return
-    isRunning = true
-    while (isDirty && !signal.aborted) {
-      isDirty = false
-      const wanted = kubernetesEndpointSlice(
-        context.members().map((member) => apiServerOf(member, context.isAlive(member.node) !== false)),
-      )
-      const stored = informers.for<EndpointSlice>(refs.endpointSlices).get('default', 'kubernetes')
-      if (stored && sameJson(stored.endpoints, wanted.endpoints)) continue
-      try {
-        if (stored)
-          await client.mutate<EndpointSlice>(refs.endpointSlices, 'default', 'kubernetes', (current) => ({
-            ...current,
-            endpoints: wanted.endpoints,
-            ports: wanted.ports,
-          }))
-        else await client.create(refs.endpointSlices, wanted)
-      } catch (error) {
-        if (!isStatus(error, 'AlreadyExists'))
-          logger.warn({ error: String(error) }, 'endpoints of default/kubernetes not written')
-        clock.after(retryMs, changed)
-      }
-    }
-    isRunning = false
-  }
-  const changed = (): void => {
-    isDirty = true
-    void sync()
-  }
-  const stop = context.onMembership(changed)
-  changed()
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  stop()
-}
-
-function apiServerOf(member: Member, ready: boolean) {
-  const { hostname, port } = new URL(member.apiUrl)
-  return { node: member.node, address: hostname, port: Number(port || 443), ready }
 }

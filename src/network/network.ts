@@ -102,6 +102,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       clusterCidr,
       podCidr,
       serviceCidr,
+      bridge,
       ...(options.apiPort === undefined ? {} : { apiServer: { address: nodeIp, port: options.apiPort } }),
     },
     pinned: (['udp', 'tcp'] as const).map((proto) => ({

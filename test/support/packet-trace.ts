@@ -7,6 +7,8 @@ export interface Packet {
   daddr: string
   proto: 'tcp' | 'udp' | 'sctp'
   dport: number
+  /** Interface by which it came in. */
+  from?: string
   /** The packet is the second of a connection: this port takes it. */
   accepts?: number
 }
@@ -63,6 +65,8 @@ export function createTracer(
         return inSet(match.set, keyOf(packet, match.key)) !== (match.not ?? false)
       case 'mark':
         return walk.marked
+      case 'from':
+        return packet.from === match.interface
       case 'proto':
         return packet.proto === match.proto
       case 'port':

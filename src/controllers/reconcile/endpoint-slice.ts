@@ -119,7 +119,8 @@ function desiredSlices(service: Service, view: View): EndpointSlice[] {
   }
   if (groups.size === 0)
     groups.set('', {
-      ports: (service.spec?.ports ?? []).flatMap((port) => endpointPort(port, undefined)),
+      // No pod says which port a name means: the placeholder has none, as upstream's.
+      ports: [],
       family: (service.spec?.ipFamilies?.[0] ?? 'IPv4') as 'IPv4',
       endpoints: [],
     })

@@ -73,6 +73,8 @@ export function createPodNetwork(options: PodNetworkOptions) {
     await ip.sysctl(`net/ipv4/conf/${bridge}/send_redirects`, '0')
     await ip.sysctl('net/ipv4/conf/all/send_redirects', '0')
     await ip.sysctl(`net/ipv4/conf/${bridge}/rp_filter`, '0')
+    // Answers of host ports that were asked for at 127.0.0.1; the service rules keep the pods from using it.
+    await ip.sysctl(`net/ipv4/conf/${bridge}/route_localnet`, '1')
     await allowForwarding(options.exec, bridge)
     if (routed) options.logger.warn({ bridge }, 'no br_netfilter: pods of this node reach each other through routing')
   }

@@ -5,7 +5,12 @@ import { hostPortContribution, pinnedContribution, serviceContribution, type Pre
 import { createRuleset } from './ruleset.ts'
 import { apiServerAlive, fixedChains, fixedContainers } from './skeleton.ts'
 
-const ranges = { clusterCidr: '10.244.0.0/16', podCidr: '10.244.1.0/24', serviceCidr: '10.96.0.0/12' }
+const ranges = {
+  clusterCidr: '10.244.0.0/16',
+  podCidr: '10.244.1.0/24',
+  serviceCidr: '10.96.0.0/12',
+  bridge: 'stormo0',
+}
 const nodeIp = '192.168.0.1'
 const outside = '203.0.113.9'
 const podHere = '10.244.1.10'
@@ -302,6 +307,27 @@ test('host ports lead to the pod, on all addresses or on one', () => {
   expect(tracer.forward(to(nodeIp, 8089, outside)).daddr).toBe(podHere)
   expect(tracer.forward(to('10.244.1.1', 8089, podThere)).daddr).toBe('10.244.1.1')
   expect(tracer.forward(to(nodeIp, 8088, podHere)).masqueraded).toBe(true)
+})
+
+test('host ports answer at 127.0.0.1 too, which pods cannot use for what else listens there', () => {
+  const { ruleset, tracer } = rulesOf(service(), both)
+  const port = { podIp: podHere, containerPort: 8080, protocol: 'TCP' }
+  ruleset.set(
+    '2/pod',
+    hostPortContribution([
+      { ...port, hostPort: 8088 },
+      { ...port, hostPort: 8089, hostIp: '127.0.0.1' },
+    ]),
+  )
+  for (const saddr of ['127.0.0.1', nodeIp]) {
+    for (const dport of [8088, 8089]) {
+      const traced = tracer.send(to('127.0.0.1', dport, saddr))
+      expect(traced).toMatchObject({ daddr: podHere, dport: 8080, masqueraded: saddr === '127.0.0.1' })
+    }
+  }
+  expect(tracer.forward(to(nodeIp, 8089, outside)).daddr).toBe(nodeIp)
+  expect(tracer.send(to('127.0.0.1', 631, '127.0.0.1'))).toMatchObject({ outcome: 'accept', daddr: '127.0.0.1' })
+  expect(tracer.forward({ ...to('127.0.0.1', 631, podHere), from: 'stormo0' }).outcome).toBe('drop')
 })
 
 test('a pinned tuple leads to the node itself, before a service of the same address', () => {

@@ -227,10 +227,13 @@ export function hostPortContribution(ports: readonly HostPort[]): Contribution {
   for (const { hostIp, hostPort, protocol, podIp, containerPort } of ports) {
     const proto = protocol.toLowerCase()
     const anywhere = hostIp === undefined || hostIp === '' || hostIp === '0.0.0.0'
-    const scope = anywhere ? 'port' : 'ip'
-    const key = anywhere ? [proto, hostPort] : [hostIp, proto, hostPort]
-    out.element(`${scope}-eps`, [...key, 0], `${podIp} . ${containerPort}`)
-    out.element(`${scope}-services`, key, `goto ${addSpread(out, scope, 'eps', 1, false)}`)
+    const add = (scope: Scope, key: Key): void => {
+      out.element(`${scope}-eps`, [...key, 0], `${podIp} . ${containerPort}`)
+      out.element(`${scope}-services`, key, `goto ${addSpread(out, scope, 'eps', 1, false)}`)
+    }
+    if (anywhere) add('port', [proto, hostPort])
+    // The lookup by port leaves loopback alone, for the sake of node ports.
+    add('ip', [anywhere ? '127.0.0.1' : hostIp, proto, hostPort])
     out.element('hairpin', [podIp, podIp])
   }
   return out.done()

@@ -10,6 +10,8 @@ export type Match =
   | { match: 'local'; field: 'saddr' | 'daddr' }
   | { match: 'set'; key: readonly Field[]; set: string; not?: boolean }
   | { match: 'mark' }
+  /** Came in by this interface. */
+  | { match: 'from'; interface: string }
   | { match: 'proto'; proto: string }
   /** Destination port in a range, ends included. */
   | { match: 'port'; proto: string; from: number; to: number }
@@ -84,6 +86,8 @@ function matchText(match: Match, mark: number): string {
       return `${keyText(match.key)} ${match.not ? '!= ' : ''}@${match.set}`
     case 'mark':
       return `meta mark & ${mark} == ${mark}`
+    case 'from':
+      return `iifname ${match.interface}`
     case 'proto':
       return `ip protocol ${match.proto}`
     case 'port':

@@ -7,6 +7,8 @@ export interface ProxyRanges {
   /** This node's part of them; undefined until the node has one. */
   readonly podCidr?: string
   readonly serviceCidr: string
+  /** Bridge of this node's pods. */
+  readonly bridge?: string
   /** Where this node's own API server listens. */
   readonly apiServer?: { readonly address: string; readonly port: number }
 }
@@ -102,7 +104,8 @@ function preparedChains(): [string, Chain][] {
   return chains
 }
 
-const notLoopback = { match: 'prefix', field: 'daddr', in: ['127.0.0.0/8'], not: true } as const
+const loopback = '127.0.0.0/8'
+const notLoopback = { match: 'prefix', field: 'daddr', in: [loopback], not: true } as const
 const toThisMachine = [notLoopback, { match: 'local', field: 'daddr' } as const]
 
 function outsideLocalRules(scope: Scope, ranges: ProxyRanges): Rule[] {
@@ -159,6 +162,27 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
       does: [{ do: 'masquerade' }],
     })
   }
+  // A program of this machine that asks 127.0.0.1 for a host port; answers to that address would not come back.
+  postrouting.push({
+    when: [
+      { match: 'prefix', field: 'saddr', in: [loopback] },
+      { match: 'prefix', field: 'daddr', in: [loopback], not: true },
+    ],
+    does: [{ do: 'masquerade' }],
+  })
+  // For those answers the bridge takes packets for 127.0.0.1 (route_localnet); pods must not reach the node's own by it.
+  const loopbackGuard: Rule[] = ranges.bridge
+    ? [
+        { when: [{ match: 'established' }], does: [{ do: 'return' }] },
+        {
+          when: [
+            { match: 'from', interface: ranges.bridge },
+            { match: 'prefix', field: 'daddr', in: [loopback] },
+          ],
+          does: [{ do: 'drop' }],
+        },
+      ]
+    : []
   // Answers are judged by the connection that they belong to; a pod always reaches itself.
   const policies: Rule[] = [
     { when: [{ match: 'established' }], does: [{ do: 'return' }] },
@@ -191,7 +215,10 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
     ['postrouting', { hook: { type: 'nat', hook: 'postrouting', priority: 'srcnat - 10' }, rules: postrouting }],
     [
       'input-filter',
-      { hook: { type: 'filter', hook: 'input', priority: 'filter - 10' }, rules: [...rejects, rejectPorts] },
+      {
+        hook: { type: 'filter', hook: 'input', priority: 'filter - 10' },
+        rules: [...loopbackGuard, ...rejects, rejectPorts],
+      },
     ],
     [
       'forward-filter',
