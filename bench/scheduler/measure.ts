@@ -1,3 +1,4 @@
+import { seededRandom } from '../../src/lib/seeded-random.ts'
 import type { Node, Pod } from '../../src/api/kinds.ts'
 import { refs } from '../../src/client/client.ts'
 import { systemClock } from '../../src/lib/system.ts'
@@ -133,13 +134,4 @@ function hastyClock(): HastyClock {
       next.run()
     },
   }
-}
-
-function seededRandom(seed: number) {
-  let state = seed
-  const next = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-  return { next, bytes: (length: number) => Uint8Array.from({ length }, () => Math.floor(next() * 256)) }
 }

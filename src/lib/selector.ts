@@ -35,7 +35,8 @@ export function matchesLabels(requirements: readonly LabelRequirement[], labels:
   return requirements.every((requirement) => matchesLabel(requirement, labels))
 }
 
-function matchesLabel({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
+/** Whether the requirement holds; Gt and Lt compare whole numbers, and never hold for what is none. */
+export function matchesLabel({ key, operator, values }: LabelRequirement, labels: Labels): boolean {
   const value = labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined
   switch (operator) {
     case '=':
@@ -57,7 +58,7 @@ function matchesLabel({ key, operator, values }: LabelRequirement, labels: Label
   }
 }
 
-const integer = /^-?\d{1,19}$/
+const integer = /^[+-]?\d{1,19}$/
 
 /**
  * The requirements of a selector object; undefined (no selector at all) for undefined or null, which matches nothing,

@@ -1,5 +1,6 @@
 import { FakeNetwork } from '../../test/support/fake-mesh.ts'
-import { seededRandom, virtualClock } from '../../test/support/fake-mesh-clock.ts'
+import { seededRandom } from '../lib/seeded-random.ts'
+import { virtualClock } from '../../test/support/fake-mesh-clock.ts'
 import { meshContract } from '../../test/support/mesh-contract.ts'
 
 meshContract('in memory', async (count) => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { FakeNetwork } from '../../test/support/fake-mesh.ts'
-import { seededRandom, virtualClock, type VirtualClock } from '../../test/support/fake-mesh-clock.ts'
+import { seededRandom } from '../lib/seeded-random.ts'
+import { virtualClock, type VirtualClock } from '../../test/support/fake-mesh-clock.ts'
 import type { KubeObject, ObjectKey } from '../api/object.ts'
 import { silentLogger } from '../lib/log.ts'
 import { digestText } from '../store/digest.ts'

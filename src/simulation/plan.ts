@@ -1,6 +1,7 @@
 import type { Random } from '../lib/clock.ts'
 import { faultNames, type FaultName } from './faults.ts'
-import { pick, seededChance } from './virtual-time.ts'
+import { seededRandom } from '../lib/seeded-random.ts'
+import { pick } from './virtual-time.ts'
 
 export const operationNames = [
   'set',
@@ -67,7 +68,7 @@ const bag = operationNames.flatMap((name) => Array.from({ length: weights[name] 
 
 /** The plan of a seed. Each fault is met about equally often over many seeds. */
 export function planOf(seed: number, size: PlanSize = usualPlanSize): Plan {
-  const chance = seededChance(seed * 2_654_435_761 + 97)
+  const chance = seededRandom(seed * 2_654_435_761 + 97)
   const nodes = 3 + pick(chance, 3)
   const lengthMs = size.operations * operationGapMs
   const operations = Array.from({ length: size.operations }, (): PlannedOperation => ({

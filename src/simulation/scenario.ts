@@ -10,7 +10,7 @@ import { checkAlways } from './invariants.ts'
 import { scenarioNode, type ScenarioNode } from './scenario-node.ts'
 import { SimulatedCluster } from './simulated-cluster.ts'
 import { peerOf } from './simulated-node.ts'
-import { seededChance } from './virtual-time.ts'
+import { seededRandom } from '../lib/seeded-random.ts'
 
 /** Something that happens to the cluster; `atMs` counts from the moment at which the manifests were applied. */
 export type ScenarioStep =
@@ -35,7 +35,7 @@ const epochMs = Date.UTC(2026, 5, 1)
  * an event. The same scenario and seed tell the same. Throws when a manifest is refused.
  */
 export async function* simulate(scenario: Scenario): AsyncGenerator<string> {
-  const chance = seededChance(scenario.seed)
+  const chance = seededRandom(scenario.seed)
   const secrets = await createClusterSecrets('simulated', epochMs, chance)
   const authority = await openAuthority(secrets.ca, chance)
   const graph = loadBuiltinSchemas()

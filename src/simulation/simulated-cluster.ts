@@ -8,7 +8,8 @@ import { SimulatedNetwork } from './network.ts'
 import { Records } from './records.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 import { peerOf, SimulatedNode, type Life } from './simulated-node.ts'
-import { seededChance, VirtualTime } from './virtual-time.ts'
+import { seededRandom } from '../lib/seeded-random.ts'
+import { VirtualTime } from './virtual-time.ts'
 import { WatchObserver } from './watch-observer.ts'
 
 /** Small, so that snapshots and cut-off logs are met within a short run. */
@@ -42,7 +43,7 @@ export class SimulatedCluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options
-    this.chance = seededChance(options.seed)
+    this.chance = seededRandom(options.seed)
     this.network = new SimulatedNetwork(this.time, this.chance, (fault) => this.hit(fault))
   }
 

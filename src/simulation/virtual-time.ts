@@ -93,17 +93,5 @@ const isEarlier = (a: Due, b: Due | undefined): boolean =>
 /** Promises that are ready have run. */
 const atRest = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** mulberry32: small, fast, the same on every machine. */
-export function seededChance(seed: number): Random {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-  return { next, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(next() * 256)) }
-}
-
 /** A whole number from 0 to `below` − 1. */
 export const pick = (chance: Random, below: number): number => Math.floor(chance.next() * below)

@@ -8,7 +8,7 @@ import { configMaps, count, createAndDelete, createServices, type Load, namespac
 import { healNode, injectFaults } from './faults.ts'
 import { emptyHistory, type History, settled } from './history.ts'
 import { runForElection } from './lease-client.ts'
-import { seededRandom } from './seeded-random.ts'
+import { seededRandom } from '../../src/lib/seeded-random.ts'
 import { recordWatch, type WatchRecorder } from './watch-recorder.ts'
 
 /** What one run left behind, for the checks. */
@@ -80,7 +80,7 @@ export async function runChaos(cluster: ChaosCluster, seed: number, durationMs: 
       node,
       history,
       signal: working.signal,
-      random: seededRandom(seed + 100 * kind + at),
+      random: seededRandom(seed + 100 * kind + at).next,
     })
     return [
       createAndDelete(load(1)),
@@ -92,7 +92,7 @@ export async function runChaos(cluster: ChaosCluster, seed: number, durationMs: 
   })
   const sampling = sampleLeaders(cluster, history, working.signal)
   try {
-    await injectFaults(cluster, seededRandom(seed), durationMs, tell)
+    await injectFaults(cluster, seededRandom(seed).next, durationMs, tell)
   } catch (error) {
     await stopWatching()
     throw error

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeObject } from '../../src/api/object.ts'
 import type { ChaosNode } from './chaos-cluster.ts'
 import { type History, outcomeOf, settled } from './history.ts'
-import { between, type Random } from './seeded-random.ts'
+import { between, type Random } from './random.ts'
 
 export const namespace = 'chaos'
 export const configMaps = `/api/v1/namespaces/${namespace}/configmaps`

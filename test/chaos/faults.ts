@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run, stormoOk } from '../support/cluster.ts'
 import { agentOf, type ChaosCluster, type ChaosNode, nft } from './chaos-cluster.ts'
-import { between, pick, type Random } from './seeded-random.ts'
+import { between, pick, type Random } from './random.ts'
 
 /** One way to harm a node; `undo` makes it whole again. */
 interface Fault {

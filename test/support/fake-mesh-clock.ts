@@ -1,4 +1,4 @@
-import type { Clock, Random } from '../../src/lib/clock.ts'
+import type { Clock } from '../../src/lib/clock.ts'
 
 /** Virtual time: it stands still until somebody advances it, and then every timer runs at its own moment. */
 export interface VirtualClock extends Clock {
@@ -63,16 +63,4 @@ export function virtualClock(startMs = Date.UTC(2026, 5, 1)): VirtualClock {
       }
     },
   }
-}
-
-/** mulberry32: small, fast, the same on every machine. */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-  return { next, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(next() * 256)) }
 }

@@ -1,3 +1,5 @@
+import { seededRandom } from '../../lib/seeded-random.ts'
+
 /** Changes to well-formed input that make it nearly well-formed: what a fuzzer tries. All chance comes from `next`. */
 export interface Mutator {
   /** [0, 1) */
@@ -12,15 +14,9 @@ export interface Mutator {
   value(input: unknown): unknown
 }
 
-/** mulberry32: small, and the same everywhere, so that a seed replays. */
+/** Changes that a seed replays. */
 export function mutator(seed: number): Mutator {
-  let state = seed >>> 0
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  const { next } = seededRandom(seed)
   const integer = (below: number) => Math.floor(next() * below)
   const pick = <T>(from: readonly T[]): T => from[integer(from.length)] as T
 

@@ -5,11 +5,11 @@ import type { AdmissionPlugin } from '../../admission/plugin.ts'
 import { defaultStorageClass, storageObjectInUseProtection } from '../../admission/storage.ts'
 import type { Namespace, Node, ObjectReference, Pod, StorageClass } from '../../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../../api/object.ts'
+import { seededRandom } from '../../lib/seeded-random.ts'
 import { type Client, refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import { VirtualClock } from '../../decision/testing/virtual-clock.ts'
 import { builtinResources } from '../../kinds/builtin.ts'
-import type { Random } from '../../lib/clock.ts'
 import { silentLogger } from '../../lib/log.ts'
 import { createCatalogue, type Catalogue } from '../../registry/catalogue.ts'
 import { inProcessClient } from '../../registry/in-process-client.ts'
@@ -60,18 +60,6 @@ const graph = loadBuiltinSchemas()
 const definitions = builtinResources(graph)
 
 const everything = { verdict: 'allow' as const, reason: '' }
-
-/** mulberry32: small, and good enough for names. */
-export function seededRandom(seed: number): Random {
-  let state = seed
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-  return { next, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(next() * 256)) }
-}
 
 export interface TestClusterOptions {
   controllers(cluster: TestCluster): readonly Controller[]

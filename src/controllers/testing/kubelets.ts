@@ -2,7 +2,7 @@ import type { Node, Pod, PodCondition } from '../../api/kinds.ts'
 import { type Client, refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
-import { allowsNode } from '../reconcile/node-selector.ts'
+import { matchesNode } from '../../api/node-selector.ts'
 import { timestamp } from '../reconcile/timestamp.ts'
 
 /** What becomes of a pod once it is started. */
@@ -66,7 +66,7 @@ export function createKubelets({
     const node = informers
       .for<Node>(refs.nodes)
       .list()
-      .filter((one) => allowsNode(pod.spec, one) && !refuses(one, pod))
+      .filter((one) => matchesNode(pod.spec, one) && !refuses(one, pod))
       .toSorted((a, b) => (counts.get(a.metadata.name!) ?? 0) - (counts.get(b.metadata.name!) ?? 0))[0]
     if (!node) return
     const { namespace, name } = pod.metadata

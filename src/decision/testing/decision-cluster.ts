@@ -1,6 +1,6 @@
 import { errors } from '../../api/status-error.ts'
 import { silentLogger } from '../../lib/log.ts'
-import { seededRandom } from '../../raft/core/simulated-group.ts'
+import { seededRandom } from '../../lib/seeded-random.ts'
 import type { DecidedObject, DecidedSink, ObjectEntry, ObjectProposal } from '../../store/decided.ts'
 import { initCluster } from '../bootstrap.ts'
 import { createDecisionLog } from '../create-decision-log.ts'
@@ -62,7 +62,7 @@ export class DecisionCluster {
   readonly #config: Partial<DecisionLogConfig>
 
   constructor(seed: number, config: Partial<DecisionLogConfig> = {}) {
-    this.random = seededRandom(seed)
+    this.random = seededRandom(seed).next
     this.network = new VirtualNetwork(this.clock, this.random)
     this.#config = config
   }

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { SimulatedGroup, seededRandom } from './simulated-group.ts'
+import { seededRandom } from '../../lib/seeded-random.ts'
+import { SimulatedGroup } from './simulated-group.ts'
 
 /** One random history: faults first, then peace, in which everyone must agree. */
 function run(seed: number): SimulatedGroup {
-  const random = seededRandom(seed)
+  const random = seededRandom(seed).next
   const count = 3 + Math.floor(random() * 3)
   const ids = Array.from({ length: count }, (_, at) => `s${at}`)
   const voters = ids.slice(0, random() < 0.5 ? count : 3)
@@ -65,7 +66,7 @@ describe('random histories', () => {
 
   test('two servers never hold a lease at once', () => {
     for (let seed = 1000; seed < 1100; seed++) {
-      const random = seededRandom(seed)
+      const random = seededRandom(seed).next
       const ids = ['a', 'b', 'c', 'd', 'e']
       const group = new SimulatedGroup(ids, random)
       let cut = new Set<string>()

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { RaftCore } from './raft-core.ts'
-import { SimulatedGroup, seededRandom } from './simulated-group.ts'
+import { seededRandom } from '../../lib/seeded-random.ts'
+import { SimulatedGroup } from './simulated-group.ts'
 import type { Entry, HardState, Message, RaftConfig } from './types.ts'
 
 /** Runs one script, one command a line, and returns what each server sent and where all of them stand. */
 function play(script: string): string {
   const lines = script.trim().split('\n')
   const ids = lines[0]?.trim().split(/\s+/).slice(1) ?? []
-  const group = new SimulatedGroup(ids, seededRandom(1))
+  const group = new SimulatedGroup(ids, seededRandom(1).next)
   const cut = new Set<string>()
   const drain = () => {
     for (let moved = true; moved;) {
@@ -148,7 +149,7 @@ describe('scripts', () => {
   test('the published correction: no change before an entry of this term is committed', () => {
     // The first leader's change is not committed; the second may not begin its own on top of its old-term log.
     expect(play(`group a b c d\n cut c d\n campaign a\n voters a a b c`)).toBe('refused: not leader')
-    const group = new SimulatedGroup(['a', 'b', 'c'], seededRandom(1))
+    const group = new SimulatedGroup(['a', 'b', 'c'], seededRandom(1).next)
     group.core('a').campaign()
     while (group.leader === undefined) {
       for (const id of group.running) group.handle(id)

@@ -1,17 +1,6 @@
 import { RaftCore } from './raft-core.ts'
 import type { Entry, HardState, Message, RaftConfig, RaftId, RaftOptions, SnapshotMeta } from './types.ts'
 
-/** mulberry32: small, seeded, good enough for schedules. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** What survives a crash of one server. */
 export interface Disk {
   hardState: HardState

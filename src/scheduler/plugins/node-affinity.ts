@@ -1,6 +1,6 @@
 import type { PreferredSchedulingTerm } from '../../api/kinds.ts'
 import { type FilterPlugin, normalizeScores, refuse, type ScorePlugin } from '../framework/framework.ts'
-import { acceptsAnyNode, matchesNode, matchesTerm, namedNodes } from './node-selector.ts'
+import { acceptsAnyNode, matchesNode, matchesTerm, namedNodes } from '../../api/node-selector.ts'
 
 const mismatch = refuse("node(s) didn't match Pod's node affinity/selector", true)
 
@@ -13,10 +13,10 @@ export const nodeAffinity: FilterPlugin<true> = {
     const nodeNames = namedNodes(pod)
     return nodeNames ? { state: true, nodeNames } : { state: true }
   },
-  filter: ({ pod }, { node }) => (matchesNode(pod, node) ? undefined : mismatch),
+  filter: ({ pod }, { node }) => (matchesNode(pod.spec, node) ? undefined : mismatch),
   mayHelp: ({ pod }, event) =>
     event.kind === 'node-added' || (event.kind === 'node-updated' && event.changed.labels)
-      ? matchesNode(pod, event.node)
+      ? matchesNode(pod.spec, event.node)
       : false,
 }
 

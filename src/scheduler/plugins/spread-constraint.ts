@@ -3,7 +3,7 @@ import { labelSelectorRequirements } from '../../lib/selector.ts'
 import { tolerates } from '../../lib/taints.ts'
 import { createMatcher, type PodMatcher, withLabelKeys } from '../framework/affinity-term.ts'
 import type { PodInfo } from '../framework/pod-info.ts'
-import { acceptsAnyNode, matchesNode } from './node-selector.ts'
+import { acceptsAnyNode, matchesNode } from '../../api/node-selector.ts'
 
 /** A compiled topology spread constraint. */
 export interface SpreadConstraint {
@@ -55,7 +55,7 @@ export const acceptsEverywhere = (constraint: SpreadConstraint, pod: Pod): boole
 
 /** Whether pods on the node count for the constraint. */
 export function isEligible(constraint: SpreadConstraint, pod: Pod, node: Node): boolean {
-  if (constraint.honorAffinity && !matchesNode(pod, node)) return false
+  if (constraint.honorAffinity && !matchesNode(pod.spec, node)) return false
   if (!constraint.honorTaints) return true
   return (node.spec?.taints ?? []).every(
     (taint) =>

@@ -10,7 +10,7 @@ import {
   type VolumeLister,
 } from '../framework/framework.ts'
 import type { PodInfo } from '../framework/pod-info.ts'
-import { matchesNodeSelector } from './node-selector.ts'
+import { matchesNodeSelector } from '../../api/node-selector.ts'
 
 const selectedNode = 'volume.kubernetes.io/selected-node'
 const noProvisioner = 'kubernetes.io/no-provisioner'

@@ -1,7 +1,7 @@
 import type { DaemonSet, Node, NodeSelectorTerm, Pod, Toleration } from '../../../api/kinds.ts'
 import { tolerates } from '../../../lib/taints.ts'
 import { revisionLabel } from '../controller-history.ts'
-import { allowsNode } from '../node-selector.ts'
+import { matchesNode } from '../../../api/node-selector.ts'
 import { podFromTemplate } from '../pod-state.ts'
 
 const prefix = 'node.kubernetes.io'
@@ -68,7 +68,7 @@ export function targetNode(pod: Pod): string | undefined {
 export function placementOn(set: DaemonSet, node: Node): { shouldRun: boolean; shouldContinue: boolean } {
   const spec = set.spec?.template.spec
   const named = !spec?.nodeName || spec.nodeName === node.metadata.name
-  if (!named || !allowsNode(spec, node)) return { shouldRun: false, shouldContinue: false }
+  if (!named || !matchesNode(spec, node)) return { shouldRun: false, shouldContinue: false }
   const all = tolerationsOf(set)
   const refused = (node.spec?.taints ?? []).filter(
     (taint) => taint.effect !== 'PreferNoSchedule' && !all.some((one) => tolerates(one, taint)),

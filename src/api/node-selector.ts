@@ -1,31 +1,13 @@
-import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '../../api/kinds.ts'
+import { matchesLabel, type LabelOperator } from '../lib/selector.ts'
+import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod } from './kinds.ts'
 
 type Values = Readonly<Record<string, string>>
 
-const integer = /^[+-]?\d{1,19}$/
+const operators: ReadonlySet<string> = new Set(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'])
 
-function matchesRequirement(values: Values, requirement: NodeSelectorRequirement): boolean {
-  const value = Object.hasOwn(values, requirement.key) ? values[requirement.key] : undefined
-  const wanted = requirement.values ?? []
-  switch (requirement.operator) {
-    case 'In':
-      return value !== undefined && wanted.includes(value)
-    case 'NotIn':
-      return value === undefined || !wanted.includes(value)
-    case 'Exists':
-      return value !== undefined
-    case 'DoesNotExist':
-      return value === undefined
-    case 'Gt':
-    case 'Lt': {
-      const bound = wanted[0]
-      if (value === undefined || bound === undefined || !integer.test(value) || !integer.test(bound)) return false
-      return requirement.operator === 'Gt' ? BigInt(value) > BigInt(bound) : BigInt(value) < BigInt(bound)
-    }
-    default:
-      return false
-  }
-}
+/** An operator that this version does not know matches nothing. */
+const matchesRequirement = (values: Values, { key, operator, values: wanted = [] }: NodeSelectorRequirement): boolean =>
+  operators.has(operator) && matchesLabel({ key, operator: operator as LabelOperator, values: wanted }, values)
 
 /** One term of a node selector: all of its expressions and fields; a term without any matches nothing. */
 export function matchesTerm(node: Node, term: NodeSelectorTerm): boolean {
@@ -41,10 +23,10 @@ export const matchesNodeSelector = (node: Node, selector: NodeSelector): boolean
   (selector.nodeSelectorTerms ?? []).some((term) => matchesTerm(node, term))
 
 /** nodeSelector and required node affinity, as the kubelet checks them too. */
-export function matchesNode(pod: Pod, node: Node): boolean {
+export function matchesNode(spec: Pod['spec'], node: Node): boolean {
   const labels = node.metadata.labels ?? {}
-  for (const [key, value] of Object.entries(pod.spec?.nodeSelector ?? {})) if (labels[key] !== value) return false
-  const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
+  for (const [key, value] of Object.entries(spec?.nodeSelector ?? {})) if (labels[key] !== value) return false
+  const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   return !required || matchesNodeSelector(node, required)
 }
 
