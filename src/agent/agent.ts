@@ -2,6 +2,8 @@ import { setPriority } from 'node:os'
 import type { Service as ServiceObject } from '../api/kinds.ts'
 import { issuerRoutes } from '../apiserver/issuer-routes.ts'
 import type { GroupResource } from '../api/object.ts'
+import { aggregatedOpenApi } from '../apiserver/aggregation/aggregated-openapi.ts'
+import { createAggregator } from '../apiserver/aggregation/aggregator.ts'
 import { createApiServer } from '../apiserver/api-server.ts'
 import { schemaCodecs } from '../apiserver/schema-codecs.ts'
 import { loopbackUser } from '../auth/user.ts'
@@ -20,7 +22,7 @@ import { systemClock, systemRandom } from '../lib/system.ts'
 import { createMesh } from '../mesh/libp2p-mesh.ts'
 import { openServiceAccountKey } from '../pki/service-account-keys.ts'
 import { openAuthority } from '../pki/certificate-authority.ts'
-import { issueServerCertificate } from '../pki/certificates.ts'
+import { issueFrontProxyCertificate, issueServerCertificate } from '../pki/certificates.ts'
 import { type Identity } from '../pki/identity-files.ts'
 import { loadIdentity } from '../pki/identity-directory.ts'
 import { createCustomResourceCleanup } from '../registry/custom/cleanup.ts'
@@ -43,7 +45,7 @@ import { lead } from './leader-duties.ts'
 import { createLogger } from './log.ts'
 import { loadMembership, type Membership } from './membership-file.ts'
 import { createNodeServices } from './node-services.ts'
-import { catalogueOpenApi } from '../apiserver/schema-openapi.ts'
+import { catalogueOpenApi, documentHash } from '../apiserver/schema-openapi.ts'
 import { agentRoutes } from './routes.ts'
 import { paths, type SettingName, type Settings } from './settings.ts'
 import { createStatusReporter } from './status.ts'
@@ -257,12 +259,22 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     exec,
     clock,
   })
+  const aggregator = createAggregator({
+    informers,
+    client,
+    writesStatus: () => decisions.status().isLeader,
+    identity: await issueFrontProxyCertificate(await openAuthority(secrets.frontProxyCa, random), clock.nowMs()),
+    clock,
+    random,
+    log: logger,
+  })
   const apiServer = createApiServer({
     registry: api.registry,
     codecs: schemaCodecs(graph),
     authenticate: api.authenticate,
     authorize: api.authorization.authorize,
-    openapi: catalogueOpenApi(api.catalogue, graph),
+    openapi: aggregatedOpenApi(catalogueOpenApi(api.catalogue, graph), aggregator, documentHash),
+    aggregator,
     nodeAccess: node.access,
     extensions: [
       ...issuerRoutes({ issuer: api.tokens.issuer, keys: secrets.serviceAccountKeys.map(openServiceAccountKey) }),
@@ -297,6 +309,8 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
       logger,
       config,
       caPem: secrets.ca.certPem,
+      frontProxyCaPem: secrets.frontProxyCa.certPem,
+      catalogue: api.catalogue,
       authority,
       resources: () => collectedResources(api.catalogue.all()),
       onResources: (handler: () => void) => api.catalogue.onChange(handler),
@@ -323,7 +337,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   })
 
   const diskService: Service = { start: async () => undefined, stop: () => disk.close() }
-  return [diskService, store, api.customResources, mesh, replicator, decisions, apiServer, ...node.services]
+  return [diskService, store, api.customResources, mesh, replicator, decisions, aggregator, apiServer, ...node.services]
 }
 
 /** Age of a peer's writes as they last arrived; one that was compared with and has written nothing since lags by nothing. */

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ingressClassName, ingressController } from '../api/ingress-class.ts'
 import type {
   ClusterRole,
   ClusterRoleBinding,
+  ConfigMap,
   IngressClass,
   Namespace,
   PriorityClass,
@@ -14,6 +16,7 @@ import { isStatus } from '../api/status-error.ts'
 import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from '../auth/policy/bootstrap-policy.ts'
 import { reconciledBinding, reconciledRole } from '../auth/policy/reconcile.ts'
 import { type Client, refs } from '../client/client.ts'
+import { extensionAuthentication, type ClientAuthorities } from './extension-authentication.ts'
 import type { ClusterConfig } from './membership-file.ts'
 
 const clusterRoles = { group: 'rbac.authorization.k8s.io', resource: 'clusterroles' }
@@ -26,7 +29,7 @@ const namespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease']
 /** What every cluster has, made and mended by the leader at the start of its term. */
 export async function ensureBootstrapObjects(
   client: Client,
-  config: ClusterConfig,
+  { config, ...authorities }: { config: ClusterConfig } & ClientAuthorities,
   signal: AbortSignal,
 ): Promise<void> {
   for (const name of namespaces) {
@@ -50,6 +53,19 @@ export async function ensureBootstrapObjects(
   await ensure(client, refs.storageClasses, localPathClass, signal)
   for (const priorityClass of priorityClasses) await ensure(client, refs.priorityClasses, priorityClass, signal)
   await ensure(client, refs.ingressClasses, ingressClass, signal)
+  for (const object of extensionAuthentication(authorities)) {
+    await ensure(client, extensionRefs[object.kind]!, object, signal, (stored) =>
+      'data' in object && !isDeepStrictEqual(object.data, (stored as ConfigMap).data)
+        ? ({ ...stored, data: object.data } as ConfigMap)
+        : undefined,
+    )
+  }
+}
+
+const extensionRefs: Readonly<Record<string, GroupResource>> = {
+  ConfigMap: refs.configMaps,
+  Role: { group: 'rbac.authorization.k8s.io', resource: 'roles' },
+  RoleBinding: { group: 'rbac.authorization.k8s.io', resource: 'rolebindings' },
 }
 
 /** Ingresses that name no class are ours, until another class is made the default one. */

@@ -11,8 +11,10 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import { runScheduler } from '../scheduler/scheduler.ts'
+import type { Catalogue } from '../registry/catalogue.ts'
 import { ensureBootstrapObjects } from './bootstrap-objects.ts'
 import { keepKubernetesEndpoints } from './kubernetes-endpoints.ts'
+import { keepLocalApiServices } from './local-api-services.ts'
 import type { ClusterConfig } from './membership-file.ts'
 
 export interface LeaderContext {
@@ -24,6 +26,9 @@ export interface LeaderContext {
   logger: Logger
   config: ClusterConfig
   caPem: string
+  frontProxyCaPem: string
+  /** Without it no APIServices are kept of what we serve ourselves. */
+  catalogue?: Catalogue
   authority: CertificateAuthority
   /** Resources that can own or be owned. */
   resources(): readonly CollectedResource[]
@@ -47,7 +52,7 @@ const retryMs = 500
 export async function lead(context: LeaderContext, term: number, signal: AbortSignal): Promise<void> {
   const { client, informers, clock, logger } = context
   logger.info({ term }, 'leading')
-  await untilDone(context, signal, () => ensureBootstrapObjects(client, context.config, signal))
+  await untilDone(context, signal, () => ensureBootstrapObjects(client, context, signal))
   const controllers = defaultControllers({ ...context, usage: context.usage?.(signal) })
   await Promise.all([
     runControllers(
@@ -60,6 +65,7 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
       signal,
     ),
     keepKubernetesEndpoints(context, signal),
+    context.catalogue && keepLocalApiServices({ ...context, catalogue: context.catalogue }, signal),
   ])
   logger.info({ term }, 'no longer leading')
 }

@@ -9,6 +9,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
+import type { Aggregator } from './aggregation/aggregator.ts'
 import type { Codecs } from './codecs.ts'
 import { createDiscovery } from './discovery.ts'
 import type { Request, Response } from './exchange.ts'
@@ -34,6 +35,8 @@ export interface ApiServerOptions {
   authenticate: Authenticate
   authorize: Authorize
   openapi: OpenApiSource
+  /** Without it an APIService with a Service behind it is stored and not served. */
+  aggregator?: Aggregator
   /** Without it log, exec, attach, portforward and proxy answer 503. */
   nodeAccess?: NodeAccess
   extensions?: readonly ExtensionRoute[]
@@ -68,7 +71,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const sessions = new Set<ServerHttp2Session>()
   const handler = createHandler({
     ...options,
-    discovery: createDiscovery(registry.catalogue),
+    discovery: createDiscovery(registry.catalogue, options.aggregator),
     resources: createResourceHandler({ registry, codecs, clock }),
     streams: createStreamHandler(options),
     metrics: createMetrics(clock),

@@ -3,8 +3,10 @@ import type { APIGroup, APIGroupList, APIResource, APIResourceList } from '../ap
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import { apiVersionOf } from '../registry/api-version.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
+import type { Aggregator } from './aggregation/aggregator.ts'
+import { mergedGroups, remoteEntries } from './aggregation/remote-discovery.ts'
 
-/** Discovery as documents: pure views of the catalogue. */
+/** Discovery as documents: views of the catalogue and of what extension API servers offer. */
 export interface Discovery {
   /** GET /api */
   coreVersions(): object
@@ -18,11 +20,15 @@ export interface Discovery {
   aggregated(which: 'api' | 'apis', version: 'v2' | 'v2beta1'): { body: object; etag: string }
 }
 
-export function createDiscovery(catalogue: Catalogue): Discovery {
-  const cached = new Map<string, { revision: number; body: object; etag: string }>()
+export function createDiscovery(catalogue: Catalogue, aggregator?: Pick<Aggregator, 'all' | 'revision'>): Discovery {
+  const cached = new Map<string, { revision: string; body: object; etag: string }>()
+
+  const remotes = () => aggregator?.all() ?? []
+  const groups = () => mergedGroups(catalogue.groups(), remotes())
+  const revision = () => `${catalogue.revision()} ${aggregator?.revision() ?? 0}`
 
   function groupOf(name: string): APIGroup | undefined {
-    const known = catalogue.groups().find(({ group }) => group === name)
+    const known = groups().find(({ group }) => group === name)
     if (!known || name === '') return undefined
     const versions = known.versions.map((version) => ({ groupVersion: `${name}/${version}`, version }))
     const preferredVersion = versions[0]
@@ -38,7 +44,7 @@ export function createDiscovery(catalogue: Catalogue): Discovery {
     groupList: () => ({
       kind: 'APIGroupList',
       apiVersion: 'v1',
-      groups: catalogue.groups().flatMap(({ group }) => {
+      groups: groups().flatMap(({ group }) => {
         const { kind: _kind, apiVersion: _apiVersion, ...rest } = groupOf(group) ?? {}
         return 'name' in rest ? [rest as APIGroup] : []
       }),
@@ -57,23 +63,26 @@ export function createDiscovery(catalogue: Catalogue): Discovery {
     aggregated(which, version) {
       const key = `${which} ${version}`
       const known = cached.get(key)
-      if (known?.revision === catalogue.revision()) return known
-      const groups = catalogue.groups().filter(({ group }) => (group === '') === (which === 'api'))
+      if (known?.revision === revision()) return known
+      const chosen = groups().filter(({ group }) => (group === '') === (which === 'api'))
       const body = {
         kind: 'APIGroupDiscoveryList',
         apiVersion: `apidiscovery.k8s.io/${version}`,
         metadata: {},
-        items: groups.map(({ group, versions }) => ({
+        items: chosen.map(({ group, versions }) => ({
           metadata: { ...(group ? { name: group } : {}), creationTimestamp: null },
-          versions: versions.map((one) => ({
-            version: one,
-            resources: catalogue.resources(group, one).map(aggregatedResource),
-            freshness: 'Current',
-          })),
+          versions: versions.map((one) => {
+            const remote = remotes().find(({ api }) => api.group === group && api.version === one)
+            return {
+              version: one,
+              resources: remote ? remoteEntries(remote) : catalogue.resources(group, one).map(aggregatedResource),
+              freshness: remote && !remote.availability.available ? 'Stale' : 'Current',
+            }
+          }),
         })),
       }
       const etag = `"${createHash('sha512').update(JSON.stringify(body)).digest('hex').slice(0, 64).toUpperCase()}"`
-      const entry = { revision: catalogue.revision(), body, etag }
+      const entry = { revision: revision(), body, etag }
       cached.set(key, entry)
       return entry
     },

@@ -12,6 +12,8 @@ import type { Logger } from '../lib/log.ts'
 import type { CustomDefinition } from '../registry/custom/definitions.ts'
 import { newUid } from '../registry/metadata.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Aggregator } from './aggregation/aggregator.ts'
+import { remoteFor, serveRemote } from './aggregation/serve-remote.ts'
 import { answer, answerBytes, answerError, flushHead, writeHead } from './answer.ts'
 import { readBody } from './body.ts'
 import type { Codecs } from './codecs.ts'
@@ -36,6 +38,7 @@ export interface HandlerOptions {
   authorize: Authorize
   discovery: Discovery
   openapi: OpenApiSource
+  aggregator?: Aggregator
   resources: ResourceHandler
   streams: StreamHandler
   metrics: Metrics
@@ -127,6 +130,8 @@ export function createHandler(options: HandlerOptions) {
 
   async function serve(exchange: Exchange, upgrade: Upgrade | undefined): Promise<void> {
     const { info, url } = exchange
+    const remote = options.aggregator && remoteFor(options.aggregator, url.pathname)
+    if (options.aggregator && remote) return serveRemote(options.aggregator, remote, exchange, upgrade)
     if (info.isResource) {
       const target = findTarget(options.registry.catalogue, info)
       const { deprecationWarning } = target.definition as Partial<CustomDefinition>

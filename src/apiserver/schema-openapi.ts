@@ -8,9 +8,7 @@ import { createOpenApiPublisher, type OpenApiSnapshot } from '../schema/openapi-
 
 /** OpenAPI of everything that is in the catalogue now: CRDs appear and vanish with it. */
 export function catalogueOpenApi(catalogue: Catalogue, graph: SchemaGraph): () => OpenApiSnapshot {
-  const publisher = createOpenApiPublisher(graph, (text) =>
-    createHash('sha512').update(text).digest('hex').slice(0, 64).toUpperCase(),
-  )
+  const publisher = createOpenApiPublisher(graph, documentHash)
   const describe = (definition: ResourceDefinition): OpenApiResource => ({
     ...definition,
     schema: schemaOf(graph, definition),
@@ -25,3 +23,7 @@ export function catalogueOpenApi(catalogue: Catalogue, graph: SchemaGraph): () =
       .flatMap(({ group, versions }) => versions.flatMap((version) => catalogue.resources(group, version)))
   return () => publisher.snapshot(catalogue.revision(), () => served().map(describe))
 }
+
+/** Of a document's text: its ETag, and its `?hash=`. */
+export const documentHash = (text: string): string =>
+  createHash('sha512').update(text).digest('hex').slice(0, 64).toUpperCase()

@@ -42,3 +42,11 @@ export function issueNodeCertificate(
 ): Promise<CertificatePair> {
   return issueClientCertificate(authority, { user: `system:node:${nodeName}`, groups: ['system:nodes'] }, nowMs)
 }
+
+/** The name by which extension API servers know our API servers: their requestheader-allowed-names. */
+export const frontProxyName = 'front-proxy-client'
+
+/** The certificate of an API server that speaks for users to extension API servers. `authority`: the front proxy's. */
+export function issueFrontProxyCertificate(authority: CertificateAuthority, nowMs: number): Promise<CertificatePair> {
+  return issueClientCertificate(authority, { user: frontProxyName }, nowMs)
+}

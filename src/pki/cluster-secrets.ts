@@ -12,6 +12,8 @@ export interface ClusterSecrets {
   clusterId: string
   clusterName: string
   ca: CertificatePair
+  /** Signs the certificates by which API servers speak for users to extension API servers; believed for nothing else. */
+  frontProxyCa: CertificatePair
   /** The first signs, all verify. */
   serviceAccountKeys: ServiceAccountKey[]
   /** Pre-shared key of the mesh, in the text form that @libp2p/pnet reads: three lines. */
@@ -31,6 +33,7 @@ export async function createClusterSecrets(
     clusterId,
     clusterName,
     ca: await createAuthority(`${clusterName}-ca`, nowMs, random),
+    frontProxyCa: await createAuthority('front-proxy-ca', nowMs, random),
     serviceAccountKeys: [await createServiceAccountKey()],
     swarmKey: `/key/swarm/psk/1.0.0/\n/base16/\n${Buffer.from(random.bytes(32)).toString('hex')}`,
     encryptionKeys: [

@@ -67,6 +67,7 @@ export function scenarioNode({ node, life, chance, secrets, authority }: Scenari
     config,
     authority,
     caPem: secrets.ca.certPem,
+    frontProxyCaPem: secrets.frontProxyCa.certPem,
     events: (component) => createEventRecorder({ ...common, client, component, host: node.name }),
     resources: () => collected(api.catalogue),
     onResources: (handler) => api.catalogue.onChange(handler),

@@ -56,6 +56,7 @@ export interface FixtureSetup {
   registry: Partial<RegistryOptions>
   authenticate: Authenticate
   extensions?: ApiServerOptions['extensions']
+  server?: Partial<ApiServerOptions>
   /** Objects that must be there before the first request. */
   seed?(registry: Registry): Promise<void>
 }
@@ -99,6 +100,7 @@ export async function startFixture(options: FixtureOptions): Promise<Fixture> {
     clock: systemClock,
     random: systemRandom,
     log,
+    ...setup?.server,
     ...options.server,
   })
   const services = [

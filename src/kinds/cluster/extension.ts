@@ -152,6 +152,15 @@ export const customResourceDefinitionTraits = traits<Definition>({
   },
 })
 
+/** What we serve ourselves is there from the first moment, and for good. */
+const localCondition = ({ metadata }: APIService) => ({
+  type: 'Available',
+  status: 'True',
+  reason: 'Local',
+  message: 'Local APIServices are always available',
+  ...(metadata.creationTimestamp ? { lastTransitionTime: metadata.creationTimestamp } : {}),
+})
+
 export const apiServiceTraits = traits<APIService>({
   group: 'apiregistration.k8s.io',
   resource: 'apiservices',
@@ -170,6 +179,9 @@ export const apiServiceTraits = traits<APIService>({
     ageColumn,
   ],
   strategy: {
+    prepareForCreate(object) {
+      if (object.spec && !object.spec.service) object.status = { conditions: [localCondition(object)] }
+    },
     applyDefaults({ spec }) {
       if (spec?.service) spec.service.port ??= 443
     },
