@@ -57,14 +57,14 @@ export async function forward(
   } else {
     ;(exchange.request as NodeJS.ReadableStream).pipe(sent)
   }
-  let response: IncomingMessage | undefined
-  try {
-    response = await answered.promise
-  } catch (error) {
-    if (error instanceof StatusError) throw error
-    throw new StatusError('ServiceUnavailable', `error trying to reach service: ${(error as Error).message}`)
-  }
+  const response = await answered.promise.catch(unreachable)
   if (response) await passOn(exchange, response, adapt)
+}
+
+/** Throws ServiceUnavailable, unless the error says better what it is. */
+export function unreachable(error: Error): never {
+  if (error instanceof StatusError) throw error
+  throw new StatusError('ServiceUnavailable', `error trying to reach service: ${error.message}`)
 }
 
 async function passOn(exchange: Exchange, response: IncomingMessage, adapt: Adapt): Promise<void> {

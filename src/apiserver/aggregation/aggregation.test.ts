@@ -96,13 +96,13 @@ beforeAll(async () => {
   )
   await new Promise<void>((resolve) => extension.listen(0, '127.0.0.1', resolve))
   const identity = await issueFrontProxyCertificate(await openAuthority(frontProxy, systemRandom), systemClock.nowMs())
-  let client: Client | undefined
+  const late: { client?: Client } = {}
   fixture = await startFixture({
     definitions: builtinResources(loadBuiltinSchemas()),
     async compose({ store, catalogue, graph }) {
       aggregator = createAggregator({
         informers: storeInformers(store),
-        client: { mutate: (...parameters: Parameters<Client['mutate']>) => client!.mutate(...parameters) } as Client,
+        client: { mutate: (...parameters: Parameters<Client['mutate']>) => late.client!.mutate(...parameters) } as Client,
         writesStatus: () => true,
         identity,
         clock: systemClock,
@@ -113,7 +113,7 @@ beforeAll(async () => {
       return { registry: {}, authenticate: async () => administrator as never, server: { aggregator, openapi } }
     },
   })
-  client = inProcessClient(fixture.registry, administrator)
+  late.client = inProcessClient(fixture.registry, administrator)
   await aggregator.start()
   http = httpFor(fixture)
 })
