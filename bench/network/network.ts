@@ -9,6 +9,7 @@ import { benchImage, docker, type RunningCluster } from '../support/bench-cluste
 import { until } from '../support/load.ts'
 import type { PathFigures } from './client.ts'
 import { measureDns } from './dns.ts'
+import { measureFirstPackets } from './first-packets.ts'
 import { measureDoors } from './doors.ts'
 import { measureRuleUpdates } from './rules.ts'
 
@@ -42,6 +43,7 @@ export const networkBench: Bench = {
         ...rowsOf('other node by ClusterIP', viaFar, { what: 'other node', figures: across }, 0.9),
         ...(await measureDoors(options)),
         ...(await measureRuleUpdates(options)),
+        ...(await measureFirstPackets(options)),
         ...(await measureDns(options)),
       ]
     } finally {

@@ -10,7 +10,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import type { Mesh } from '../mesh/mesh.ts'
 import { meshNodeAccess } from '../mesh/node-access.ts'
-import { exec } from '../lib/exec.ts'
+import { createShellPool } from '../lib/shell-pool.ts'
 import { createNetwork } from '../network/network.ts'
 import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
@@ -39,6 +39,8 @@ export interface NodeServices {
   loadImages(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string[]>
 }
 
+/** Programs that network and ingress run at once: rules, links, conntrack, a listing that takes its time. */
+const shellCount = 4
 /** Sandboxes kept ready: a pod then starts in a fifth of the time. */
 const warmSandboxes = 4
 
@@ -54,6 +56,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     stateDir: join(settings.dataDir, 'runtime'),
     minOomScoreAdjust: lowestOomScoreAdjust(),
   })
+  const shells = createShellPool({ size: shellCount })
   const network = await createNetwork({
     nodeName: self.node,
     nodeIp,
@@ -65,7 +68,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     apiPort: settings.apiPort,
     informers,
     events: events('network'),
-    exec,
+    exec: shells.exec,
     clock,
     random,
     logger,
@@ -106,7 +109,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     informers,
     client,
     events: events('ingress'),
-    exec,
+    exec: shells.exec,
     clock,
     random,
     logger,
@@ -119,7 +122,14 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     server: kubelet,
   })
   return {
-    services: [{ start: async () => undefined, stop: () => runtime.close() }, network, kubelet, fencing, ingress],
+    services: [
+      { start: async () => undefined, stop: () => runtime.close() },
+      { start: async () => undefined, stop: async () => shells.stop() },
+      network,
+      kubelet,
+      fencing,
+      ingress,
+    ],
     access,
     async loadImages(archive, signal) {
       const names = await runtime.load(archive, signal)

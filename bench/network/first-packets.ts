@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { execOk } from '../../src/lib/exec.ts'
+import type { BenchOptions, Row } from '../bench.ts'
+import { percentile } from '../support/statistics.ts'
+import { clusterIpOf, endpointPort, startRules } from './rules-lab.ts'
+
+const [few, many] = [100, 30_000]
+const goal = 1.2
+/** The two are asked in turn, so that whatever else the machine does is shared. */
+const rounds = 6
+const connectionsPerRound = 300
+const addressesTried = 100
+
+/** How long the first packets of connections take among few and among many services. */
+export async function measureFirstPackets({ signal, progress }: BenchOptions): Promise<Row[]> {
+  progress(`first packets among ${few} and ${many} services`)
+  const labs = await Promise.all([few, many].map(async (size) => ({ size, lab: await startRules(size) })))
+  const servers = labs.map(({ lab }) => startServer(lab.enter))
+  const times = new Map<number, number[]>([few, many].map((size) => [size, []]))
+  try {
+    await sleep(500)
+    for (let round = 0; round < rounds; round++) {
+      for (const { size, lab } of labs) {
+        signal.throwIfAborted()
+        times.get(size)?.push(...(await connectTimes(lab.enter, size)))
+      }
+    }
+  } finally {
+    for (const server of servers) server.kill('SIGKILL')
+    for (const { lab } of labs) await lab.stop()
+  }
+  const row = (size: number): Row => ({
+    what: `first packets among ${size} services`,
+    value: percentile(times.get(size) ?? [], 0.5),
+    unit: 'ms',
+    p99Ms: percentile(times.get(size) ?? [], 0.99),
+  })
+  const base = row(few)
+  const against = { what: `among ${few}`, value: base.value }
+  return [base, { ...row(many), against, goal: { of: 'ratio', atMost: goal } }]
+}
+
+const nodeArgs = (name: string, ...args: string[]): string[] => [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  fileURLToPath(new URL(`${name}.ts`, import.meta.url)),
+  ...args,
+]
+
+function startServer([program = '', ...enter]: readonly string[]) {
+  return spawn(program, [...enter, ...nodeArgs('server', String(endpointPort))], { stdio: 'ignore' })
+}
+
+async function connectTimes([program = '', ...enter]: readonly string[], size: number): Promise<number[]> {
+  // Spread over all of them: what was looked up just before is looked up faster.
+  const step = size / addressesTried
+  const addresses = Array.from({ length: addressesTried }, (_, index) => clusterIpOf(Math.floor(index * step)))
+  const args = nodeArgs('first-packet-client', '80', String(connectionsPerRound), ...addresses)
+  return JSON.parse(await execOk(program, [...enter, ...args])) as number[]
+}
