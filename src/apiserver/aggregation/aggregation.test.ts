@@ -102,7 +102,9 @@ beforeAll(async () => {
     async compose({ store, catalogue, graph }) {
       aggregator = createAggregator({
         informers: storeInformers(store),
-        client: { mutate: (...parameters: Parameters<Client['mutate']>) => late.client!.mutate(...parameters) } as Client,
+        client: {
+          mutate: (...parameters: Parameters<Client['mutate']>) => late.client!.mutate(...parameters),
+        } as Client,
         writesStatus: () => true,
         identity,
         clock: systemClock,
