@@ -23,6 +23,7 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'wait', load: async () => (await import('./wait.ts')).waitCommand },
     { name: 'label', load: async () => (await import('./metadata.ts')).labelCommand },
     { name: 'annotate', load: async () => (await import('./metadata.ts')).annotateCommand },
+    { name: 'namespace', aliases: ['ns'], load: async () => (await import('./namespace.ts')).namespaceCommand },
   ],
   'Workloads:': [
     { name: 'run', load: async () => (await import('./run.ts')).runCommand },

@@ -16,6 +16,7 @@ import { certificateApproval, certificateSigning, certificateSubjectRestriction 
 import { defaultIngressClass } from './default-ingress-class.ts'
 import { defaultTolerationSeconds, type TolerationDefaults } from './default-toleration-seconds.ts'
 import { limitRanger } from './limit-ranger.ts'
+import { namespaceHierarchy } from './namespace-hierarchy.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
 import { nodeRestriction } from './node-restriction.ts'
 import type { AdmissionPlugin } from './plugin.ts'
@@ -41,6 +42,7 @@ export function builtInAdmission(options: BuiltInAdmissionOptions): AdmissionPlu
   const storageClasses = informers.for<StorageClass>(refs.storageClasses)
   return [
     namespaceLifecycle(namespaces, clock),
+    namespaceHierarchy(namespaces),
     limitRanger(informers.for<LimitRange>(refs.limitRanges)),
     serviceAccountAdmission({
       serviceAccounts: informers.for<ServiceAccount>(refs.serviceAccounts),

@@ -13,6 +13,7 @@ import { ingressStatusController } from './reconcile/ingress-status.ts'
 import { jobController } from './reconcile/job/job.ts'
 import { loadBalancerController } from './reconcile/load-balancer.ts'
 import { namespaceDefaultsController } from './reconcile/namespace-defaults.ts'
+import { namespaceHierarchyController } from './reconcile/namespace-hierarchy.ts'
 import { namespaceController } from './reconcile/namespace.ts'
 import { type Liveness, nodeLifecycleController } from './reconcile/node-lifecycle.ts'
 import { podGarbageCollector } from './reconcile/pod-garbage-collector.ts'
@@ -89,6 +90,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     }),
     namespaceController(resources),
     namespaceDefaultsController(context.caPem),
+    namespaceHierarchyController,
     resourceQuotaController(resources),
     clusterRoleAggregationController,
     volumeBinder(createAbsence(absentClaimMs)),

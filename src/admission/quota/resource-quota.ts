@@ -1,4 +1,5 @@
-import type { Pod, ResourceQuota } from '../../api/kinds.ts'
+import type { Namespace, Pod, ResourceQuota } from '../../api/kinds.ts'
+import { ancestorsOf, descendantsOf } from '../../api/namespace-tree.ts'
 import { groupResourceName, keyString, type GroupResource, type KubeObject } from '../../api/object.ts'
 import { errors } from '../../api/status-error.ts'
 import { refs } from '../../client/client.ts'
@@ -31,7 +32,8 @@ interface Pending {
 }
 
 /**
- * Holds namespaces to their ResourceQuotas. Must be the last plugin: what it counts is going to be written.
+ * Holds namespaces to their ResourceQuotas and to those of the namespaces above them: a parent's quota bounds what its
+ * whole subtree uses. Must be the last plugin: what it counts is going to be written.
  *
  * Usage is counted from this node's own replica plus what it has admitted itself and not stored yet, so a quota is
  * exact on one node. Not promised: that nodes which admit at the same moment, or on two sides of a partition, do not
@@ -40,6 +42,7 @@ interface Pending {
 export function resourceQuota(options: { informers: Informers; clock: Clock }): AdmissionPlugin {
   const { informers, clock } = options
   const quotas = informers.for<ResourceQuota>(refs.resourceQuotas)
+  const namespaces = informers.for<Namespace>(refs.namespaces)
   const pending = new Map<string, Pending>()
   let sequence = 0
 
@@ -56,8 +59,12 @@ export function resourceQuota(options: { informers: Informers; clock: Clock }): 
     return found
   }
 
-  function used(quota: ResourceQuota, ref: GroupResource, namespace: string): Usage {
-    const objects = [...informers.for(ref).list(namespace), ...inFlight(ref, namespace)]
+  function used(quota: ResourceQuota, ref: GroupResource): Usage {
+    const own = quota.metadata.namespace ?? ''
+    const objects = [own, ...descendantsOf(own, namespaces.list())].flatMap((namespace) => [
+      ...informers.for(ref).list(namespace),
+      ...inFlight(ref, namespace),
+    ])
     return objects
       .filter((object) => inScope(quota, ref, object))
       .map((object) => usageOf(ref, object))
@@ -65,14 +72,14 @@ export function resourceQuota(options: { informers: Informers; clock: Clock }): 
   }
 
   function check(attributes: AdmissionAttributes, quota: ResourceQuota): void {
-    const { ref, namespace, object, oldObject } = attributes
+    const { ref, object, oldObject } = attributes
     if (!object || !inScope(quota, ref, object)) return
     const hard = quota.spec?.hard ?? {}
     requireAmounts(attributes, quota, hard)
     const before = oldObject && inScope(quota, ref, oldObject) ? usageOf(ref, oldObject) : {}
     const grown = growth(usageOf(ref, object), before, Object.keys(hard))
     if (grown.length === 0) return
-    const usage = used(quota, ref, namespace)
+    const usage = used(quota, ref)
     const exceeded = grown.filter(([name, delta]) => {
       const after = addQuantity(usage[name] ?? zeroQuantity, delta)
       return compareQuantity(after, parseQuantity(hard[name]!)) > 0
@@ -93,7 +100,8 @@ export function resourceQuota(options: { informers: Informers; clock: Clock }): 
       const { operation, namespace, subresource, object, ref } = attributes
       if (namespace === '' || !object || subresource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE'))
         return
-      const concerned = quotas.list(namespace)
+      const above = ancestorsOf(namespace, (name) => namespaces.get('', name))
+      const concerned = [namespace, ...above].flatMap((one) => quotas.list(one))
       if (concerned.length === 0) return
       for (const quota of concerned) check(attributes, quota)
       if (operation !== 'CREATE' || attributes.dryRun) return

@@ -1,4 +1,5 @@
-import type { ResourceQuota } from '../../api/kinds.ts'
+import type { Namespace, ResourceQuota } from '../../api/kinds.ts'
+import { ancestorsOf, descendantsOf, parentOf } from '../../api/namespace-tree.ts'
 import { groupResourceName, type KubeObject } from '../../api/object.ts'
 import { inScope } from '../../admission/quota/scopes.ts'
 import { addUsage, usageOf, type Usage } from '../../admission/quota/usage.ts'
@@ -19,12 +20,23 @@ export function resourceQuotaController(resources: Resources): Controller {
     ref,
     keysOf({ object, previous, namespace }, view) {
       if (object && previous && !measured.has(groupResourceName(ref))) return []
-      return view.list<ResourceQuota>(refs.resourceQuotas, namespace).map(keyOf)
+      return quotasOver(namespace, view)
     },
   })
   return {
     name: 'resourcequota',
-    watches: [selfWatch(refs.resourceQuotas)],
+    watches: [
+      selfWatch(refs.resourceQuotas),
+      {
+        ref: refs.namespaces,
+        keysOf({ object, previous, name }, view) {
+          const parents = [object, previous].map((one) => parentOf(one as Namespace | undefined))
+          if (parents[0] === parents[1]) return []
+          // What moves takes its use along: both the old and the new parents' quotas count anew.
+          return [name, ...parents].flatMap((one) => (one ? quotasOver(one, view) : []))
+        },
+      },
+    ],
     changingWatches: {
       current: () => namespaced().map(watchOf),
       onChange: (handler) => resources.onChange(handler),
@@ -34,15 +46,22 @@ export function resourceQuotaController(resources: Resources): Controller {
   }
 }
 
+/** The quotas that a namespace is bound by: its own and its ancestors'. */
+function quotasOver(namespace: string, view: View): string[] {
+  const above = ancestorsOf(namespace, (name) => view.get<Namespace>(refs.namespaces, '', name))
+  return [namespace, ...above].flatMap((one) => view.list<ResourceQuota>(refs.resourceQuotas, one).map(keyOf))
+}
+
 function planQuota(key: string, view: View, all: readonly CollectedResource[]): Plan {
   const { namespace, name } = splitKey(key)
   const quota = view.get<ResourceQuota>(refs.resourceQuotas, namespace, name)
   if (!quota || quota.metadata.deletionTimestamp) return nothing
   const hard = quota.spec?.hard ?? {}
+  const bound = [namespace, ...descendantsOf(namespace, view.list<Namespace>(refs.namespaces))]
   const usage = all
     .flatMap(({ ref }) =>
-      view
-        .list<KubeObject>(ref, namespace)
+      bound
+        .flatMap((one) => view.list<KubeObject>(ref, one))
         .filter((object) => inScope(quota, ref, object))
         .map((object) => usageOf(ref, object)),
     )
