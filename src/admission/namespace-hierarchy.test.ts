@@ -69,6 +69,9 @@ describe('the tree of namespaces', () => {
     expect(run('DELETE', { oldObject: copy })).toThrow(
       'it is inherited from namespace org, and can only be deleted there',
     )
+    expect(run('UPDATE', { oldObject: copy, object: { ...copy, rules: [] } })).toThrow('can only be changed there')
+    const own = { ...copy, metadata: { name: 'r', namespace: 'team' } }
+    expect(run('UPDATE', { oldObject: copy, object: own })).not.toThrow()
     expect(run('CREATE', { object: copy })).toThrow('is set by the cluster alone')
     expect(run('DELETE', { oldObject: copy }, 'system:apiserver')).not.toThrow()
   })

@@ -59,7 +59,9 @@ export function namespaceHierarchy(namespaces: Informer<Namespace>): AdmissionPl
   function refuseCopy({ ref, name, object, oldObject, operation, user }: AdmissionAttributes): void {
     if (user.username === keeper || !inheritedResources.some((one) => isSame(one, ref))) return
     const copied = oldObject && isInherited(oldObject) ? oldObject : undefined
-    if (copied) {
+    // Without the label it is the namespace's own from now on.
+    const isTakenOver = operation === 'UPDATE' && object && !isInherited(object)
+    if (copied && !isTakenOver) {
       const source = copied.metadata.labels?.[inheritedLabel]
       const verb = operation === 'DELETE' ? 'deleted' : 'changed'
       throw errors.forbidden(ref, name, `it is inherited from namespace ${source}, and can only be ${verb} there`)
