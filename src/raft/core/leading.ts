@@ -154,9 +154,13 @@ export function hasLease(state: RaftState): boolean {
   return state.tick < heard + state.options.electionTicks - leaseMarginTicks
 }
 
-/** Check-quorum: a leader that a majority does not answer gives up, so that clients look for another. */
+/**
+ * Check-quorum: a leader that a majority does not answer gives up, so that clients look for another. One that slept has
+ * no lease, but it hears first what arrived meanwhile: on a starved machine every pause would be an election otherwise.
+ */
 export function stepDownWithoutQuorum(state: RaftState): void {
-  const heard = heardByMajorityTick(state, (progress) => Math.max(progress.ackTick, progress.sinceTick))
+  const answered = heardByMajorityTick(state, (progress) => Math.max(progress.ackTick, progress.sinceTick))
+  const heard = Math.max(answered, state.resumedTick)
   if (state.tick >= heard + state.options.electionTicks) becomeFollower(state, state.term, null)
 }
 

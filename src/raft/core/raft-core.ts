@@ -83,6 +83,7 @@ export class RaftCore {
       role: 'follower',
       leader: null,
       tick: 0,
+      resumedTick: 0,
       electionElapsed: 0,
       electionTimeout: 0,
       promiseUntilTick: boot.hardState.term > 0 ? options.electionTicks : 0,
@@ -98,9 +99,13 @@ export class RaftCore {
     drawElectionTimeout(this.#state)
   }
 
-  /** `count` ticks have passed. A leader must be told all of them; a follower that slept may be told fewer. */
+  /**
+   * `count` ticks have passed, told at once: this server slept. A leader must be told all of them, for its lease has run
+   * on; a follower may be told fewer.
+   */
   tick(count = 1): void {
     const state = this.#state
+    if (count >= state.options.electionTicks / 2) state.resumedTick = state.tick + count
     for (let passed = 0; passed < count; passed++) {
       state.tick += 1
       if (state.role === 'leader') {

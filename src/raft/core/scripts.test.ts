@@ -112,6 +112,27 @@ describe('scripts', () => {
     `)
   })
 
+  test('a leader that slept hears its followers before it gives up, without a lease', () => {
+    const group = new SimulatedGroup(['a', 'b', 'c'], seededRandom(1).next)
+    group.core('a').campaign()
+    group.settle(1)
+    const leader = group.core('a')
+    leader.tick(15)
+    expect([leader.role, leader.hasLease()]).toEqual(['leader', false])
+    group.settle(2)
+    expect([leader.role, leader.hasLease()]).toEqual(['leader', true])
+  })
+
+  test('a leader that slept and is not answered then either steps down', () => {
+    const group = new SimulatedGroup(['a', 'b', 'c'], seededRandom(1).next)
+    group.core('a').campaign()
+    group.settle(1)
+    const leader = group.core('a')
+    leader.tick(15)
+    for (let passed = 0; passed < 10; passed++) leader.tick()
+    expect(leader.role).toBe('follower')
+  })
+
   test('thesis §9.6: a server that was cut off does not raise its term, and disturbs nobody on return', () => {
     expect(play(`group a b c\n campaign a\n cut c\n tick 60\n heal\n tick 4`)).toMatchInlineSnapshot(`
       "a leader term=1 leader=a log=1 commit=1

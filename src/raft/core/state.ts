@@ -17,6 +17,8 @@ export interface RaftState {
 
   /** Ticks since boot. */
   tick: number
+  /** The tick at which this server came back from a pause that was too long for its followers' answers to be on time. */
+  resumedTick: number
   /** Ticks since a leader was heard, or since the last campaign began. */
   electionElapsed: number
   /** Drawn anew for each wait. */
