@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { refs } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
-import type { Node } from '../api/kinds.ts'
+import type { ConfigMap, Node } from '../api/kinds.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import { createForwarder, upstreamsOf } from './dns/forwarder.ts'
 import { createDnsServer } from './dns/dns-server.ts'
+import { dnsConfigMap, readUpstreamPlan } from './dns/stub-domains.ts'
 import { createZoneView } from './dns/zone-view.ts'
 import type { Exec } from './exec.ts'
 import { containsAddress, parseCidr, parseIpv4 } from './ipv4.ts'
@@ -130,6 +131,24 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     random,
   })
   const ownRanges = [clusterCidr, serviceCidr].map(parseCidr).filter((range) => range !== undefined)
+  const configMaps = informers.for<ConfigMap>(refs.configMaps)
+  function followConfigMap(): void {
+    const found = configMaps.get(dnsConfigMap.namespace, dnsConfigMap.name)
+    const { problems, ...plan } = readUpstreamPlan(found)
+    forwarder.follow(plan)
+    if (!found || problems.length === 0) return
+    logger.warn({ problems }, 'the ConfigMap of DNS has faults')
+    options.events.event(
+      { apiVersion: 'v1', kind: 'ConfigMap', ...dnsConfigMap, uid: found.metadata.uid },
+      'Warning',
+      'InvalidDNSConfig',
+      problems.join('; '),
+    )
+  }
+  const stopFollowing = configMaps.onChange(({ namespace, name }) => {
+    if (namespace === dnsConfigMap.namespace && name === dnsConfigMap.name) followConfigMap()
+  })
+  followConfigMap()
   const dns = createDnsServer({
     address: gateway,
     port: 53,
@@ -168,6 +187,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       state = 'stopped'
       await announcer.stop()
       await dns.stop()
+      stopFollowing()
       view.close()
       forwarder.close()
       await routes.stop()

@@ -1,13 +1,10 @@
 import dnsPacket, { type Answer as WireRecord, type DecodedPacket } from 'dns-packet'
 import type { Random } from '../../lib/clock.ts'
+import { largestUdpSize, plainUdpSize, type AnswerCache, type QueryKey } from './answer-cache.ts'
 import { rcodeOf, type Forwarder } from './forwarder.ts'
 import { encodeMessage } from './message.ts'
 import { resolve, type ZoneRecord, type ZoneConfig } from './resolve.ts'
 import type { ZoneView } from './zone-view.ts'
-
-/** UDP answers without EDNS (RFC 1035), and the most we send with it: what passes any path unfragmented. */
-const plainUdpSize = 512
-const largestUdpSize = 1_232
 
 const rcodes = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
 type Rcode = keyof typeof rcodes
@@ -17,9 +14,12 @@ export interface AnsweringOptions {
   config: ZoneConfig
   forwarder: Forwarder
   random: Random
+  cache: AnswerCache
 }
 
 interface Reply {
+  /** Made of nothing but the zone: which of how many orders its records are in. */
+  zone?: { order: number; orders: number }
   rcode: Rcode
   authoritative: boolean
   answers: WireRecord[]
@@ -29,11 +29,15 @@ interface Reply {
 
 const empty = { answers: [], authorities: [], additionals: [] }
 
-/** Answers one message as it came from the wire; undefined when it deserves none (not a query). */
+/**
+ * Answers one message as it came from the wire; undefined when it deserves none (not a query). An answer out of the zone
+ * is kept under `key`, if given.
+ */
 export async function answerMessage(
   message: Buffer,
   transport: 'udp' | 'tcp',
   options: AnsweringOptions,
+  key?: QueryKey,
 ): Promise<Buffer | undefined> {
   let query: DecodedPacket
   try {
@@ -49,20 +53,26 @@ export async function answerMessage(
       : !question || query.questions?.length !== 1
         ? { ...empty, rcode: 'FORMERR', authoritative: false }
         : await replyTo({ name: question.name, type: question.type }, options)
-  return encode(query, reply, transport)
+  const answer = encode(query, reply, transport)
+  if (key && reply.zone) options.cache.keep(key, reply.zone.order, reply.zone.orders, answer)
+  return answer
 }
 
 async function replyTo(question: { name: string; type: string }, options: AnsweringOptions): Promise<Reply> {
   const found = resolve(question, options.view, options.config)
   switch (found.kind) {
-    case 'answer':
+    case 'answer': {
+      const orders = found.answers.length
+      const order = Math.floor(options.random.next() * orders)
       return {
+        zone: { order, orders },
         rcode: found.rcode,
         authoritative: true,
-        answers: rotate(found.answers, options.random).map(toWire),
+        answers: rotated(found.answers, order).map(toWire),
         authorities: found.authorities.map(toWire),
         additionals: found.additionals.map(toWire),
       }
+    }
     case 'alias': {
       const answers = found.answers.map(toWire)
       const inside = resolve({ name: found.target, type: question.type }, options.view, options.config)
@@ -80,7 +90,7 @@ async function replyTo(question: { name: string; type: string }, options: Answer
 
 async function forward(question: { name: string; type: string }, { forwarder }: AnsweringOptions): Promise<Reply> {
   // With nobody to ask, the cluster is all there is. SERVFAIL would make resolvers ask again for seconds.
-  if (!forwarder.reachable) return { ...empty, rcode: 'NXDOMAIN', authoritative: false }
+  if (!forwarder.canAsk(question.name)) return { ...empty, rcode: 'NXDOMAIN', authoritative: false }
   const answer = await forwarder.ask(question)
   if (!answer) return { ...empty, rcode: 'SERVFAIL', authoritative: false }
   const rcode = rcodeOf(answer)
@@ -94,8 +104,7 @@ async function forward(question: { name: string; type: string }, { forwarder }: 
 }
 
 /** Many clients take the first address: each answer begins with another. */
-function rotate<T>(records: readonly T[], random: Random): T[] {
-  const start = Math.floor(random.next() * records.length)
+function rotated<T>(records: readonly T[], start: number): T[] {
   return [...records.slice(start), ...records.slice(0, start)]
 }
 

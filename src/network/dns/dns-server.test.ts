@@ -20,8 +20,10 @@ async function startServer(
   domain: string,
   upstreams: Upstream[] = [],
   informers: FakeInformers = createFakeInformers(),
+  stubs: Record<string, Upstream[]> = {},
 ) {
   const forwarder = createForwarder({ upstreams, clock: systemClock, random: systemRandom })
+  forwarder.follow({ stubDomains: new Map(Object.entries(stubs)) })
   const server = createDnsServer({
     address: '127.0.0.1',
     port: 0,
@@ -157,6 +159,15 @@ test('foreign names are asked upstream, also large ones, and an alias brings its
   expect(foreign?.flag_aa).toBe(false)
   const [alias] = await askTcp(port, [query('out.default.svc.cluster.local')])
   expect(alias?.answers?.map((one) => one.type)).toEqual(['CNAME', ...Array.from({ length: 60 }, () => 'A')])
+})
+
+test('names of a stub domain are asked of its own servers', async () => {
+  const stub = await startServer('acme.example', [], clusterOf(2))
+  const stubs = { 'acme.example': [{ address: '127.0.0.1', port: stub }] }
+  const port = await startServer('cluster.local', [{ address: '127.0.0.1', port: 1 }], clusterOf(1), stubs)
+  const found = await askUdp(port, dnsPacket.encode(query('db.default.svc.acme.example')))
+  expect(found.answers).toHaveLength(2)
+  expect(rcodeOf(await askUdp(port, dnsPacket.encode(query('example.org'))))).toBe('SERVFAIL')
 })
 
 test('what cannot be read gets FORMERR, an answer gets nothing', async () => {

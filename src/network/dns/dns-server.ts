@@ -1,8 +1,9 @@
-import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { createSocket, type Socket as UdpSocket, type SocketOptions } from 'node:dgram'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Service } from '../../lib/service.ts'
+import { createAnswerCache, readQuery, type QueryKey } from './answer-cache.ts'
 import { answerMessage, type AnsweringOptions } from './answering.ts'
 
 /** TCP connections at once, and how long one may be quiet (RFC 7766). */
@@ -11,8 +12,12 @@ const idleMs = 10_000
 /** Questions of one TCP connection that are answered at once; more wait in the socket. */
 const maxPipelined = 32
 const retryListenMs = 1_000
+/** Bursts of queries wait in the socket while the process does something else. */
+const receiveBufferBytes = 1024 * 1024
+/** A datagram that could not be sent is asked for again. */
+const ignore = (): void => {}
 
-export interface DnsServerOptions extends AnsweringOptions {
+export interface DnsServerOptions extends Omit<AnsweringOptions, 'cache'> {
   /** The bridge's address on a node. */
   address: string
   /** 53; 0 lets the system choose (tests). */
@@ -24,6 +29,8 @@ export interface DnsServerOptions extends AnsweringOptions {
 /** Serves one address by UDP and TCP. `port` is known once started. */
 export function createDnsServer(options: DnsServerOptions): Service & { port(): number } {
   const { address, clock, logger } = options
+  const cache = createAnswerCache(options.view, options.config.domain, options.random)
+  const answering = { ...options, cache }
   let udp: UdpSocket | undefined
   let tcp: Server | undefined
   let port = options.port
@@ -42,7 +49,9 @@ export function createDnsServer(options: DnsServerOptions): Service & { port(): 
     })
     const bound = server.address()
     if (bound !== null && typeof bound === 'object') port = bound.port
-    const socket = createSocket('udp4')
+    // Peers are addresses: there is nothing to look up, and no turn of the event loop to lose by it.
+    const lookup: SocketOptions['lookup'] = (host, _options, found) => found(null, host, 4)
+    const socket = createSocket({ type: 'udp4', lookup, recvBufferSize: receiveBufferBytes })
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once('error', reject)
@@ -57,7 +66,12 @@ export function createDnsServer(options: DnsServerOptions): Service & { port(): 
     }
     server.on('error', (error) => logger.warn({ error: error.message }, 'DNS over TCP failed'))
     socket.on('error', (error) => logger.warn({ error: error.message }, 'DNS over UDP failed'))
-    socket.on('message', (message, peer) => void onDatagram(socket, message, peer))
+    socket.on('message', (message, peer) => {
+      const key = readQuery(message)
+      const known = key && cache.find(key, message)
+      if (known) socket.send(known, peer.port, peer.address, ignore)
+      else void onDatagram(socket, message, peer, key)
+    })
     udp = socket
     tcp = server
   }
@@ -66,10 +80,11 @@ export function createDnsServer(options: DnsServerOptions): Service & { port(): 
     socket: UdpSocket,
     message: Buffer,
     peer: { address: string; port: number },
+    key: QueryKey | undefined,
   ): Promise<void> {
     try {
-      const answer = await answerMessage(message, 'udp', options)
-      if (answer) socket.send(answer, peer.port, peer.address, () => {})
+      const answer = await answerMessage(message, 'udp', answering, key)
+      if (answer) socket.send(answer, peer.port, peer.address, ignore)
     } catch (error) {
       logger.warn({ error: (error as Error).message }, 'a DNS question could not be answered')
     }
@@ -106,7 +121,7 @@ export function createDnsServer(options: DnsServerOptions): Service & { port(): 
   }
 
   async function answerOnConnection(socket: Socket, message: Buffer): Promise<void> {
-    const answer = await answerMessage(message, 'tcp', options)
+    const answer = await answerMessage(message, 'tcp', answering)
     if (!answer || socket.destroyed) return
     const length = Buffer.alloc(2)
     length.writeUInt16BE(answer.length)

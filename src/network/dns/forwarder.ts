@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import dnsPacket, { type DecodedPacket, type Packet } from 'dns-packet'
 import type { Clock, Random } from '../../lib/clock.ts'
+import { stubServers, type UpstreamPlan } from './stub-domains.ts'
 
 /** A server that is asked for what the zone does not have. */
 export interface Upstream {
@@ -22,8 +23,10 @@ const maxUdpAnswer = 1_232
 export interface Forwarder {
   /** undefined: nobody answered, or too much is under way. */
   ask(question: { name: string; type: string }): Promise<DecodedPacket | undefined>
-  /** Whether there is anybody to ask. */
-  readonly reachable: boolean
+  /** Whether there is anybody to ask for the name. */
+  canAsk(name: string): boolean
+  /** From now on other servers are asked; what earlier ones said is forgotten. */
+  follow(plan: UpstreamPlan): void
   close(): void
 }
 
@@ -34,10 +37,12 @@ interface Cached {
 
 /** Asks upstream servers in turn, by UDP and after a truncated answer by TCP, and remembers answers for their time. */
 export function createForwarder(options: { upstreams: readonly Upstream[]; clock: Clock; random: Random }): Forwarder {
-  const { upstreams, clock, random } = options
+  const { clock, random } = options
+  let plan: UpstreamPlan = { stubDomains: new Map() }
   const cache = new Map<string, Cached>()
   const inFlight = new Map<string, Promise<DecodedPacket | undefined>>()
-  const restingUntilMs = new Map<Upstream, number>()
+  /** By `ADDRESS PORT`. */
+  const restingUntilMs = new Map<string, number>()
   const closing = new AbortController()
 
   function remember(key: string, answer: DecodedPacket): void {
@@ -53,9 +58,12 @@ export function createForwarder(options: { upstreams: readonly Upstream[]; clock
     if (oldest !== undefined) cache.delete(oldest)
   }
 
+  const serversFor = (name: string): readonly Upstream[] =>
+    stubServers(plan, name) ?? plan.upstreams ?? options.upstreams
+
   async function askAll(question: { name: string; type: string }): Promise<DecodedPacket | undefined> {
     const nowMs = clock.monotonicMs()
-    const awake = upstreams.filter((one) => (restingUntilMs.get(one) ?? 0) <= nowMs)
+    const awake = serversFor(question.name).filter((one) => (restingUntilMs.get(idOf(one)) ?? 0) <= nowMs)
     for (const upstream of awake) {
       const query: Packet = {
         type: 'query',
@@ -79,7 +87,7 @@ export function createForwarder(options: { upstreams: readonly Upstream[]; clock
         const answer = await askByUdp(upstream, query)
         return answer.flag_tc ? await askByTcp(upstream, query) : answer
       } catch {
-        restingUntilMs.set(upstream, clock.monotonicMs() + restMs)
+        restingUntilMs.set(idOf(upstream), clock.monotonicMs() + restMs)
       }
     }
     return undefined
@@ -132,8 +140,11 @@ export function createForwarder(options: { upstreams: readonly Upstream[]; clock
   }
 
   return {
-    get reachable() {
-      return upstreams.length > 0
+    canAsk: (name) => serversFor(name).length > 0,
+    follow(next) {
+      plan = next
+      cache.clear()
+      restingUntilMs.clear()
     },
     ask(question) {
       const key = `${question.type} ${question.name.toLowerCase()}`
@@ -160,6 +171,8 @@ export function createForwarder(options: { upstreams: readonly Upstream[]; clock
     },
   }
 }
+
+const idOf = ({ address, port }: Upstream): string => `${address} ${port}`
 
 /** dns-packet reads the code into a field that its types leave out. */
 export const rcodeOf = (packet: DecodedPacket): string => (packet as { rcode?: string }).rcode ?? 'NOERROR'

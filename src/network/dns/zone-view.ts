@@ -3,6 +3,8 @@ import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 
 const serviceNameLabel = 'kubernetes.io/service-name'
+/** Of which the last change is known. */
+const maxNamespaces = 100_000
 
 /** What answers are made of. Synchronous and always current. */
 export interface ZoneView {
@@ -13,6 +15,8 @@ export interface ZoneView {
   serviceByIp(ip: string): Service | undefined
   /** Slices, of any service, that hold the address. */
   slicesByIp(ip: string): readonly EndpointSlice[]
+  /** Changes with everything in the namespace; with '' as the namespace, with anything. */
+  version(namespace: string): number
 }
 
 /** A ZoneView on informers, with the indexes that answering needs. `close` stops following. */
@@ -29,14 +33,33 @@ export function createZoneView(informers: Informers): ZoneView & { close(): void
   })
   const slicesByIp = createIndex<EndpointSlice>((slice) => (slice.endpoints ?? []).flatMap((one) => one.addresses))
 
+  let changes = 0
+  const changedAt = new Map<string, number>()
+  function touch(namespace: string, isGone = false): void {
+    changes += 1
+    // Forgetting is safe: the newest change stands for what is not known.
+    if (changedAt.size >= maxNamespaces) changedAt.clear()
+    // Whoever asks for a namespace that is gone is told the newest change, which is never too old.
+    if (isGone) changedAt.delete(namespace)
+    else changedAt.set(namespace, changes)
+  }
+
+  for (const { metadata } of namespaces.list()) touch(metadata.name ?? '')
   for (const service of services.list()) servicesByIp.replace(undefined, service)
   for (const slice of slices.list()) {
     slicesByService.replace(undefined, slice)
     slicesByIp.replace(undefined, slice)
   }
   const stops = [
-    services.onChange(({ previous, object }) => servicesByIp.replace(previous, object)),
-    slices.onChange(({ previous, object }) => {
+    namespaces.onChange(({ name, previous, object }) => {
+      if (!previous || !object) touch(name, !object)
+    }),
+    services.onChange(({ namespace, previous, object }) => {
+      touch(namespace)
+      servicesByIp.replace(previous, object)
+    }),
+    slices.onChange(({ namespace, previous, object }) => {
+      touch(namespace)
       slicesByService.replace(previous, object)
       slicesByIp.replace(previous, object)
     }),
@@ -47,6 +70,7 @@ export function createZoneView(informers: Informers): ZoneView & { close(): void
     slices: (namespace, service) => slicesByService.get(`${namespace}/${service}`),
     serviceByIp: (ip) => servicesByIp.get(ip)[0],
     slicesByIp: (ip) => slicesByIp.get(ip),
+    version: (namespace) => (namespace === '' ? changes : (changedAt.get(namespace) ?? changes)),
     close() {
       for (const stop of stops) stop()
     },

@@ -3,8 +3,8 @@
  * calls are answered by id.
  */
 import type { GroupResource, KubeObject } from '../../../src/api/object.ts'
-import { exec } from '../../../src/lib/exec.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
+import { createShellPool } from '../../../src/lib/shell-pool.ts'
 import { systemClock, systemRandom } from '../../../src/lib/system.ts'
 import { createNetwork, type Network, type NetworkOptions } from '../../../src/network/network.ts'
 import { createFakeInformers } from '../../support/fake-informers.ts'
@@ -33,7 +33,7 @@ async function start(settings: Settings): Promise<void> {
     resolvConf: '/dev/null',
     informers,
     events: { event: (_about, type, reason) => void events.push(`${type} ${reason}`) },
-    exec,
+    exec: createShellPool({ size: 4 }).exec,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
