@@ -4,10 +4,11 @@ import { mutatingAdmissionPolicies, type MutatingPolicyOptions } from './policy/
 import { validatingAdmissionPolicies } from './policy/validating-policy.ts'
 import { resourceQuota } from './quota/resource-quota.ts'
 import type { WebhookTransport } from './webhook/review.ts'
-import { mutatingWebhooks, validatingWebhooks } from './webhook/webhooks.ts'
+import { mutatingWebhooks, validatingWebhooks, type WebhookOptions } from './webhook/webhooks.ts'
 
 export interface AdmissionOptions extends BuiltInAdmissionOptions, MutatingPolicyOptions {
   transport: WebhookTransport
+  convertTo?: WebhookOptions['convertTo']
   /** Checks of neighbours, such as RBAC's against escalation: run after the built-in plugins. */
   others?: readonly AdmissionPlugin[]
 }

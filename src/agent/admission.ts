@@ -11,6 +11,7 @@ import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
+import { convert, type RegistryOptions } from '../registry/environment.ts'
 import type { SchemaHolder } from '../registry/type-system.ts'
 import type { SchemaGraph } from '../schema/graph.ts'
 import { mergeApplied } from '../schema/typed-merge.ts'
@@ -32,11 +33,13 @@ export function createAdmission(parts: {
   catalogue: Catalogue
   graph: SchemaGraph
   transport: WebhookTransport
+  /** Converts custom objects whose CRD says so, by its webhook. */
+  byWebhook: RegistryOptions['convert']
   clock: Clock
   random: Random
   others: readonly AdmissionPlugin[]
 }): AdmissionChain {
-  const { informers, authorization, catalogue, graph, transport, clock, random, others } = parts
+  const { informers, authorization, catalogue, graph, transport, byWebhook, clock, random, others } = parts
   const schemaOf = (ref: { group: string; version: string; resource: string }) => {
     const definition = catalogue.find(ref.group, ref.version, ref.resource)
     return definition && ((definition as SchemaHolder).schema ?? graph.get(definition.schemaName))
@@ -56,6 +59,11 @@ export function createAdmission(parts: {
       resourceFor(apiVersion, kind) {
         const [version = '', group = ''] = apiVersion.split('/').toReversed()
         return catalogue.findKind(group, version, kind)
+      },
+      convertTo(object, from, to) {
+        const [source, wanted] = [from, to].map((one) => catalogue.find(one.group, one.version, one.resource))
+        if (!source || !wanted) throw errors.internal(`${to.resource} is no longer served in ${to.version}`)
+        return convert({ convert: byWebhook }, object, source, wanted)
       },
       mergeApplied: (ref, object, configuration) => mergeApplied(object, configuration, schemaOf(ref)) as KubeObject,
     }),

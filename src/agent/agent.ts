@@ -312,6 +312,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
       frontProxyCaPem: secrets.frontProxyCa.certPem,
       catalogue: api.catalogue,
       authority,
+      authorize: api.authorization.authorize,
       resources: () => collectedResources(api.catalogue.all()),
       onResources: (handler: () => void) => api.catalogue.onChange(handler),
       isAlive,

@@ -3,6 +3,7 @@ import type { Service as ServiceObject } from '../api/kinds.ts'
 import { errors } from '../api/status-error.ts'
 import { createAuthenticator, type Authenticate } from '../auth/authenticator.ts'
 import { createAuthorization, type Authorization } from '../auth/authorizer.ts'
+import { bootstrapTokens } from '../auth/bootstrap-tokens.ts'
 import { boundLookupFrom } from '../auth/bound-lookup.ts'
 import { createServiceAccountTokens, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import { createTokenIssuer } from '../auth/token-request.ts'
@@ -69,8 +70,10 @@ export function createApi(parts: ApiParts): Api {
     clock,
     random,
   })
+  const otherTokens = [bootstrapTokens(informers, clock)]
   const authorization = createAuthorization(informers)
   const transport = webhookTransport(informers)
+  const byWebhook = webhookConversion({ transport, random })
   const virtualReaders = new Map<string, VirtualReader>()
   const registry = createRegistry({
     store,
@@ -82,21 +85,22 @@ export function createApi(parts: ApiParts): Api {
       catalogue,
       graph,
       transport,
+      byWebhook,
       clock,
       random,
       others: [authorization.escalationCheck],
     }),
-    convert: webhookConversion({ transport, random }),
+    convert: byWebhook,
     authorize: authorization.authorize,
     addresses: serviceAddresses(parts),
     issueToken: createTokenIssuer({ tokens, informers }),
-    virtualResources: reviewResources(authorization, tokens),
+    virtualResources: reviewResources(authorization, tokens, otherTokens),
     virtualReaders,
     clock,
     random,
     log: logger,
   })
-  const authenticate = createAuthenticator({ caPem: secrets.ca.certPem, tokens, clock })
+  const authenticate = createAuthenticator({ caPem: secrets.ca.certPem, tokens, otherTokens, clock })
   const customResources = createCustomResources({ store, catalogue, graph, log: logger })
   return { registry, catalogue, graph, authenticate, authorization, tokens, virtualReaders, customResources }
 }

@@ -1,3 +1,4 @@
+import type { Authorize } from '../api/authorizer.ts'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
@@ -30,6 +31,7 @@ export interface LeaderContext {
   /** Without it no APIServices are kept of what we serve ourselves. */
   catalogue?: Catalogue
   authority: CertificateAuthority
+  authorize?: Authorize
   /** Resources that can own or be owned. */
   resources(): readonly CollectedResource[]
   /** Calls back when resources came or went (CRDs); returns the way to stop. */

@@ -8,6 +8,7 @@ import type {
 import type { KubeObject } from '../api/object.ts'
 import { errors } from '../api/status-error.ts'
 import { reviewAccess, reviewRules, reviewSelf, reviewSubject, validateAccessReview } from '../auth/access-reviews.ts'
+import type { TokenAuthenticator } from '../auth/authenticator.ts'
 import type { Authorization } from '../auth/authorizer.ts'
 import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import { reviewToken } from '../auth/token-review.ts'
@@ -19,6 +20,7 @@ const group = 'authorization.k8s.io'
 export function reviewResources(
   { authorize, resolver }: Pick<Authorization, 'authorize' | 'resolver'>,
   tokens: ServiceAccountTokens,
+  otherTokens: readonly TokenAuthenticator[],
 ): Record<string, VirtualResource> {
   const refuse = (
     kind: string,
@@ -56,6 +58,6 @@ export function reviewResources(
     },
     'selfsubjectreviews.authentication.k8s.io': async (object, { user }) => answer(object, reviewSelf(user)),
     'tokenreviews.authentication.k8s.io': async (object) =>
-      answer(object, await reviewToken(tokens, (object as TokenReview).spec ?? {})),
+      answer(object, await reviewToken(tokens, (object as TokenReview).spec ?? {}, otherTokens)),
   }
 }

@@ -20,6 +20,7 @@ import { createAuthenticator, type Authenticate } from './authenticator.ts'
 import { boundLookupFrom } from './bound-lookup.ts'
 import { createServiceAccountTokens, type ServiceAccountTokens } from './service-account-tokens.ts'
 import { createTokenIssuer, type IssueToken } from './token-request.ts'
+import { bootstrapTokens } from './bootstrap-tokens.ts'
 import { reviewToken } from './token-review.ts'
 import { anonymous } from './user.ts'
 import { X509Certificate } from 'node:crypto'
@@ -196,4 +197,41 @@ describe('client certificates', () => {
   test('nobody is anonymous', async () => {
     expect(await authenticate({ headers: {} })).toEqual(anonymous)
   })
+})
+
+describe('bootstrap tokens', () => {
+  const secret = (data: Record<string, string>, type = 'bootstrap.kubernetes.io/token') => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
+    type,
+    data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, btoa(value)])),
+  })
+  const good = {
+    'token-id': 'abcdef',
+    'token-secret': '0123456789abcdef',
+    'usage-bootstrap-authentication': 'true',
+    'auth-extra-groups': 'system:bootstrappers:site-a',
+  }
+  const userOf = (data: Record<string, string>, type?: string) => {
+    const fakes = fakeInformers()
+    fakes.put(refs.secrets, secret(data, type))
+    const clock = { nowMs: () => nowMs, monotonicMs: () => 0, after: () => ({ cancel() {} }) }
+    return bootstrapTokens(fakes, clock)('abcdef.0123456789abcdef')
+  }
+  test('are known by their Secret', async () => {
+    expect(await userOf(good)).toMatchObject({
+      username: 'system:bootstrap:abcdef',
+      groups: ['system:bootstrappers', 'system:bootstrappers:site-a', 'system:authenticated'],
+    })
+    expect(await userOf({ ...good, expiration: new Date(nowMs + 1000).toISOString() })).toBeDefined()
+  })
+  test.each([
+    ['another secret', { 'token-secret': '0123456789abcdee' }],
+    ['another purpose', { 'usage-bootstrap-authentication': 'false' }],
+    ['out of its time', { expiration: '2001-01-01T00:00:00Z' }],
+    ['a time that is none', { expiration: 'tomorrow' }],
+    ['groups of others', { 'auth-extra-groups': 'system:masters' }],
+  ])('%s: nobody', async (_, data) => expect(await userOf({ ...good, ...data })).toBeUndefined())
+  test('an Opaque Secret of that name is no token', async () => expect(await userOf(good, 'Opaque')).toBeUndefined())
 })

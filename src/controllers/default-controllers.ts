@@ -1,3 +1,4 @@
+import type { Authorize } from '../api/authorizer.ts'
 import type { Node } from '../api/kinds.ts'
 import { refs } from '../client/client.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
@@ -21,6 +22,7 @@ import {
   horizontalPodAutoscalerController,
   type UsageSource,
 } from './reconcile/autoscaling/horizontal-pod-autoscaler.ts'
+import { certificateApprovalController } from './certificate-approval.ts'
 import { certificateRequestController } from './certificate-requests.ts'
 import { clusterRoleAggregationController } from './reconcile/cluster-role-aggregation.ts'
 import { endpointSliceMirroringController } from './reconcile/endpoint-slice-mirroring.ts'
@@ -53,6 +55,8 @@ export interface ControllerContext {
   usage?: UsageSource
   /** Signs certificate requests. Without it they stay unsigned. */
   authority?: CertificateAuthority
+  /** Who may have certificates without being asked. Without it every request waits for an approver. */
+  authorize?: Authorize
 }
 
 /** An owner that nobody has seen yet is waited for this long before what it owns counts as left behind. */
@@ -97,6 +101,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     claimProtectionController,
     volumeProtectionController,
     ...(context.authority ? [certificateRequestController(context.authority)] : []),
+    ...(context.authorize ? [certificateApprovalController(context.authorize)] : []),
     podGarbageCollector(createAbsence(absentNodeMs)),
     garbageCollector(resources, createAbsence(absentOwnerMs)),
   ]

@@ -4,7 +4,7 @@ import type { ResourceDefinition } from '../kinds/definition.ts'
 import type { Target } from './options.ts'
 import type { RequestContext } from './ports.ts'
 
-/** A write as admission sees it, in the version that is stored. */
+/** A write as admission sees it, in the version of the request. */
 export function admissionAttributes(
   context: RequestContext,
   definition: ResourceDefinition,

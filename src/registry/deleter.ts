@@ -50,7 +50,7 @@ export function createDeleter(registry: RegistryOptions, reader: Reader, writer:
       const stored = store.get(key)
       if (!stored) throw errors.notFound(definition, target.name)
       checkPreconditions(target, stored, request.preconditions)
-      await admitDeletion(context, storage, target, stored, request)
+      await admitDeletion(context, target, await convert(registry, stored, storage, definition), request)
       try {
         const { object, gone } = await removeOnce(context, storage, target, stored, request)
         return { object: await convert(registry, object, storage, definition), gone }
@@ -91,12 +91,12 @@ export function createDeleter(registry: RegistryOptions, reader: Reader, writer:
 
   async function admitDeletion(
     context: RequestContext,
-    storage: ResourceDefinition,
     target: Target,
     oldObject: KubeObject,
     request: DeleteRequest,
   ): Promise<void> {
-    const admitted = admissionAttributes(context, storage, { ...target, subresource: '' }, 'DELETE', request, oldObject)
+    const main = { ...target, subresource: '' }
+    const admitted = admissionAttributes(context, target.definition, main, 'DELETE', request, oldObject)
     await admission.mutate(admitted)
     await admission.validate(admitted)
     passOnWarnings(admitted, context)

@@ -9,6 +9,7 @@ import { admitConnection } from './connect.ts'
 import { createDeleter, type Deleted } from './deleter.ts'
 import type { RegistryOptions } from './environment.ts'
 import { decodeApplied, decodeBody, judgeStrictErrors } from './field-validation.ts'
+import { keepLastApplied } from './last-applied.ts'
 import type { DeleteRequest, ListRequest, PatchOptions, Target, WriteOptions } from './options.ts'
 import type { Page } from './paging.ts'
 import { patchObject, patchPreconditions, type Patch } from './patches.ts'
@@ -142,13 +143,16 @@ export function createRegistry(options: RegistryOptions): Registry {
     if (definition.namespaced) applied.metadata.namespace ??= target.namespace
     const { resourceVersion, uid } = applied.metadata
     delete applied.metadata.resourceVersion
-    const merge = (live: KubeObject | undefined) =>
-      types.apply(definition, live, structuredClone(applied), {
+    const merge = (live: KubeObject | undefined) => {
+      const merged = types.apply(definition, live, structuredClone(applied), {
         manager: write.fieldManager ?? '',
         subresource: target.subresource,
         nowMs: clock.nowMs(),
         force: write.force === true,
       })
+      if (live && target.subresource === '') keepLastApplied(merged, applied, write.fieldManager ?? '')
+      return merged
+    }
     return writer.change(
       context,
       target,

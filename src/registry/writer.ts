@@ -89,16 +89,11 @@ export function createWriter(registry: RegistryOptions): Writer {
     const { definition } = target
     const storage = catalogue.storage(definition)
     types.applyDefaults(definition, object)
-    const request = admissionAttributes(
-      context,
-      storage,
-      { ...target, name: object.metadata.name ?? '' },
-      'CREATE',
-      options,
-    )
-    request.object = structuredClone(await convert(registry, object, definition, storage))
+    const named = { ...target, name: object.metadata.name ?? '' }
+    const request = admissionAttributes(context, definition, named, 'CREATE', options)
+    request.object = object
     await admission.mutate(request)
-    const next = request.object
+    const next = await toStorage(request.object, definition, storage)
     storage.strategy.prepareForCreate?.(next)
     recordRequester(storage, next, context.user)
     types.applyDefaults(storage, next)
@@ -112,6 +107,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     if (isCustomDefinition(storage)) establish(next, undefined, catalogue, clock.nowMs())
     types.checkPolicyTypes(storage, next, undefined, catalogue)
     for (const warning of storage.strategy.warnings?.(next) ?? []) context.warn(warning)
+    request.object = await asRequested(next, storage, definition)
     await admission.validate(request)
     passOnWarnings(request, context)
     const key = keyOf(definition, target.namespace, next.metadata.name ?? '')
@@ -192,10 +188,11 @@ export function createWriter(registry: RegistryOptions): Writer {
     alignWithUrl(proposed, target)
     keepServerMetadata(proposed, current)
     types.applyDefaults(definition, proposed)
-    const request = admissionAttributes(context, storage, target, 'UPDATE', options, stored)
-    request.object = structuredClone(await convert(registry, proposed, definition, storage))
+    const request = admissionAttributes(context, definition, target, 'UPDATE', options, current)
+    // An in-process caller may have built it of parts of frozen objects.
+    request.object = structuredClone(proposed)
     await admission.mutate(request)
-    const next = request.object
+    const next = await toStorage(request.object, definition, storage)
     const strategy = strategyOf(storage, target.subresource)
     if (isService(storage) && target.subresource === '') carryOverAddresses(next, stored)
     strategy.prepareForUpdate?.(next, stored)
@@ -209,12 +206,31 @@ export function createWriter(registry: RegistryOptions): Writer {
     if (isCustomDefinition(storage) && target.subresource === '') establish(next, stored, catalogue, clock.nowMs())
     if (target.subresource === '') types.checkPolicyTypes(storage, next, stored, catalogue)
     for (const warning of strategy.warnings?.(next) ?? []) context.warn(warning)
+    request.object = await asRequested(next, storage, definition)
     await admission.validate(request)
     passOnWarnings(request, context)
     next.metadata.resourceVersion = stored.metadata.resourceVersion
     if (isSame(next, stored)) return current
     if (options.dryRun) return convert(registry, next, storage, definition)
     return commit(context, definition, storage, target, stored, next, wanted)
+  }
+
+  /** What admission made of the object, as it will be stored: free to be changed. */
+  async function toStorage(
+    object: KubeObject,
+    definition: ResourceDefinition,
+    storage: ResourceDefinition,
+  ): Promise<KubeObject> {
+    return definition === storage ? object : structuredClone(await convert(registry, object, definition, storage))
+  }
+
+  /** What will be stored, as the request's version shows it: what those who only judge get to see. */
+  async function asRequested(
+    next: KubeObject,
+    storage: ResourceDefinition,
+    definition: ResourceDefinition,
+  ): Promise<KubeObject> {
+    return definition === storage ? next : convert(registry, next, storage, definition)
   }
 
   async function commit(

@@ -44,6 +44,7 @@ export async function controlPlane({ store, catalogue, graph, tls }: FixturePart
   })
   const authorization = createAuthorization(informers)
   const transport = transportOver(informers)
+  const byWebhook = webhookConversion({ transport, random })
   return {
     extensions: issuerRoutes({ issuer, keys }),
     registry: {
@@ -53,6 +54,7 @@ export async function controlPlane({ store, catalogue, graph, tls }: FixturePart
         catalogue,
         graph,
         transport,
+        byWebhook,
         clock,
         random,
         others: [authorization.escalationCheck],
@@ -60,8 +62,8 @@ export async function controlPlane({ store, catalogue, graph, tls }: FixturePart
       authorize: authorization.authorize,
       addresses: addressBook(),
       issueToken: createTokenIssuer({ tokens, informers }),
-      virtualResources: reviewResources(authorization, tokens),
-      convert: webhookConversion({ transport, random }),
+      virtualResources: reviewResources(authorization, tokens, []),
+      convert: byWebhook,
     },
     authenticate: createAuthenticator({ caPem: tls.ca, tokens, clock }),
     seed,

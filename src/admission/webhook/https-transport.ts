@@ -16,11 +16,21 @@ const maxAnswerBytes = 3 * 1024 * 1024
 export function httpsTransport(resolveService: ResolveService): WebhookTransport {
   return async (config, review, { timeoutMs, signal }) => {
     const deadline = AbortSignal.timeout(timeoutMs)
-    const target = await targetOf(config, resolveService)
+    const target = withTimeout(await targetOf(config, resolveService), timeoutMs)
     const body = JSON.stringify(review)
-    const text = await post(target, body, signal ? AbortSignal.any([signal, deadline]) : deadline)
-    return JSON.parse(text) as unknown
+    try {
+      return JSON.parse(await post(target, body, signal ? AbortSignal.any([signal, deadline]) : deadline)) as unknown
+    } catch (error) {
+      const why = deadline.aborted ? 'context deadline exceeded' : (error as Error).message
+      throw new Error(`failed to call webhook: Post ${JSON.stringify(target.url)}: ${why}`, { cause: error })
+    }
   }
+}
+
+/** The webhook is told how long it is waited for, as upstream does. */
+function withTimeout(target: Target, timeoutMs: number): Target & { url: string } {
+  const path = `${target.path}${target.path.includes('?') ? '&' : '?'}timeout=${timeoutMs / 1000}s`
+  return { ...target, path, url: `https://${target.servername}:${target.port}${path}` }
 }
 
 interface Target {
@@ -46,14 +56,14 @@ async function targetOf(config: WebhookClientConfig, resolveService: ResolveServ
 
 function post(target: Target, body: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const { servername, ...where } = target
+    const { servername, host, port, path, ca } = target
     const headers = {
       host: servername,
       'content-type': 'application/json',
       accept: 'application/json',
       'content-length': Buffer.byteLength(body),
     }
-    const outgoing = request({ ...where, servername, method: 'POST', headers, signal }, (response) => {
+    const outgoing = request({ host, port, path, ca, servername, method: 'POST', headers, signal }, (response) => {
       const chunks: Buffer[] = []
       let bytes = 0
       response.on('data', (chunk: Buffer) => {

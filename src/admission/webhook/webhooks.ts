@@ -22,6 +22,8 @@ export interface WebhookOptions {
   authorize: Authorize
   equivalents: Equivalents
   transport: WebhookTransport
+  /** An object in another version of its resource. Without it webhooks see the version of the request. */
+  convertTo?(object: KubeObject, from: AdmissionResource, to: AdmissionResource): Promise<KubeObject>
   random: Random
 }
 
@@ -85,7 +87,19 @@ function createCaller(options: WebhookOptions) {
     return answer
   }
 
-  return { concerns, ask }
+  /** The request as the webhook's rule names it: with its objects in that version. */
+  async function asMatched(attributes: AdmissionAttributes, matched: AdmissionResource): Promise<AdmissionAttributes> {
+    const { ref, object, oldObject, operation } = attributes
+    if (matched.version === ref.version || operation === 'CONNECT' || !options.convertTo) return attributes
+    const convert = (one: KubeObject) => options.convertTo!(one, ref, matched)
+    return {
+      ...attributes,
+      ...(object ? { object: await convert(object) } : {}),
+      ...(oldObject ? { oldObject: await convert(oldObject) } : {}),
+    }
+  }
+
+  return { concerns, ask, asMatched }
 }
 
 interface Configuration<W> extends KubeObject {
@@ -107,17 +121,21 @@ export function mutatingWebhooks(options: WebhookOptions): AdmissionPlugin {
     group,
     resource: 'mutatingwebhookconfigurations',
   })
-  const { concerns, ask } = createCaller(options)
+  const { concerns, ask, asMatched } = createCaller(options)
   /** The object as each webhook left it, by request: in the second round it is asked only if the object changed since. */
   const seen = new WeakMap<AdmissionAttributes, Map<string, string>>()
 
   async function invoke(webhook: MutatingWebhook, attributes: AdmissionAttributes): Promise<boolean> {
     const matched = concerns(webhook, attributes)
-    const answer = matched && (await ask(webhook, attributes, matched))
-    if (!answer?.patch || !attributes.object) return false
+    if (!matched) return false
+    const seenByWebhook = await asMatched(attributes, matched)
+    const answer = await ask(webhook, seenByWebhook, matched)
+    if (!answer?.patch || !seenByWebhook.object) return false
     const before = JSON.stringify(attributes.object)
     try {
-      attributes.object = applyJsonPatch(attributes.object, answer.patch) as KubeObject
+      const patched = applyJsonPatch(seenByWebhook.object, answer.patch) as KubeObject
+      attributes.object =
+        seenByWebhook === attributes ? patched : await options.convertTo!(patched, matched, attributes.ref)
     } catch (error) {
       if (webhook.failurePolicy === 'Ignore') return false
       const why = isStatus(error) ? error.message : String(error)
@@ -152,13 +170,13 @@ export function validatingWebhooks(options: WebhookOptions): AdmissionPlugin {
     group,
     resource: 'validatingwebhookconfigurations',
   })
-  const { concerns, ask } = createCaller(options)
+  const { concerns, ask, asMatched } = createCaller(options)
   return {
     name: 'ValidatingAdmissionWebhook',
     async validates(attributes) {
       const asked = inOrder(configurations.list()).map(async ({ webhook }) => {
         const matched = concerns(webhook, attributes)
-        if (matched) await ask(webhook, attributes, matched)
+        if (matched) await ask(webhook, await asMatched(attributes, matched), matched)
       })
       const refused = (await Promise.allSettled(asked)).find((outcome) => outcome.status === 'rejected')
       if (refused) throw refused.reason

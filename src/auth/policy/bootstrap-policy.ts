@@ -3,7 +3,7 @@ import { groups } from '../user.ts'
 import { componentRoles } from './component-roles.ts'
 import { controllerRules } from './controller-roles.ts'
 import { clusterRole, clusterRoleBinding, subjectGroup, subjectServiceAccount, subjectUser } from './rule.ts'
-import { discoveryRoles, userFacingRoles } from './user-facing-roles.ts'
+import { discoveryRoles, metricsReaderRole, userFacingRoles } from './user-facing-roles.ts'
 
 const controllers = Object.entries(controllerRules)
 
@@ -11,6 +11,7 @@ const controllers = Object.entries(controllerRules)
 export const bootstrapClusterRoles: readonly ClusterRole[] = [
   ...userFacingRoles,
   ...discoveryRoles,
+  metricsReaderRole,
   ...componentRoles,
   ...controllers.map(([name, rules]) => clusterRole(`system:controller:${name}`, [...rules])),
 ]
@@ -25,6 +26,14 @@ export const bootstrapClusterRoleBindings: readonly ClusterRoleBinding[] = [
   clusterRoleBinding('system:public-info-viewer', [authenticated, subjectGroup(groups.unauthenticated)]),
   clusterRoleBinding('system:service-account-issuer-discovery', [subjectGroup(groups.serviceAccounts)]),
   clusterRoleBinding('system:monitoring', [subjectGroup('system:monitoring')]),
+  // As kubeadm has it: a kubelet with a bootstrap token asks for its certificate, and later for the next one.
+  clusterRoleBinding('system:node-bootstrapper', [subjectGroup('system:bootstrappers')]),
+  clusterRoleBinding('system:certificates.k8s.io:certificatesigningrequests:nodeclient', [
+    subjectGroup('system:bootstrappers'),
+  ]),
+  clusterRoleBinding('system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', [
+    subjectGroup(groups.nodes),
+  ]),
   // Nodes get their rights from the node authorizer; the binding is there for tools that look for it.
   clusterRoleBinding('system:node', []),
   clusterRoleBinding('system:node-proxier', [subjectUser('system:kube-proxy')]),

@@ -68,6 +68,13 @@ export const userFacingRoles: readonly ClusterRole[] = [
   ),
 ]
 
+/** What metrics-server would bring along: who may view may see what pods use. */
+export const metricsReaderRole: ClusterRole = clusterRole(
+  'system:aggregated-metrics-reader',
+  [rule(read, 'metrics.k8s.io', 'nodes pods')],
+  { ...aggregateTo('admin'), ...aggregateTo('edit'), ...aggregateTo('view') },
+)
+
 /** Roles that everybody gets, by group. */
 export const discoveryRoles: readonly ClusterRole[] = [
   clusterRole('system:discovery', [

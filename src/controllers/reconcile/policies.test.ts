@@ -21,13 +21,17 @@ import { defaultControllers } from '../default-controllers.ts'
 import { seededRandom } from '../../lib/seeded-random.ts'
 import { startCluster, type TestCluster } from '../testing/cluster.ts'
 import { job, template, workload } from '../testing/objects.ts'
+import { generateKeyPair, signingAlgorithm } from '../../pki/keys.ts'
+import * as x509 from '../../pki/x509.ts'
 import { createAuthority, openAuthority } from '../../pki/certificate-authority.ts'
 
 let cluster: TestCluster
 let cpuMilli: number | undefined
+let rightOfSender: string
 
 beforeEach(async () => {
   cpuMilli = undefined
+  rightOfSender = ''
   const random = seededRandom(7)
   const authority = await openAuthority(await createAuthority('test', 1_700_000_000_000, random), random)
   cluster = await startCluster({
@@ -46,6 +50,10 @@ beforeEach(async () => {
             })),
         isAlive: () => true,
         authority,
+        authorize: ({ subresource }) => ({
+          verdict: subresource === rightOfSender ? 'allow' : 'no-opinion',
+          reason: '',
+        }),
         usage: () => (cpuMilli === undefined ? undefined : { main: { cpu: cpuMilli } }),
       }),
   })
@@ -291,6 +299,33 @@ test('a certificate request that nobody can read fails with the reason once it i
   cluster.kubelets.stop()
   await cluster.pass(3_700_000)
   expect(status()).toBeUndefined()
+})
+
+test.each([
+  ['nodeclient', 'system:node:n9', ['digital signature', 'client auth'], ['Approved']],
+  ['somebody', 'system:node:n9', ['digital signature', 'client auth'], []],
+  ['nodeclient', 'jane', ['digital signature', 'client auth'], []],
+])('a sender with the right %s asks for the certificate of %s', async (right, commonName, usages, expected) => {
+  rightOfSender = right
+  const keys = await generateKeyPair()
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: [{ O: ['system:nodes'] }, { CN: [commonName] }],
+    keys,
+    signingAlgorithm,
+  })
+  const requests = { group: 'certificates.k8s.io', resource: 'certificatesigningrequests' }
+  await cluster.create(requests, {
+    metadata: { name: 'r' },
+    spec: {
+      request: btoa(request.toString('pem')),
+      signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
+      usages,
+    },
+  })
+  await cluster.pass()
+  const { status } = cluster.get<CertificateSigningRequest>(requests, 'r')!
+  expect((status?.conditions ?? []).map((one) => one.type)).toEqual(expected)
+  expect(status?.certificate !== undefined).toBe(expected.length > 0)
 })
 
 test('autoscaling follows use: up at once, down after the window, within the bounds', async () => {
