@@ -66,6 +66,8 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     clusterDomain: config.clusterDomain,
     dnsIp: config.dnsIp,
     apiPort: settings.apiPort,
+    isLinkUntrusted: settings.linkTrust === 'untrusted',
+    keyFile: paths(settings.dataDir).linkKey,
     informers,
     events: events('network'),
     exec: shells.exec,
@@ -90,6 +92,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     clusterDomain: config.clusterDomain,
     // The way to the other nodes serves this one's kubelet too, and is made of it.
     nodeAccess: { open: (node, request, signal) => access.open(node, request, signal) },
+    nodeAnnotations: network.nodeAnnotations,
     nodeLabels: settings.zone ? { 'topology.kubernetes.io/zone': settings.zone } : {},
   })
   const fencing = createFencing({

@@ -63,6 +63,13 @@ export const settingDefinitions = {
     summary: 'failure domain (topology.kubernetes.io/zone); voters are spread over them',
     default: '',
   },
+  linkTrust: {
+    flags: '--link-trust <trust>',
+    env: 'STORMO_LINK_TRUST',
+    summary:
+      'trusted or untrusted: what passes the link between pods is encrypted when either end does not trust its own',
+    default: 'trusted',
+  },
   dockerSocket: {
     flags: '--docker-socket <path>',
     env: 'STORMO_DOCKER_SOCKET',
@@ -89,6 +96,7 @@ export interface Settings {
   ingressHttpPort: number
   ingressHttpsPort: number
   zone: string
+  linkTrust: 'trusted' | 'untrusted'
   dockerSocket: string
   logLevel: string
 }
@@ -116,6 +124,7 @@ export function readSettings(flags: Given, env: NodeJS.ProcessEnv, written: Give
     ingressHttpPort: checkedPort('ingressHttpPort', text('ingressHttpPort')),
     ingressHttpsPort: checkedPort('ingressHttpsPort', text('ingressHttpsPort')),
     zone: text('zone'),
+    linkTrust: checkedTrust(text('linkTrust')),
     dockerSocket: text('dockerSocket'),
     logLevel: checkedLevel(text('logLevel')),
   }
@@ -140,6 +149,11 @@ function checkedPort(name: SettingName, text: string): number {
   throw new SettingError(`${settingDefinitions[name].flags.split(' ')[0]} ${text}: must be a port between 1 and 65535`)
 }
 
+function checkedTrust(trust: string): 'trusted' | 'untrusted' {
+  if (trust === 'trusted' || trust === 'untrusted') return trust
+  throw new SettingError(`--link-trust ${trust}: must be trusted or untrusted`)
+}
+
 function checkedLevel(level: string): string {
   if (['debug', 'info', 'warn', 'error'].includes(level)) return level
   throw new SettingError(`--log-level ${level}: must be debug, info, warn or error`)
@@ -162,6 +176,7 @@ export const paths = (dataDir: string) => ({
   log: join(dataDir, 'log'),
   kubelet: join(dataDir, 'kubelet'),
   ingress: join(dataDir, 'ingress'),
+  linkKey: join(dataDir, 'network', 'wireguard.key'),
 })
 
 export const kubeconfigPath = (configDir: string): string => join(configDir, 'kubeconfig')

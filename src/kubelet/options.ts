@@ -51,6 +51,7 @@ export interface KubeletOptions {
   /** Such as `cluster.local`. */
   readonly clusterDomain: string
   readonly nodeLabels?: Readonly<Record<string, string>>
+  readonly nodeAnnotations?: Readonly<Record<string, string>>
   readonly nodeTaints?: readonly { key: string; value?: string; effect: string }[]
   /** Default 110. */
   readonly maxPods?: number

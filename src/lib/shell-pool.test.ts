@@ -35,7 +35,9 @@ test('so many run at once, the others wait', async () => {
 })
 
 test('a program that is missing is an error, as with exec', async () => {
-  await expect(pool.exec('no-such-program', [])).rejects.toThrow(/not found/)
+  const missing = { code: 'ENOENT', syscall: 'spawn no-such-program' }
+  await expect(exec('no-such-program', [])).rejects.toMatchObject(missing)
+  await expect(pool.exec('no-such-program', [])).rejects.toMatchObject(missing)
 })
 
 test('one that takes too long is ended, and the next one runs', async () => {

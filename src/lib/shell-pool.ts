@@ -46,7 +46,7 @@ export function createShellPool({ size, enter = [] }: { size: number; enter?: re
     try {
       const result = await shell.run(command, args, options)
       idle.push(shell)
-      if (result.code === programNotFound) reject(new Error(`${command}: ${result.stderr.trim() || 'not found'}`))
+      if (result.code === programNotFound) reject(missing(command, result.stderr))
       else resolve(result)
     } catch (error) {
       shells.delete(shell)
@@ -74,6 +74,10 @@ export function createShellPool({ size, enter = [] }: { size: number; enter?: re
     },
   }
 }
+
+/** The error that `exec` has for it. */
+const missing = (command: string, said: string): Error =>
+  Object.assign(new Error(`${command}: ${said.trim() || 'not found'}`), { code: 'ENOENT', syscall: `spawn ${command}` })
 
 /** The shell's exit code for a program that it cannot find. */
 const programNotFound = 127

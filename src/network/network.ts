@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { refs } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
+import { linkTrustAnnotation, publicKeyAnnotation } from '../api/encrypted-link.ts'
 import type { ConfigMap, Node } from '../api/kinds.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
@@ -13,9 +14,10 @@ import { createZoneView } from './dns/zone-view.ts'
 import type { Exec } from './exec.ts'
 import { containsAddress, parseCidr, parseIpv4 } from './ipv4.ts'
 import { createAddressAnnouncer } from './load-balancer/address-announcer.ts'
-import { createNodeRoutes, tunnelOverheadBytes } from './pod-network/node-routes.ts'
+import { createNodeRoutes, encryptedDeviceOf, tunnelOverheadBytes } from './pod-network/node-routes.ts'
 import { createPodNetwork, gatewayOf, linkMtu, type Attachment } from './pod-network/pod-network.ts'
 import type { Backend } from './pod-network/route-plan.ts'
+import { createWireguard, encryptionOverheadBytes } from './pod-network/wireguard.ts'
 import { defaultBridge, defaultTable } from './remove.ts'
 import { createServiceProxy } from './proxy/service-proxy.ts'
 
@@ -40,6 +42,10 @@ export interface NetworkOptions {
   table?: string
   /** Default `auto`: host-gw to nodes on the same link, vxlan to the others. */
   backend?: Backend | 'auto'
+  /** The link of `nodeIp` is not to be trusted: what passes it between pods is encrypted. Default false. */
+  isLinkUntrusted?: boolean
+  /** Where this node's secret key is kept. */
+  keyFile: string
   /** Default: that of the interface with `nodeIp`, less the tunnel's headers when every peer is reached through it. */
   mtu?: number
   /** Where upstream DNS servers are named; default /etc/resolv.conf. */
@@ -62,6 +68,8 @@ export interface PodNetwork {
 
 export interface Network extends Service {
   readonly pods: PodNetwork
+  /** What other nodes have to know of this one: for its Node. */
+  readonly nodeAnnotations: Readonly<Record<string, string>>
   /** Resolves when the kernel has the service rules of everything that changed before the call. */
   flush(): Promise<void>
   /** Compares the kernel's service rules with what they should be, and repairs. Returns the differences found. */
@@ -80,11 +88,22 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const bridge = options.bridge ?? defaultBridge
   const backend = options.backend ?? 'auto'
   const underlayMtu = await linkMtu(exec, nodeIp)
-  const mtu = options.mtu ?? (backend === 'vxlan' ? underlayMtu - tunnelOverheadBytes : underlayMtu)
+  const isUntrusted = options.isLinkUntrusted ?? false
+  const overheadBytes = isUntrusted ? encryptionOverheadBytes : backend === 'vxlan' ? tunnelOverheadBytes : 0
+  const mtu = options.mtu ?? underlayMtu - overheadBytes
   const gateway = gatewayOf(podCidr)
   const base = { exec, clock, logger, informers, nodeName }
 
   const podNetwork = createPodNetwork({ podCidr, bridge, mtu, exec, logger })
+  const { keyFile } = options
+  const wireguard = await createWireguard({
+    device: encryptedDeviceOf(bridge),
+    keyFile,
+    podCidr,
+    mtu: underlayMtu,
+    exec,
+    logger,
+  })
   const routes = createNodeRoutes({
     ...base,
     nodeIp,
@@ -93,6 +112,8 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     serviceCidr,
     bridge,
     backend,
+    isUntrusted,
+    wireguard,
     mtu: underlayMtu,
   })
   const proxy = createServiceProxy({
@@ -169,6 +190,10 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   let state: 'new' | 'running' | 'stopped' = 'new'
   return {
     pods: podNetwork,
+    nodeAnnotations: {
+      ...(wireguard ? { [publicKeyAnnotation]: wireguard.publicKey } : {}),
+      [linkTrustAnnotation]: isUntrusted ? 'untrusted' : 'trusted',
+    },
     flush: () => proxy.flush(),
     audit: () => proxy.audit(),
     async start() {

@@ -1,6 +1,6 @@
 import { createIpCommand } from './pod-network/ip-command.ts'
 import { withdrawForwarding } from './pod-network/forwarding.ts'
-import { routeProtocol } from './pod-network/node-routes.ts'
+import { encryptedDeviceOf, routeProtocol } from './pod-network/node-routes.ts'
 import { labelSuffix } from './load-balancer/address-announcer.ts'
 import type { Exec } from './exec.ts'
 
@@ -22,7 +22,12 @@ export async function removeNetwork(exec: Exec): Promise<void> {
     }
   }
   const ports = await ip.list<{ ifname: string }>('link', 'show', 'master', defaultBridge)
-  for (const link of [...ports.map((one) => one.ifname), `${defaultBridge}x`, defaultBridge]) {
+  for (const link of [
+    ...ports.map((one) => one.ifname),
+    `${defaultBridge}x`,
+    encryptedDeviceOf(defaultBridge),
+    defaultBridge,
+  ]) {
     await ip.attempt('link', 'del', link)
   }
   await withdrawForwarding(exec, defaultBridge)

@@ -60,7 +60,11 @@ export function newNode(options: KubeletOptions, machine: Machine): Node {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name: options.nodeName, labels: nodeLabels(options, machine) },
+    metadata: {
+      name: options.nodeName,
+      labels: nodeLabels(options, machine),
+      ...(options.nodeAnnotations ? { annotations: { ...options.nodeAnnotations } } : {}),
+    },
     spec: {
       podCIDR: options.podCidr,
       podCIDRs: [options.podCidr],

@@ -103,11 +103,18 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
       }
     }
     const labels = nodeLabels(options, machine)
-    const missing = Object.entries(labels).some(([key, value]) => known.metadata.labels?.[key] !== value)
+    const annotations = options.nodeAnnotations ?? {}
+    const missing =
+      Object.entries(labels).some(([key, value]) => known.metadata.labels?.[key] !== value) ||
+      Object.entries(annotations).some(([key, value]) => known.metadata.annotations?.[key] !== value)
     if (!missing && known.spec?.podCIDR === options.podCidr) return known
     return client.mutate<Node>(refs.nodes, '', nodeName, (latest) => ({
       ...latest,
-      metadata: { ...latest.metadata, labels: { ...latest.metadata.labels, ...labels } },
+      metadata: {
+        ...latest.metadata,
+        labels: { ...latest.metadata.labels, ...labels },
+        annotations: { ...latest.metadata.annotations, ...annotations },
+      },
       spec: { ...latest.spec, podCIDR: options.podCidr, podCIDRs: [options.podCidr] },
     }))
   }

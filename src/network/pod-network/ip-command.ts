@@ -19,6 +19,8 @@ export interface IpCommand {
   list<T>(...args: string[]): Promise<T[]>
   /** Several commands in one process, stopping at the first that fails. */
   batch(lines: readonly string[]): Promise<void>
+  /** As `batch`, but goes on after a failure, and throws in the end. `program`: `ip` or `bridge`. */
+  batchAll(lines: readonly string[], program?: 'ip' | 'bridge'): Promise<void>
   /** Batches one after another, behind one start of a process. */
   batches(steps: readonly IpStep[]): Promise<void>
   /** As `run`, but a failure is fine: deleting what may be gone, adding what may be there. */
@@ -41,6 +43,9 @@ export function createIpCommand(exec: Exec): IpCommand {
       return JSON.parse(stdout) as T[]
     },
     batch: async (lines) => void (await check('ip', ['-batch', '-'], `${lines.join('\n')}\n`)),
+    async batchAll(lines, program = 'ip') {
+      if (lines.length > 0) await check(program, ['-force', '-batch', '-'], `${lines.join('\n')}\n`)
+    },
     async batches(steps) {
       // A shell of a megabyte starts them all: starting a process stops the agent, with its memory to be copied, for
       // milliseconds each time.

@@ -7,7 +7,16 @@ import type { Service } from '../../lib/service.ts'
 import type { Exec } from '../exec.ts'
 import { parseCidr } from '../ipv4.ts'
 import { createIpCommand } from './ip-command.ts'
-import { peerNodes, planRoutes, tunnelMac, type Backend, type PeerNode, type RoutePlan } from './route-plan.ts'
+import {
+  backendFor,
+  peerNodes,
+  planRoutes,
+  tunnelMac,
+  type Backend,
+  type PeerNode,
+  type RoutePlan,
+} from './route-plan.ts'
+import { encryptionOverheadBytes, type Wireguard } from './wireguard.ts'
 
 /** Marks our routes in the kernel's tables (RTA_PROTOCOL), so that others' are never touched. */
 export const routeProtocol = '117'
@@ -17,6 +26,9 @@ const tunnelId = '4096'
 const tunnelPort = '8472'
 /** Outer Ethernet, IPv4, UDP and VXLAN headers. */
 export const tunnelOverheadBytes = 50
+
+/** The encrypted tunnel's link, by the name of the pods' bridge. */
+export const encryptedDeviceOf = (bridge: string): string => `${bridge}w`
 
 const gatherMs = 20
 const resyncIntervalMs = 60_000
@@ -33,6 +45,10 @@ export interface NodeRoutesOptions {
   bridge: string
   /** `auto`: host-gw to nodes on the same link, vxlan to the others. */
   backend: Backend | 'auto'
+  /** This node's link is not to be trusted: everything that passes it is encrypted. */
+  isUntrusted: boolean
+  /** Undefined on a node that cannot encrypt. */
+  wireguard: Wireguard | undefined
   mtu: number
   informers: Informers
   exec: Exec
@@ -51,28 +67,34 @@ export function createNodeRoutes(
   const ip = createIpCommand(exec)
   const nodes = options.informers.for<Node>(refs.nodes)
   const tunnelDevice = `${options.bridge}x`
+  const encryptedDevice = encryptedDeviceOf(options.bridge)
   let stopWatching = () => {}
   let timer: Timer | undefined
   let running: Promise<void> = Promise.resolve()
   let stopped = true
   let tunnelReady = false
+  /** The peers for which everything is in place; looked at anew now and then, whatever changed. */
+  let settled: string | undefined
 
   async function onLink(address: string): Promise<boolean> {
     const [route] = await ip.list<{ gateway?: string }>('route', 'get', address)
     return route !== undefined && route.gateway === undefined
   }
 
-  async function plan(): Promise<RoutePlan> {
-    const peers = peerNodes(nodes.list(), options.nodeName)
+  async function plan(peers: readonly PeerNode[]): Promise<RoutePlan> {
     const backends = new Map<PeerNode, Backend>()
     for (const peer of peers) {
-      const { backend } = options
-      backends.set(peer, backend === 'auto' ? ((await onLink(peer.ip)) ? 'host-gw' : 'vxlan') : backend)
+      const { backend, isUntrusted } = options
+      const isOnLink = backend === 'auto' && (await onLink(peer.ip))
+      backends.set(peer, backendFor(peer, { backend, isUntrusted, isOnLink }))
     }
     return planRoutes(peers, {
       backendOf: (peer) => backends.get(peer) ?? 'host-gw',
       tunnelDevice,
       tunnelMtu: options.mtu - tunnelOverheadBytes,
+      ...(options.wireguard
+        ? { encryption: { device: encryptedDevice, mtu: options.mtu - encryptionOverheadBytes } }
+        : {}),
     })
   }
 
@@ -89,40 +111,45 @@ export function createNodeRoutes(
   }
 
   async function reconcile(): Promise<void> {
-    const wanted = await plan()
+    const peers = peerNodes(nodes.list(), options.nodeName)
+    const subject = JSON.stringify(peers)
+    // Nodes say every few seconds that they are well; that is no news here.
+    if (subject === settled) return
+    settled = undefined
+    const wanted = await plan(peers)
+    if (wanted.withheld.length > 0) {
+      logger.error(
+        { nodes: wanted.withheld },
+        'no way to nodes that may only be reached encrypted: WireGuard is missing',
+      )
+    }
     const fixed = new Map([[`${options.serviceCidr}`, `dev ${options.bridge}`], ...wanted.routes])
     if (wanted.forwarding.size > 0) await ensureTunnel()
-    for (const [neighbour, mac] of wanted.neighbours) {
-      await ip.run('neigh', 'replace', neighbour, 'lladdr', mac, 'dev', tunnelDevice, 'nud', 'permanent')
-    }
-    for (const [mac, to] of wanted.forwarding) {
-      const { code, stderr } = await exec('bridge', [
-        'fdb',
-        'replace',
-        mac,
-        'dev',
-        tunnelDevice,
-        'dst',
-        to,
-        'self',
-        'permanent',
-      ])
-      if (code !== 0) throw new Error(`bridge fdb replace ${mac}: ${stderr.trim()}`)
-    }
-    let failure: Error | undefined
-    for (const [destination, rest] of fixed) {
-      try {
-        await ip.run('route', 'replace', destination, ...rest.split(' '), 'proto', routeProtocol)
-      } catch (error) {
-        // One node that cannot be reached must not keep the others' routes away.
-        failure = error as Error
-      }
+    if (wanted.encrypted.size > 0) await options.wireguard?.apply(wanted.encrypted)
+    await ip.batchAll(
+      [...wanted.neighbours].map(
+        ([neighbour, mac]) => `neigh replace ${neighbour} lladdr ${mac} dev ${tunnelDevice} nud permanent`,
+      ),
+    )
+    await ip.batchAll(
+      [...wanted.forwarding].map(([mac, to]) => `fdb replace ${mac} dev ${tunnelDevice} dst ${to} self permanent`),
+      'bridge',
+    )
+    let failure: unknown
+    try {
+      await ip.batchAll(
+        [...fixed].map(([destination, rest]) => `route replace ${destination} ${rest} proto ${routeProtocol}`),
+      )
+    } catch (error) {
+      // One node that cannot be reached must not keep the others' routes away.
+      failure = error
     }
     const present = await ip.list<{ dst: string; type?: string }>('route', 'show', 'proto', routeProtocol)
     for (const { dst, type } of present) {
       if (type === undefined && !fixed.has(dst)) await ip.attempt('route', 'del', dst, 'proto', routeProtocol)
     }
     if (failure) throw failure
+    settled = subject
   }
 
   function reconcileInTurn(): Promise<void> {
@@ -131,8 +158,12 @@ export function createNodeRoutes(
     return result
   }
 
-  async function round(): Promise<void> {
+  async function round(lookAnew = false): Promise<void> {
     let nextMs = resyncIntervalMs
+    if (lookAnew) {
+      settled = undefined
+      options.wireguard?.forget()
+    }
     try {
       await reconcileInTurn()
     } catch (error) {
@@ -140,15 +171,16 @@ export function createNodeRoutes(
       nextMs = retryMs
     }
     // A change during the round has already asked for the next one.
-    if (timer === undefined) schedule(nextMs)
+    if (timer === undefined) schedule(nextMs, true)
   }
 
-  function schedule(delayMs: number): void {
+  /** `lookAnew`: also at what should be in place already. */
+  function schedule(delayMs: number, lookAnew = false): void {
     timer?.cancel()
     if (!stopped) {
       timer = clock.after(delayMs, () => {
         timer = undefined
-        void round()
+        void round(lookAnew)
       })
     }
   }
@@ -172,6 +204,7 @@ export function createNodeRoutes(
     async remove() {
       await ip.attempt('route', 'flush', 'proto', routeProtocol)
       await ip.attempt('link', 'del', tunnelDevice)
+      await ip.attempt('link', 'del', encryptedDevice)
     },
   }
 }

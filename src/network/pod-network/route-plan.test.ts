@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Node } from '../../api/kinds.ts'
-import { peerNodes, planRoutes } from './route-plan.ts'
+import { backendFor, peerNodes, planRoutes } from './route-plan.ts'
 
 const node = (name: string, ip?: string, podCIDR?: string): Node => ({
   apiVersion: 'v1',
@@ -45,4 +45,32 @@ test('of two nodes with one range the first by name has it, in whichever order t
     const plan = planRoutes(peerNodes(nodes, 'self'), { ...tunnel, backendOf: () => 'host-gw' })
     expect([...plan.routes]).toEqual([['10.244.2.0/24', 'via 10.0.0.2']])
   }
+})
+
+test('a pair is encrypted when either link is not trusted; who has no key is left without a route', () => {
+  const key = `${'A'.repeat(43)}=`
+  const sealed = (name: string, last: number, annotations: Record<string, string>): Node => {
+    const made = node(name, `10.0.0.${last}`, `10.244.${last}.0/24`)
+    return { ...made, metadata: { name, annotations } }
+  }
+  const nodes = [
+    sealed('trusted', 2, { 'stormo.dev/wireguard-public-key': key }),
+    sealed('untrusted', 3, { 'stormo.dev/wireguard-public-key': key, 'stormo.dev/link-trust': 'untrusted' }),
+    sealed('keyless', 4, { 'stormo.dev/link-trust': 'untrusted', 'stormo.dev/wireguard-public-key': 'x\n[Peer]' }),
+  ]
+  const planOf = (isUntrusted: boolean, encryption?: { device: string; mtu: number }) =>
+    planRoutes(peerNodes(nodes, 'self'), {
+      ...tunnel,
+      ...(encryption ? { encryption } : {}),
+      backendOf: (peer) => backendFor(peer, { backend: 'auto', isUntrusted, isOnLink: true }),
+    })
+  const plan = planOf(false, { device: 'wg', mtu: 1440 })
+  expect([...plan.routes]).toEqual([
+    ['10.244.2.0/24', 'via 10.0.0.2'],
+    ['10.244.3.0/24', 'dev wg mtu 1440'],
+  ])
+  expect([...plan.encrypted]).toEqual([[key, { ip: '10.0.0.3', podCidr: '10.244.3.0/24' }]])
+  expect(plan.withheld).toEqual(['keyless'])
+  expect(planOf(true).withheld).toEqual(['keyless', 'trusted', 'untrusted'])
+  expect(planOf(true, { device: 'wg', mtu: 1440 }).routes.get('10.244.2.0/24')).toBe('dev wg mtu 1440')
 })

@@ -1,15 +1,23 @@
+import { linkTrustAnnotation, publicKeyAnnotation } from '../../api/encrypted-link.ts'
 import type { Node } from '../../api/kinds.ts'
 import { formatIpv4, parseCidr, parseIpv4 } from '../ipv4.ts'
 
-/** How packets to another node's pods travel: routed by the link, or in a VXLAN tunnel (RFC 7348). */
-export type Backend = 'host-gw' | 'vxlan'
+/** How packets to another node's pods travel: routed by the link, in a VXLAN tunnel (RFC 7348), or encrypted. */
+export type Backend = 'host-gw' | 'vxlan' | 'wireguard'
 
 /** Another node of the cluster, as far as routing is concerned. */
 export interface PeerNode {
   readonly name: string
   readonly podCidr: string
   readonly ip: string
+  /** By which it takes encrypted packets; absent when it cannot. */
+  readonly publicKey?: string
+  /** Its link is not to be trusted: nothing passes it in the clear. */
+  readonly isUntrusted?: boolean
 }
+
+/** Whom the encrypted tunnel carries packets to, and from. */
+export type EncryptedPeer = Pick<PeerNode, 'ip' | 'podCidr'>
 
 /** Everything that leads to other nodes' pods, as text that `ip` and `bridge` take. Equal plans are equal objects. */
 export interface RoutePlan {
@@ -19,6 +27,10 @@ export interface RoutePlan {
   readonly neighbours: ReadonlyMap<string, string>
   /** link-layer address → the node to which the tunnel carries it. */
   readonly forwarding: ReadonlyMap<string, string>
+  /** public key → the node behind it. */
+  readonly encrypted: ReadonlyMap<string, EncryptedPeer>
+  /** Nodes that may only be reached encrypted, and cannot be: they get no route. */
+  readonly withheld: readonly string[]
 }
 
 /** IPv4 InternalIP and pod range of the other nodes; those that have not got both yet are left out. */
@@ -29,8 +41,32 @@ export function peerNodes(nodes: readonly Node[], self: string): PeerNode[] {
     )?.address
     const podCidr = [node.spec?.podCIDR ?? '', ...(node.spec?.podCIDRs ?? [])].find((one) => parseCidr(one))
     const name = node.metadata.name ?? ''
-    return name === self || ip === undefined || podCidr === undefined ? [] : [{ name, ip, podCidr }]
+    if (name === self || ip === undefined || podCidr === undefined) return []
+    const { annotations } = node.metadata
+    const publicKey = annotations?.[publicKeyAnnotation]
+    return [
+      {
+        name,
+        ip,
+        podCidr,
+        ...(isPublicKey(publicKey) ? { publicKey } : {}),
+        ...(annotations?.[linkTrustAnnotation] === 'untrusted' ? { isUntrusted: true } : {}),
+      },
+    ]
   })
+}
+
+/** 32 bytes in base64. It goes into a file that a program reads by lines. */
+const isPublicKey = (text: string | undefined): text is string => /^[A-Za-z0-9+/]{43}=$/.test(text ?? '')
+
+/** The way between two nodes: encrypted when either link is not trusted, else as told or as the link allows. */
+export function backendFor(
+  peer: PeerNode,
+  how: { backend: Backend | 'auto'; isUntrusted: boolean; isOnLink: boolean },
+): Backend {
+  if (how.isUntrusted || peer.isUntrusted) return 'wireguard'
+  if (how.backend !== 'auto') return how.backend
+  return how.isOnLink ? 'host-gw' : 'vxlan'
 }
 
 /**
@@ -39,15 +75,33 @@ export function peerNodes(nodes: readonly Node[], self: string): PeerNode[] {
  */
 export function planRoutes(
   peers: readonly PeerNode[],
-  options: { backendOf(peer: PeerNode): Backend; tunnelDevice: string; tunnelMtu: number },
+  options: {
+    backendOf(peer: PeerNode): Backend
+    tunnelDevice: string
+    tunnelMtu: number
+    /** Undefined on a node that cannot encrypt. */
+    encryption?: { device: string; mtu: number }
+  },
 ): RoutePlan {
   const routes = new Map<string, string>()
   const neighbours = new Map<string, string>()
   const forwarding = new Map<string, string>()
+  const encrypted = new Map<string, EncryptedPeer>()
+  const withheld: string[] = []
   for (const peer of peers.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (routes.has(peer.podCidr)) continue
-    if (options.backendOf(peer) === 'host-gw') {
+    const backend = options.backendOf(peer)
+    if (backend === 'host-gw') {
       routes.set(peer.podCidr, `via ${peer.ip}`)
+      continue
+    }
+    if (backend === 'wireguard') {
+      const { encryption } = options
+      if (!encryption || peer.publicKey === undefined) withheld.push(peer.name)
+      else {
+        routes.set(peer.podCidr, `dev ${encryption.device} mtu ${encryption.mtu}`)
+        encrypted.set(peer.publicKey, { ip: peer.ip, podCidr: peer.podCidr })
+      }
       continue
     }
     const range = parseCidr(peer.podCidr)
@@ -59,7 +113,7 @@ export function planRoutes(
     neighbours.set(tunnelEnd, mac)
     forwarding.set(mac, peer.ip)
   }
-  return { routes, neighbours, forwarding }
+  return { routes, neighbours, forwarding, encrypted, withheld }
 }
 
 /** Link-layer address made from an IPv4 address: every node computes its peers' without asking. */

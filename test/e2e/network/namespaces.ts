@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { GroupResource, KubeObject } from '../../../src/api/object.ts'
 import { exec, execOk, type ExecResult } from '../../../src/lib/exec.ts'
-import type { AgentCall } from './node-agent.ts'
+import { encryptedDeviceOf } from '../../../src/network/pod-network/node-routes.ts'
+import type { AgentCall, AgentSettings } from './node-agent.ts'
 
 /** Unlike any local cluster's, so that both may run on one machine. */
 const prefix = `stonet${process.pid}`
@@ -40,8 +41,11 @@ export interface Lab {
   stop(): Promise<void>
 }
 
-/** A switch with `count` nodes on it, each in a network namespace of its own, with the network running. */
-export async function startLab(count: number, backend: 'host-gw' | 'vxlan'): Promise<Lab> {
+/**
+ * A switch with `count` nodes on it, each in a network namespace of its own, with the network running. With `wireguard`
+ * the first node does not trust its link.
+ */
+export async function startLab(count: number, backend: 'host-gw' | 'vxlan' | 'wireguard'): Promise<Lab> {
   const children = new Set<ChildProcess>()
   const directory = await mkdtemp(join(tmpdir(), 'stormo-network-'))
   const hub = `${prefix}hub`
@@ -74,7 +78,13 @@ export async function startLab(count: number, backend: 'host-gw' | 'vxlan'): Pro
     await ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
     await ip('-n', name, 'link', 'set', 'eth0', 'up')
     await ip('-n', name, 'link', 'set', 'lo', 'up')
-    const settings = { nodeName: name, nodeIp: address, podCidr: `10.244.${index}.0/24`, backend }
+    const settings: AgentSettings = {
+      nodeName: name,
+      nodeIp: address,
+      podCidr: `10.244.${index}.0/24`,
+      keyFile: join(directory, `${name}.key`),
+      ...(backend === 'wireguard' ? { isLinkUntrusted: index === 1 } : { backend }),
+    }
     let agent = startAgent(name, start)
     await agent.call({ method: 'start', settings })
     const run = inside(name)
@@ -126,13 +136,20 @@ export async function startLab(count: number, backend: 'host-gw' | 'vxlan'): Pro
     remove: (ref, namespace, name) => tell({ method: 'remove', ref, namespace, name }),
     async stop() {
       for (const child of children) child.kill('SIGKILL')
-      for (const namespace of namespaces) await exec('ip', ['netns', 'del', namespace])
+      for (const namespace of namespaces) {
+        // What encrypts in user space outlives the agent, and ends with its link.
+        await exec('ip', ['-n', namespace, 'link', 'del', encryptedDeviceOf('stormo0')])
+        await exec('ip', ['netns', 'del', namespace])
+      }
     },
   }
 }
 
 function startAgent(namespace: string, start: (command: string, args: string[], ipc: boolean) => ChildProcess) {
-  const child = start('nsenter', [`--net=/run/netns/${namespace}`, nodeBinary, agentScript], true)
+  // As machines have them, each has its own directory of wireguard-go's sockets.
+  const script = 'mkdir -p /run/wireguard && mount -t tmpfs tmpfs /run/wireguard && exec "$@"'
+  const enter = [`--net=/run/netns/${namespace}`, 'unshare', '--mount', 'sh', '-c', script, 'sh']
+  const child = start('nsenter', [...enter, nodeBinary, agentScript], true)
   const waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>()
   let nextId = 0
   child.on('message', ({ id, value, error }: { id: number; value?: never; error?: string }) => {

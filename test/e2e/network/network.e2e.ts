@@ -1,8 +1,25 @@
+import { spawnSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EndpointSlice, Service, ServiceSpec } from '../../../src/api/kinds.ts'
 import { refs } from '../../../src/client/client.ts'
 import type { ExecResult } from '../../../src/lib/exec.ts'
 import { startLab, until, type Lab, type Pod, type TestNode } from './namespaces.ts'
+
+/** Looks for three seconds at what the switch carries: WireGuard's packets, and those with an address of a pod. */
+const sniffer = `
+import socket, time, json
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3)); s.settimeout(0.2)
+end = time.time() + 3; encrypted = False; clear = 0
+while time.time() < end:
+    try: p = s.recv(65535)
+    except TimeoutError: continue
+    if p[12:14] != bytes([8, 0]): continue
+    p = p[14:]
+    pods = bytes([10, 244])
+    if p[12:14] == pods or p[16:18] == pods: clear += 1
+    elif p[9] == 17 and int.from_bytes(p[22:24], "big") == 51820: encrypted = True
+print(json.dumps({"encrypted": encrypted, "clear": clear}))`
 
 type Runner = (command: string, ...args: string[]) => Promise<ExecResult>
 
@@ -45,7 +62,11 @@ function slice(name: string, pods: { pod: Pod; node: TestNode }[], protocol = 'T
   }
 }
 
-describe.each(['host-gw', 'vxlan'] as const)('network over %s', (backend) => {
+const backends = ['host-gw', 'vxlan', 'wireguard'] as const
+/** Debian's packages wireguard-go and wireguard-tools; a kernel that knows such links needs only the second. */
+const canEncrypt = spawnSync('sh', ['-c', 'command -v wg && command -v wireguard-go']).status === 0
+
+describe.each(backends.filter((one) => one !== 'wireguard' || canEncrypt))('network over %s', (backend) => {
   let lab: Lab
   let n1: TestNode
   let n2: TestNode
@@ -59,7 +80,7 @@ describe.each(['host-gw', 'vxlan'] as const)('network over %s', (backend) => {
       await lab.put(refs.nodes, {
         apiVersion: 'v1',
         kind: 'Node',
-        metadata: { name: node.name },
+        metadata: { name: node.name, annotations: await node.call<Record<string, string>>({ method: 'annotations' }) },
         spec: { podCIDR: `10.244.${index + 1}.0/24` },
         status: { addresses: [{ type: 'InternalIP', address: node.ip }] },
       } as never)
@@ -83,6 +104,18 @@ describe.each(['host-gw', 'vxlan'] as const)('network over %s', (backend) => {
     expect(await curl(c.run, `http://${a.ip}:8080`)).toBe(`pod-a ${c.ip}`)
     await n1.call({ method: 'detach', podUid: 'pod-c' })
     expect(await curl(a.run, `http://${c.ip}:8080`)).not.toContain('pod-c')
+  })
+
+  test.runIf(backend === 'wireguard')('nothing between pods passes an untrusted link in the clear', async () => {
+    const listening = lab.outside('timeout', '5', 'python3', '-c', sniffer)
+    for (let turn = 0; turn < 5; turn++) {
+      await sleep(300)
+      expect(await curl(a.run, `http://${b.ip}:8080`)).toBe(`pod-b ${a.ip}`)
+      expect(await curl(n1.run, `http://${b.ip}:8080`)).toContain('pod-b 10.244.1.')
+      expect(await curl(n2.run, `http://${a.ip}:8080`)).toContain('pod-a 10.244.2.')
+    }
+    const { stdout } = await listening
+    expect(JSON.parse(stdout)).toEqual({ encrypted: true, clear: 0 })
   })
 
   test('a ClusterIP answers from pods, from nodes, and to the pod itself', async () => {

@@ -9,21 +9,24 @@ import { systemClock, systemRandom } from '../../../src/lib/system.ts'
 import { createNetwork, type Network, type NetworkOptions } from '../../../src/network/network.ts'
 import { createFakeInformers } from '../../support/fake-informers.ts'
 
-type Settings = Pick<NetworkOptions, 'nodeName' | 'nodeIp' | 'podCidr' | 'backend'>
+export type AgentSettings = Pick<
+  NetworkOptions,
+  'nodeName' | 'nodeIp' | 'podCidr' | 'backend' | 'isLinkUntrusted' | 'keyFile'
+>
 
 export type AgentCall =
-  | { method: 'start'; settings: Settings }
+  | { method: 'start'; settings: AgentSettings }
   | { method: 'put'; ref: GroupResource; object: KubeObject }
   | { method: 'remove'; ref: GroupResource; namespace: string; name: string }
   | { method: 'attach'; podUid: string; pid: number }
   | { method: 'detach'; podUid: string }
-  | { method: 'list' | 'flush' | 'audit' | 'reset' | 'stop' | 'events' }
+  | { method: 'list' | 'annotations' | 'flush' | 'audit' | 'reset' | 'stop' | 'events' }
 
 const informers = createFakeInformers()
 const events: string[] = []
 let network: Network | undefined
 
-async function start(settings: Settings): Promise<void> {
+async function start(settings: AgentSettings): Promise<void> {
   network = await createNetwork({
     ...settings,
     clusterCidr: '10.244.0.0/16',
@@ -55,6 +58,8 @@ async function run(call: AgentCall): Promise<unknown> {
       return network?.pods.detach(call.podUid)
     case 'list':
       return network?.pods.list()
+    case 'annotations':
+      return network?.nodeAnnotations
     case 'flush':
       return network?.flush()
     case 'audit':
