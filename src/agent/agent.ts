@@ -276,6 +276,8 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     openapi: aggregatedOpenApi(catalogueOpenApi(api.catalogue, graph), aggregator, documentHash),
     aggregator,
     nodeAccess: node.access,
+    informers,
+    countOf: (ref) => store.count(ref),
     extensions: [
       ...issuerRoutes({ issuer: api.tokens.issuer, keys: secrets.serviceAccountKeys.map(openServiceAccountKey) }),
       ...agentRoutes({

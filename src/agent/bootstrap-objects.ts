@@ -4,21 +4,26 @@ import type {
   ClusterRole,
   ClusterRoleBinding,
   ConfigMap,
+  FlowSchema,
   IngressClass,
   Namespace,
   PriorityClass,
+  PriorityLevelConfiguration,
   Service,
   ServiceCIDR,
   StorageClass,
 } from '../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import { isStatus } from '../api/status-error.ts'
+import { autoUpdateAnnotation, defaultFlowSchemas, defaultPriorityLevels } from '../apiserver/flowcontrol/defaults.ts'
 import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from '../auth/policy/bootstrap-policy.ts'
 import { reconciledBinding, reconciledRole } from '../auth/policy/reconcile.ts'
 import { type Client, refs } from '../client/client.ts'
 import { extensionAuthentication, type ClientAuthorities } from './extension-authentication.ts'
 import type { ClusterConfig } from './membership-file.ts'
 
+const flowSchemas = { group: 'flowcontrol.apiserver.k8s.io', resource: 'flowschemas' }
+const priorityLevels = { group: 'flowcontrol.apiserver.k8s.io', resource: 'prioritylevelconfigurations' }
 const clusterRoles = { group: 'rbac.authorization.k8s.io', resource: 'clusterroles' }
 const serviceCidrs = { group: 'networking.k8s.io', resource: 'servicecidrs' }
 const clusterRoleBindings = { group: 'rbac.authorization.k8s.io', resource: 'clusterrolebindings' }
@@ -53,6 +58,8 @@ export async function ensureBootstrapObjects(
   await ensure(client, refs.storageClasses, localPathClass, signal)
   for (const priorityClass of priorityClasses) await ensure(client, refs.priorityClasses, priorityClass, signal)
   await ensure(client, refs.ingressClasses, ingressClass, signal)
+  for (const level of defaultPriorityLevels) await ensure(client, priorityLevels, level, signal, restored(level))
+  for (const schema of defaultFlowSchemas) await ensure(client, flowSchemas, schema, signal, restored(schema))
   for (const object of extensionAuthentication(authorities)) {
     await ensure(client, extensionRefs[object.kind]!, object, signal, (stored) =>
       'data' in object && !isDeepStrictEqual(object.data, (stored as ConfigMap).data)
@@ -61,6 +68,17 @@ export async function ensureBootstrapObjects(
     )
   }
 }
+
+/** Brings back the spec of an object that carries the annotation which says that the cluster keeps it. */
+const restored =
+  <T extends FlowSchema | PriorityLevelConfiguration>(wanted: T) =>
+  (stored: KubeObject): KubeObject | undefined => {
+    const { spec, metadata } = stored as T
+    const isKept = metadata.annotations?.[autoUpdateAnnotation] === 'true'
+    return isKept && !isDeepStrictEqual(spec, wanted.spec)
+      ? ({ ...stored, spec: wanted.spec } as KubeObject)
+      : undefined
+  }
 
 const extensionRefs: Readonly<Record<string, GroupResource>> = {
   ConfigMap: refs.configMaps,

@@ -3,7 +3,9 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Authorize } from '../api/authorizer.ts'
+import type { GroupResource } from '../api/object.ts'
 import type { Authenticate } from '../auth/authenticator.ts'
+import type { Informers } from '../client/informer.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
@@ -13,6 +15,7 @@ import type { Aggregator } from './aggregation/aggregator.ts'
 import type { Codecs } from './codecs.ts'
 import { createDiscovery } from './discovery.ts'
 import type { Request, Response } from './exchange.ts'
+import { createFlowControl } from './flowcontrol/flow-control.ts'
 import type { ExtensionRoute } from './extension-routes.ts'
 import { createHandler } from './handler.ts'
 import type { HealthCheck } from './health.ts'
@@ -39,6 +42,10 @@ export interface ApiServerOptions {
   aggregator?: Aggregator
   /** Without it log, exec, attach, portforward and proxy answer 503. */
   nodeAccess?: NodeAccess
+  /** Where FlowSchemas and PriorityLevelConfigurations are read. Without it the built-in ones count. */
+  informers?: Informers
+  /** Objects of a resource. Without it every list takes one seat. */
+  countOf?: (ref: GroupResource) => number
   extensions?: readonly ExtensionRoute[]
   healthChecks?: readonly HealthCheck[]
   /** Prometheus text of the rest of the agent, appended to /metrics. */
@@ -75,6 +82,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     resources: createResourceHandler({ registry, codecs, clock }),
     streams: createStreamHandler(options),
     metrics: createMetrics(clock),
+    flowControl: createFlowControl({ ...options, nextTurn: () => new Promise((resolve) => setImmediate(resolve)) }),
     stopping: stopping.signal,
   })
   let server: Http2SecureServer | undefined

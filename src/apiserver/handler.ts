@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { Authorize } from '../api/authorizer.ts'
+import type { GroupResource } from '../api/object.ts'
 import { errors, StatusError } from '../api/status-error.ts'
 import type { UserInfo } from '../api/kinds.ts'
 import type { Authenticate } from '../auth/authenticator.ts'
@@ -20,7 +21,7 @@ import type { Codecs } from './codecs.ts'
 import type { Discovery } from './discovery.ts'
 import { serveDiscovery } from './discovery-routes.ts'
 import { header, type Exchange, type Request, type Response } from './exchange.ts'
-import { createFlowControl } from './flow-control.ts'
+import type { FlowControl, Seats } from './flowcontrol/flow-control.ts'
 import { findRoute, type ExtensionRoute } from './extension-routes.ts'
 import { answerHealth, type HealthCheck } from './health.ts'
 import type { Metrics } from './metrics.ts'
@@ -42,6 +43,9 @@ export interface HandlerOptions {
   resources: ResourceHandler
   streams: StreamHandler
   metrics: Metrics
+  flowControl: FlowControl
+  /** How many objects of a resource there are: long lists take more seats. */
+  countOf?: (ref: GroupResource) => number
   extensions?: readonly ExtensionRoute[]
   healthChecks?: readonly HealthCheck[]
   extraMetrics?: () => string
@@ -61,13 +65,16 @@ export interface Upgrade {
 /** As upstream's --request-timeout: what is neither watch nor stream answers within a minute. */
 const requestTimeoutMs = 60_000
 
+/** A list takes a seat more for each so many objects (upstream's work estimator). */
+const objectsPerSeat = 100
+const maxSeats = 10
+
 // What load balancers and clients without credentials may ask.
 const openPaths = /^\/(healthz|livez|readyz|version)(\/|$)/
 
 /** One request from its first byte to its answer. Never rejects. */
 export function createHandler(options: HandlerOptions) {
   const { codecs, clock, log, metrics } = options
-  const flow = createFlowControl()
 
   return async (request: Request, response: Response, upgrade?: Upgrade): Promise<void> => {
     const url = parseUrl(request)
@@ -77,7 +84,7 @@ export function createHandler(options: HandlerOptions) {
     response.once('close', () => closed.abort())
     const timer = long ? undefined : clock.after(requestTimeoutMs, () => closed.abort(timedOut))
     const done = metrics.begin({ ...seriesOf(info, options.registry), long })
-    let leave: (() => void) | undefined
+    let seats: Seats | undefined
     const warnings: string[] = []
     const context = {
       user: anonymous as UserInfo,
@@ -90,8 +97,10 @@ export function createHandler(options: HandlerOptions) {
     try {
       const route = findRoute(options.extensions ?? [], url.pathname)
       if (!route?.public) context.user = await identify(request)
+      seats = await takeSeats(exchange)
+      // What goes on for long waits rather than works: it is held back at its beginning only.
+      if (long) seats?.leave()
       if (!route?.public) authorizeRequest(context.user, info)
-      if (!long && !openPaths.test(info.path)) leave = flow.enter(context.user)
       await (route ? serveExtension(exchange, route) : serve(exchange, upgrade))
     } catch (error) {
       if (!(error instanceof StatusError) && !context.signal.aborted) {
@@ -101,10 +110,21 @@ export function createHandler(options: HandlerOptions) {
         response.end(),
       )
     } finally {
-      leave?.()
+      seats?.leave()
       timer?.cancel()
       done(response.statusCode)
     }
+  }
+
+  async function takeSeats({ info, context, response }: Exchange): Promise<Seats | undefined> {
+    if (openPaths.test(info.path)) return undefined
+    const objects = info.verb === 'list' && info.isResource ? (options.countOf?.(info) ?? 0) : 0
+    const width = Math.min(maxSeats, Math.max(1, Math.ceil(objects / objectsPerSeat)))
+    const seats = await options.flowControl.enter({ user: context.user, info }, width, context.signal)
+    const out = response as { setHeader(name: string, value: string): void }
+    out.setHeader('x-kubernetes-pf-flowschema-uid', seats.flowSchemaUid)
+    out.setHeader('x-kubernetes-pf-prioritylevel-uid', seats.priorityLevelUid)
+    return seats
   }
 
   async function identify(request: Request): Promise<User> {
@@ -144,7 +164,7 @@ export function createHandler(options: HandlerOptions) {
     if (/^\/(healthz|livez|readyz)(\/|$)/.test(url.pathname)) return serveHealth(exchange)
     if (url.pathname === '/version' || url.pathname === '/version/') return answer(codecs, exchange, 200, serverVersion)
     if (url.pathname === '/metrics') {
-      const text = metrics.text() + (options.extraMetrics?.() ?? '')
+      const text = metrics.text() + options.flowControl.text() + (options.extraMetrics?.() ?? '')
       return answerBytes(exchange, 200, Buffer.from(text), { 'content-type': 'text/plain; version=0.0.4' })
     }
     if (await serveOpenApi(options.openapi, exchange)) return

@@ -9,6 +9,7 @@ import { daemonSetController } from './reconcile/daemon-set/daemon-set.ts'
 import { deploymentController } from './reconcile/deployment.ts'
 import { endpointSliceController } from './reconcile/endpoint-slice.ts'
 import { endpointsController } from './reconcile/endpoints.ts'
+import { flowSchemaController } from './reconcile/flow-schema.ts'
 import { garbageCollector } from './reconcile/garbage-collector.ts'
 import { ingressStatusController } from './reconcile/ingress-status.ts'
 import { jobController } from './reconcile/job/job.ts'
@@ -97,6 +98,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     namespaceHierarchyController,
     resourceQuotaController(resources),
     clusterRoleAggregationController,
+    flowSchemaController,
     volumeBinder(createAbsence(absentClaimMs)),
     claimProtectionController,
     volumeProtectionController,

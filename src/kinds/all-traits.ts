@@ -26,6 +26,7 @@ import {
   componentStatusTraits,
 } from './cluster/classes.ts'
 import { customResourceDefinitionTraits, apiServiceTraits } from './cluster/extension.ts'
+import { flowSchemaTraits, priorityLevelTraits } from './cluster/flow-control.ts'
 import { leaseTraits } from './coordination/lease.ts'
 import { configMapTraits, secretTraits, serviceAccountTraits } from './core/configuration.ts'
 import { endpointsTraits, endpointSliceTraits } from './core/endpoints.ts'
@@ -83,6 +84,8 @@ export const allTraits: readonly KindTraits[] = [
   componentStatusTraits,
   customResourceDefinitionTraits,
   apiServiceTraits,
+  flowSchemaTraits,
+  priorityLevelTraits,
   leaseTraits,
   configMapTraits,
   secretTraits,
