@@ -37,6 +37,8 @@ export interface BenchOptions {
   /** How long each rate is measured. */
   readonly durationMs: number
   readonly replicas: number
+  /** Open ones during the rolling update. */
+  readonly connections: number
   readonly gossipNodes: readonly number[]
 }
 

@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
     samples: { type: 'string', default: '12' },
     seconds: { type: 'string', default: '3' },
     replicas: { type: 'string', default: '30' },
+    connections: { type: 'string', default: '10000' },
     'gossip-nodes': { type: 'string', default: '3,10' },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -26,6 +27,7 @@ ${allBenches.map((bench) => `  ${bench.name.padEnd(12)}${bench.summary}`).join('
   --samples <n>            single measurements of what is measured one at a time (default 12)
   --seconds <n>            how long each rate is measured (default 3)
   --replicas <n>           pods of the scale-up (default 30)
+  --connections <n>        open ones during the rolling update (default 10000)
   --gossip-nodes <n,n>     sizes of the meshes (default 3,10)
 `
 
@@ -70,6 +72,7 @@ async function main(wanted: readonly string[]): Promise<number> {
       samples: atLeastOne('samples', values.samples),
       durationMs: atLeastOne('seconds', values.seconds) * 1000,
       replicas: atLeastOne('replicas', values.replicas),
+      connections: atLeastOne('connections', values.connections),
       gossipNodes: values['gossip-nodes'].split(',').map((text) => atLeastOne('gossip-nodes', text)),
     }
     for (const bench of runnable) {

@@ -11,6 +11,7 @@ import type { PathFigures } from './client.ts'
 import { measureDns } from './dns.ts'
 import { measureFirstPackets } from './first-packets.ts'
 import { measureDoors } from './doors.ts'
+import { measureRollingUpdate } from './rolling-update.ts'
 import { measureRuleUpdates } from './rules.ts'
 
 const port = 9000
@@ -44,6 +45,7 @@ export const networkBench: Bench = {
         ...(await measureDoors(options)),
         ...(await measureRuleUpdates(options)),
         ...(await measureFirstPackets(options)),
+        ...(await measureRollingUpdate(options)),
         ...(await measureDns(options)),
       ]
     } finally {
