@@ -22,7 +22,7 @@ import { systemClock, systemRandom } from '../../../src/lib/system.ts'
 /** Loopback has addresses enough: one for each endpoint, at the port that the test state's slices have. */
 const [first, second, nobody, grpcServer] = ['127.0.77.1', '127.0.77.2', '127.0.77.3', '127.0.77.4']
 const endpointPort = 8080
-const hasHaproxy = spawnSync('haproxy', ['-v']).status === 0
+const hasHaproxy = spawnSync('sh', ['-c', 'command -v haproxy']).status === 0
 
 interface Endpoint {
   server: Server
