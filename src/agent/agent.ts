@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os'
 import type { Service as ServiceObject } from '../api/kinds.ts'
 import { issuerRoutes } from '../apiserver/issuer-routes.ts'
 import type { GroupResource } from '../api/object.ts'
@@ -46,16 +45,11 @@ import { createLogger } from './log.ts'
 import { loadMembership, type Membership } from './membership-file.ts'
 import { createNodeServices } from './node-services.ts'
 import { catalogueOpenApi, documentHash } from '../apiserver/schema-openapi.ts'
+import { precedePods } from './priority.ts'
 import { agentRoutes } from './routes.ts'
 import { paths, type SettingName, type Settings } from './settings.ts'
 import { createStatusReporter } from './status.ts'
 import { pollUsage } from './usage-cache.ts'
-
-/**
- * Before pods when they starve the machine: an agent that is not scheduled for a second loses its leader's heartbeats and
- * its node's lease. What it starts inherits this; long-lived children are put back (`haproxy-process.ts`).
- */
-const agentNiceness = -10
 
 const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 
@@ -70,11 +64,7 @@ export async function runAgent(readSettings: ReadSettings, signal: AbortSignal):
     throw new Error("this machine is no member of a cluster yet: run 'stormo init' or 'stormo join <token>' first")
   const settings = readSettings(membership.settings)
   const logger = createLogger(settings.logLevel, settings.nodeName)
-  try {
-    setPriority(agentNiceness)
-  } catch (error) {
-    logger.warn({ error: String(error) }, 'the agent runs at the priority of its pods')
-  }
+  await precedePods(logger)
   const services = await composeAgent({ settings, identity, membership, logger })
   const started: Service[] = []
   try {
