@@ -37,6 +37,7 @@ import { lmdbDisk } from '../store/lmdb-disk.ts'
 import type { Conflict } from '../store/conflict.ts'
 import { openStore } from '../store/object-store.ts'
 import { createApi } from './api.ts'
+import { openAuditLog } from './audit-log.ts'
 import { conflictReporter } from './conflict-events.ts'
 import { createDoctor } from './doctor/doctor.ts'
 import { createEventRecorder } from './event-recorder.ts'
@@ -249,6 +250,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     exec,
     clock,
   })
+  const auditLog = await openAuditLog(settings, clock, logger)
   const aggregator = createAggregator({
     informers,
     client,
@@ -268,6 +270,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     nodeAccess: node.access,
     informers,
     countOf: (ref) => store.count(ref),
+    ...(auditLog ? { audit: auditLog.audit, extraMetrics: auditLog.metrics } : {}),
     extensions: [
       ...issuerRoutes({ issuer: api.tokens.issuer, keys: secrets.serviceAccountKeys.map(openServiceAccountKey) }),
       ...agentRoutes({
@@ -330,7 +333,18 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   })
 
   const diskService: Service = { start: async () => undefined, stop: () => disk.close() }
-  return [diskService, store, api.customResources, mesh, replicator, decisions, aggregator, apiServer, ...node.services]
+  return [
+    diskService,
+    store,
+    api.customResources,
+    mesh,
+    replicator,
+    decisions,
+    ...(auditLog ? [auditLog.service] : []),
+    aggregator,
+    apiServer,
+    ...node.services,
+  ]
 }
 
 /** Age of a peer's writes as they last arrived; one that was compared with and has written nothing since lags by nothing. */

@@ -76,6 +76,36 @@ export const settingDefinitions = {
     summary: "Docker Engine's socket (also Podman's)",
     default: '/run/docker.sock',
   },
+  auditPolicyFile: {
+    flags: '--audit-policy-file <file>',
+    env: 'STORMO_AUDIT_POLICY_FILE',
+    summary: 'audit.k8s.io/v1 Policy: what is written into the audit log (default: nothing)',
+    default: '',
+  },
+  auditLogPath: {
+    flags: '--audit-log-path <file>',
+    env: 'STORMO_AUDIT_LOG_PATH',
+    summary: 'where the audit log is written (default: audit/audit.log in the data directory)',
+    default: '',
+  },
+  auditLogMaxSizeMb: {
+    flags: '--audit-log-maxsize <megabytes>',
+    env: 'STORMO_AUDIT_LOG_MAXSIZE',
+    summary: 'size at which the audit log is put aside and a new one begun',
+    default: '100',
+  },
+  auditLogMaxBackups: {
+    flags: '--audit-log-maxbackup <count>',
+    env: 'STORMO_AUDIT_LOG_MAXBACKUP',
+    summary: 'audit logs put aside that are kept',
+    default: '10',
+  },
+  auditLogMaxAgeDays: {
+    flags: '--audit-log-maxage <days>',
+    env: 'STORMO_AUDIT_LOG_MAXAGE',
+    summary: 'days for which audit logs put aside are kept; 0: until there are too many',
+    default: '0',
+  },
   logLevel: {
     flags: '--log-level <level>',
     env: 'STORMO_LOG_LEVEL',
@@ -98,6 +128,11 @@ export interface Settings {
   zone: string
   linkTrust: 'trusted' | 'untrusted'
   dockerSocket: string
+  auditPolicyFile: string
+  auditLogPath: string
+  auditLogMaxSizeMb: number
+  auditLogMaxBackups: number
+  auditLogMaxAgeDays: number
   logLevel: string
 }
 
@@ -126,6 +161,11 @@ export function readSettings(flags: Given, env: NodeJS.ProcessEnv, written: Give
     zone: text('zone'),
     linkTrust: checkedTrust(text('linkTrust')),
     dockerSocket: text('dockerSocket'),
+    auditPolicyFile: text('auditPolicyFile'),
+    auditLogPath: text('auditLogPath'),
+    auditLogMaxSizeMb: checkedCount('auditLogMaxSizeMb', text('auditLogMaxSizeMb'), 1),
+    auditLogMaxBackups: checkedCount('auditLogMaxBackups', text('auditLogMaxBackups'), 0),
+    auditLogMaxAgeDays: checkedCount('auditLogMaxAgeDays', text('auditLogMaxAgeDays'), 0),
     logLevel: checkedLevel(text('logLevel')),
   }
 }
@@ -154,6 +194,12 @@ function checkedTrust(trust: string): 'trusted' | 'untrusted' {
   throw new SettingError(`--link-trust ${trust}: must be trusted or untrusted`)
 }
 
+function checkedCount(name: SettingName, text: string, least: number): number {
+  const count = Number(text)
+  if (/^\d{1,6}$/.test(text) && count >= least) return count
+  throw new SettingError(`${settingDefinitions[name].flags.split(' ')[0]} ${text}: must be a number from ${least}`)
+}
+
 function checkedLevel(level: string): string {
   if (['debug', 'info', 'warn', 'error'].includes(level)) return level
   throw new SettingError(`--log-level ${level}: must be debug, info, warn or error`)
@@ -176,6 +222,7 @@ export const paths = (dataDir: string) => ({
   log: join(dataDir, 'log'),
   kubelet: join(dataDir, 'kubelet'),
   ingress: join(dataDir, 'ingress'),
+  auditLog: join(dataDir, 'audit', 'audit.log'),
   linkKey: join(dataDir, 'network', 'wireguard.key'),
 })
 

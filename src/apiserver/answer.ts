@@ -21,6 +21,7 @@ export async function answer(
   format: Negotiated['format'] = 'json',
   extraHeaders: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  exchange.audit.response(value)
   const { body, type } = serialize(codecs, exchange, value, format)
   await answerBytes(exchange, code, body, { 'content-type': type, ...extraHeaders })
 }

@@ -11,6 +11,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
+import type { Audit } from './audit/audit.ts'
 import type { Aggregator } from './aggregation/aggregator.ts'
 import type { Codecs } from './codecs.ts'
 import { createDiscovery } from './discovery.ts'
@@ -46,6 +47,8 @@ export interface ApiServerOptions {
   informers?: Informers
   /** Objects of a resource. Without it every list takes one seat. */
   countOf?: (ref: GroupResource) => number
+  /** Without it no audit log is written. */
+  audit?: Audit
   extensions?: readonly ExtensionRoute[]
   healthChecks?: readonly HealthCheck[]
   /** Prometheus text of the rest of the agent, appended to /metrics. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { RequestContext } from '../registry/ports.ts'
+import type { AuditTrail } from './audit/audit.ts'
 import type { RequestInfo } from './request-info.ts'
 
 export type Request = IncomingMessage | Http2ServerRequest
@@ -15,6 +16,8 @@ export interface Exchange {
   readonly context: RequestContext & { readonly signal: AbortSignal }
   /** For Warning headers; bounded by the answer. */
   readonly warnings: string[]
+  /** What is said of it in the audit log; known once the caller is. */
+  audit: AuditTrail
 }
 
 /** First value of a header. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import type { Authorize } from '../api/authorizer.ts'
+import type { AccessRequest, Authorize } from '../api/authorizer.ts'
 import type { GroupResource } from '../api/object.ts'
 import { errors, StatusError } from '../api/status-error.ts'
 import type { UserInfo } from '../api/kinds.ts'
@@ -15,6 +15,7 @@ import { newUid } from '../registry/metadata.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Aggregator } from './aggregation/aggregator.ts'
 import { remoteFor, serveRemote } from './aggregation/serve-remote.ts'
+import { silentTrail, type Audit } from './audit/audit.ts'
 import { answer, answerBytes, answerError, flushHead, writeHead } from './answer.ts'
 import { readBody } from './body.ts'
 import type { Codecs } from './codecs.ts'
@@ -44,6 +45,8 @@ export interface HandlerOptions {
   streams: StreamHandler
   metrics: Metrics
   flowControl: FlowControl
+  /** Without it nothing is said of any request. */
+  audit?: Audit
   /** How many objects of a resource there are: long lists take more seats. */
   countOf?: (ref: GroupResource) => number
   extensions?: readonly ExtensionRoute[]
@@ -91,16 +94,18 @@ export function createHandler(options: HandlerOptions) {
       signal: AbortSignal.any([closed.signal, options.stopping]),
       userAgent: header(request, 'user-agent')?.split('/', 1)[0]?.slice(0, 128),
       warn: (message: string) => void warnings.push(message),
+      annotate: (key: string, value: string) => exchange.audit.annotate(key, value),
     }
-    const exchange: Exchange = { request, response, url, info, context, warnings }
-    ;(response as { setHeader(name: string, value: string): void }).setHeader('audit-id', auditId(request))
+    const exchange: Exchange = { request, response, url, info, context, warnings, audit: silentTrail }
+    const id = auditId(request)
+    ;(response as { setHeader(name: string, value: string): void }).setHeader('audit-id', id)
     try {
       const route = findRoute(options.extensions ?? [], url.pathname)
-      if (!route?.public) context.user = await identify(request)
+      if (!route?.public) await identify(exchange, id)
       seats = await takeSeats(exchange)
       // What goes on for long waits rather than works: it is held back at its beginning only.
       if (long) seats?.leave()
-      if (!route?.public) authorizeRequest(context.user, info)
+      if (!route?.public) authorizeRequest(exchange)
       await (route ? serveExtension(exchange, route) : serve(exchange, upgrade))
     } catch (error) {
       if (!(error instanceof StatusError) && !context.signal.aborted) {
@@ -113,6 +118,7 @@ export function createHandler(options: HandlerOptions) {
       seats?.leave()
       timer?.cancel()
       done(response.statusCode)
+      exchange.audit.complete(response.statusCode)
     }
   }
 
@@ -127,24 +133,53 @@ export function createHandler(options: HandlerOptions) {
     return seats
   }
 
-  async function identify(request: Request): Promise<User> {
-    const socket = request.socket as TLSSocket
-    const certificate = socket.getPeerCertificate?.()
-    const user = await options.authenticate({ peerCertificate: certificate?.raw, headers: request.headers })
+  /** Finds out who asks, and as whom; from then on the audit log knows of the request. */
+  async function identify(exchange: Exchange, auditId: string): Promise<void> {
+    const { request, info, url, context } = exchange
+    const begin = (user: UserInfo, impersonated?: UserInfo): void => {
+      if (!options.audit) return
+      exchange.audit = options.audit.begin({
+        auditId,
+        info,
+        uri: `${url.pathname}${url.search}`,
+        user,
+        ...(impersonated ? { impersonated } : {}),
+        sourceIps: [request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''],
+        userAgent: header(request, 'user-agent'),
+      })
+    }
+    let user: User
+    try {
+      const certificate = (request.socket as TLSSocket).getPeerCertificate?.()
+      user = await options.authenticate({ peerCertificate: certificate?.raw, headers: request.headers })
+    } catch (error) {
+      begin(anonymous)
+      throw error
+    }
     const wanted = impersonationRequest(request.headers, request.rawHeaders)
-    return wanted ? impersonate(user, wanted, options.authorize) : user
+    const impersonated = wanted && impersonate(user, wanted, options.authorize)
+    begin(user, impersonated)
+    ;(context as { user: UserInfo }).user = impersonated ?? user
   }
 
-  function authorizeRequest(user: UserInfo, info: RequestInfo): void {
+  function authorizeRequest({ context: { user }, info, audit }: Exchange): void {
     if (openPaths.test(info.path)) return
     const { verb, group, version, resource, subresource, namespace, name, path } = info
-    requireAccess(
-      options.authorize,
+    const demand = (request: AccessRequest): void => {
+      const decide: Authorize = (asked) => {
+        const decision = options.authorize(asked)
+        audit.annotate('authorization.k8s.io/decision', decision.verdict === 'allow' ? 'allow' : 'forbid')
+        audit.annotate('authorization.k8s.io/reason', decision.reason)
+        return decision
+      }
+      requireAccess(decide, request)
+    }
+    demand(
       info.isResource ? { user, verb, group, version, resource, subresource, namespace, name } : { user, verb, path },
     )
     // A WebSocket opens with GET: whoever may only read pods must not run programs in them by it (KEP-4006).
     if (resource === 'pods' && group === '' && verb === 'get' && runsPrograms(subresource)) {
-      requireAccess(options.authorize, { user, verb: 'create', group, version, resource, subresource, namespace, name })
+      demand({ user, verb: 'create', group, version, resource, subresource, namespace, name })
     }
   }
 

@@ -42,15 +42,22 @@ const deletesAnswerObject = new Set([
 ])
 
 export function createResourceHandler({ registry, codecs, clock }: ResourceHandlerOptions): ResourceHandler {
-  const body = async (exchange: Exchange) =>
-    parseBody(codecs, await readBody(exchange.request), header(exchange.request, 'content-type'))
+  const body = async (exchange: Exchange) => {
+    const decoded = parseBody(codecs, await readBody(exchange.request), header(exchange.request, 'content-type'))
+    exchange.audit.request(decoded.value)
+    return decoded
+  }
 
   async function patch(exchange: Exchange, target: Target): Promise<Written> {
     const { request, url, context } = exchange
     const type = mediaTypeOf(header(request, 'content-type'))
     const options = writeOptions(url.searchParams)
     const text = (await readBody(request)).toString()
-    if (applyTypes.has(type)) return registry.apply(context, target, codecs.parseYaml(text), options)
+    if (applyTypes.has(type)) {
+      const applied = codecs.parseYaml(text)
+      exchange.audit.request(applied.value)
+      return registry.apply(context, target, applied, options)
+    }
     if (options.force) {
       throw errors.invalid({ group: 'meta.k8s.io', kind: 'PatchOptions' }, '', [
         {
@@ -68,6 +75,7 @@ export function createResourceHandler({ registry, codecs, clock }: ResourceHandl
       )
     }
     const decoded = codecs.parseJson(text)
+    exchange.audit.request(decoded.value)
     if (options.fieldValidation !== 'Ignore') {
       if (options.fieldValidation === 'Strict' && decoded.strictErrors.length > 0) {
         throw errors.badRequest(`strict decoding error: ${decoded.strictErrors.join(', ')}`)
@@ -82,6 +90,7 @@ export function createResourceHandler({ registry, codecs, clock }: ResourceHandl
     const bytes = await readBody(exchange.request)
     const given =
       bytes.length === 0 ? undefined : parseBody(codecs, bytes, header(exchange.request, 'content-type')).value
+    if (given !== undefined) exchange.audit.request(given)
     const request = deleteOptions(url.searchParams, given)
     if (target.name === '') {
       const items = await registry.deleteCollection(context, target, request, listOptions(url.searchParams))

@@ -37,6 +37,7 @@ export async function serveWatch(
   })
   // Clients wait for the head before they believe that the watch stands.
   flushHead(response)
+  exchange.audit.started(200)
   let first = true
   try {
     for await (const event of stream) {

@@ -32,7 +32,8 @@ export function admissionAttributes(
   return attributes as AdmissionAttributes & { object: KubeObject }
 }
 
-/** What plugins had to say goes into the answer's headers. */
+/** What plugins had to say goes into the answer's headers and the audit log. */
 export function passOnWarnings(attributes: AdmissionAttributes, context: RequestContext): void {
   for (const warning of attributes.warnings) context.warn(warning)
+  for (const [key, value] of Object.entries(attributes.auditAnnotations)) context.annotate?.(key, value)
 }

@@ -12,6 +12,8 @@ export interface RequestContext {
   readonly userAgent?: string
   /** Collects what the answer's Warning headers say. */
   warn(message: string): void
+  /** Puts something into the audit log's record of the request. */
+  annotate?(key: string, value: string): void
 }
 
 /** What the pipeline needs of the schema graph, by resource definition, so that CRDs and built-ins look alike. */
