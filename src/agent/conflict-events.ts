@@ -16,7 +16,7 @@ export function conflictReporter(
     if (key.resource === 'events') return
     const definition = catalogue.preferred(key)
     const name = (number: number): string => nodeOf(number) ?? `node ${number}`
-    const text = JSON.stringify(value) ?? 'removed'
+    const text = value === null ? 'its removal' : (JSON.stringify(value) ?? 'not known: the disk damaged it')
     const shown =
       key.resource === 'secrets'
         ? '(hidden)'

@@ -4,8 +4,8 @@ import { ByteReader, ByteWriter, MalformedBytes } from '../store/bytes.ts'
 import { readTombstone, writeTombstone } from '../store/record.ts'
 import type { Change } from '../store/replica.ts'
 
-/** Version of everything that replicas say to each other. A message of another version is dropped and counted. */
-export const wireFormat = 1
+/** Version of everything that replicas say to each other. A message of another version is dropped and counted. 2: a tombstone names its object's creation. */
+export const wireFormat = 2
 
 /** First byte of the store's broadcasts: the topic is shared. */
 const broadcastTag = 0x53

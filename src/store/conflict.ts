@@ -12,8 +12,11 @@ export interface Conflict {
   readonly field: FieldPath | undefined
   readonly winner: Stamp
   readonly loser: Stamp
-  /** The losing value: of the field, or the whole object; null when the loser had removed the field. */
-  readonly value: FieldValue | null
+  /**
+   * The losing value: of the field, or the whole object; null when the loser had removed the field, undefined when
+   * the disk of the loser's node damaged it before the loss was known.
+   */
+  readonly value: FieldValue | null | undefined
   /** Node numbers through which the two had written. */
   readonly winnerNode: number
   readonly loserNode: number

@@ -9,8 +9,9 @@ import type { Leaf } from './unflatten.ts'
  * The one flat map of a document, key → value, where `@w` is the writer in base 36:
  *   path@w        moment + JSON of the value; the moment alone once the field is removed
  *   #status@w     the register of the status leaves that w wrote last: moment + JSON {moment: {path: value or null}}, as bytes
- *   #created@w    moment and three lines, as bytes: JSON of the uids of earlier objects of this name known to be gone, of
- *                 {path: value} as created, and of the status leaves among them
+ *   #created@w    moment and three lines, as bytes: JSON of the uids of earlier objects of this name known to be gone
+ *                 (`!uid` where one lost the name and was not deleted), of {path: value} as created, and of the status
+ *                 leaves among them
  *   #gen@w        how many changes of the desired state w made
  * What an object was created with stays in one entry, as every later writer has seen it: a pod takes a fifth of the
  * time that thirty entries would. A field has an entry of its own from its first change on.
@@ -24,11 +25,17 @@ export const mapName = 'o'
 
 export const entryOf = (name: string, writer: WriterId): string => `${name}@${writer.toString(36)}`
 
+/** An earlier object of the same name, gone when the creator looked. */
+export interface Predecessor {
+  readonly uid: string
+  /** It had lost the name to another, which its own creator may not have heard of; else somebody deleted it. */
+  readonly isOutvoted: boolean
+}
+
 /** Creation of a document's object. Of two objects of one name the later created counts, unless it is one that the other replaces. */
 export interface Creation {
   readonly stamp: Stamp
-  /** Uids of deleted objects of the same name. */
-  readonly replaces: readonly string[]
+  readonly predecessors: readonly Predecessor[]
 }
 
 /** Two writers of one field, neither of whom had seen the other's value. */
@@ -97,9 +104,9 @@ export class DocumentContent {
       if (raw instanceof Uint8Array && name === statusName) {
         registers.push([writer, raw])
       } else if (raw instanceof Uint8Array && name === createdName) {
-        const replaces = replacedBy(raw)
-        if (!replaces) continue
-        created = { stamp, replaces }
+        const predecessors = predecessorsOf(raw)
+        if (!predecessors) continue
+        created = { stamp, predecessors }
         creation = raw
         desired = xorDigest(desired, hash)
       } else if (typeof raw === 'string' && isFieldPath(name)) {
@@ -220,25 +227,33 @@ const noUids = '[]'
 /** JSON holds no raw newlines, so that each line can be read without the others. */
 export function encodeCreation(
   moment: Moment,
-  replaces: readonly string[],
+  predecessors: readonly Predecessor[],
   fields: ReadonlyMap<FieldPath, FieldValue>,
 ): Uint8Array {
   const desired: [FieldPath, FieldValue][] = []
   const status: [FieldPath, FieldValue][] = []
   for (const field of fields) (isStatusPath(field[0]) ? status : desired).push(field)
-  const uids = replaces.length === 0 ? noUids : JSON.stringify(replaces)
+  const uids = predecessors.length === 0 ? noUids : JSON.stringify(predecessors.map(predecessorText))
   return encodeText(`${moment}${uids}\n${jsonOf(desired)}\n${jsonOf(status)}`)
 }
 
 const jsonOf = (fields: readonly [FieldPath, FieldValue][]): string => JSON.stringify(Object.fromEntries(fields))
 
-function replacedBy(creation: Uint8Array): string[] | undefined {
+const outvotedMark = '!'
+export const predecessorText = ({ uid, isOutvoted }: Predecessor): string => (isOutvoted ? outvotedMark + uid : uid)
+export const parsePredecessor = (text: string): Predecessor => {
+  const isOutvoted = text.startsWith(outvotedMark)
+  return { uid: isOutvoted ? text.slice(outvotedMark.length) : text, isOutvoted }
+}
+
+function predecessorsOf(creation: Uint8Array): Predecessor[] | undefined {
   const end = creation.indexOf(newline)
   if (end < 0) return undefined
   const text = decodeText(creation.subarray(momentLength, end))
   if (text === noUids) return []
   const uids = parseJson(text)
-  return Array.isArray(uids) ? uids.filter((uid): uid is string => typeof uid === 'string') : undefined
+  if (!Array.isArray(uids)) return undefined
+  return uids.filter((uid): uid is string => typeof uid === 'string').map(parsePredecessor)
 }
 
 function creationFields(creation: Uint8Array): [FieldPath, FieldValue][] {

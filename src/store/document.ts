@@ -14,6 +14,7 @@ import {
   statusName,
   type Creation,
   type DocumentContent,
+  type Predecessor,
   type Rivals,
 } from './document-content.ts'
 import { isStatusPath } from './field-path.ts'
@@ -87,12 +88,12 @@ export function writeCreation(
   creation: {
     writer: WriterId
     moment: Moment
-    replaces: readonly string[]
+    predecessors: readonly Predecessor[]
     fields: ReadonlyMap<FieldPath, FieldValue>
   },
 ): void {
-  const { writer, moment, replaces, fields } = creation
-  document.getMap(mapName).set(entryOf(createdName, writer), encodeCreation(moment, replaces, fields))
+  const { writer, moment, predecessors, fields } = creation
+  document.getMap(mapName).set(entryOf(createdName, writer), encodeCreation(moment, predecessors, fields))
 }
 
 export interface FieldWrite {
@@ -115,7 +116,7 @@ export function writeFields(document: Y.Doc, write: FieldWrite): void {
   for (const [entry, text] of map.entries()) {
     const at = entry.lastIndexOf('@')
     const name = entry.slice(0, at)
-    if (!write.changes.has(name) || entry === entryOf(name, write.writer) || typeof text !== 'string') continue
+    if (!write.changes.has(name) || typeof text !== 'string') continue
     const stamp = stampOf(text.slice(0, momentLength), Number.parseInt(entry.slice(at + 1), 36))
     if (stamp > (shown.get(name)?.stamp ?? '')) shown.set(name, { entry, stamp })
   }
@@ -125,9 +126,10 @@ export function writeFields(document: Y.Doc, write: FieldWrite): void {
       status.push([path, value])
       continue
     }
-    map.set(entryOf(path, write.writer), value === null ? write.moment : write.moment + JSON.stringify(value))
+    const own = entryOf(path, write.writer)
+    map.set(own, value === null ? write.moment : write.moment + JSON.stringify(value))
     const overwritten = shown.get(path)
-    if (overwritten && write.isSeen(path)) map.delete(overwritten.entry)
+    if (overwritten && overwritten.entry !== own && write.isSeen(path)) map.delete(overwritten.entry)
   }
   if (status.length > 0) writeRegister(map, write, status)
   if (write.raisesGeneration) raiseGeneration(map, write)

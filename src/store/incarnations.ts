@@ -32,13 +32,16 @@ export function isAlive({ document, decided }: Incarnation): boolean {
  */
 export function outranks(a: Incarnation, b: Incarnation): boolean {
   const [byA, byB] = [creation(a), creation(b)]
-  const [afterB, afterA] = [byA?.replaces.includes(b.uid) === true, byB?.replaces.includes(a.uid) === true]
+  const [afterB, afterA] = [isSuccessor(byA, b.uid), isSuccessor(byB, a.uid)]
   if (afterA !== afterB) return afterB
   const [decidedA, decidedB] = [a.decided?.created === true, b.decided?.created === true]
   if (decidedA !== decidedB) return decidedA
   const [stampA, stampB] = [byA?.stamp ?? '', byB?.stamp ?? '']
   return stampA === stampB ? a.uid > b.uid : stampA > stampB
 }
+
+const isSuccessor = (creation: Creation | undefined, uid: string): boolean =>
+  creation?.predecessors.some((one) => one.uid === uid) === true
 
 const creation = ({ document }: Incarnation): Creation | undefined => document?.created
 

@@ -10,6 +10,7 @@ import {
   documentPrefix,
   encodeMetaRecord,
   metaPrefix,
+  oldestDiskFormat,
   tombstonePrefix,
   type Tombstone,
 } from './record.ts'
@@ -55,9 +56,10 @@ export async function loadReplica(
   }
   const facts = new Map(read(metaPrefix, decodeMetaRecord))
   const format = facts.get('format') ?? diskFormat
-  if (format !== diskFormat) {
+  if (typeof format !== 'number' || format < oldestDiskFormat || format > diskFormat) {
     throw new Error(
-      `the store on disk is of format ${JSON.stringify(format)}; this version of stormo reads format ${diskFormat}. ` +
+      `the store on disk is of format ${JSON.stringify(format)}; this version of stormo reads formats ` +
+        `${oldestDiskFormat} to ${diskFormat}. ` +
         'Run the version that wrote it, or remove the data directory and let the node join again.',
     )
   }

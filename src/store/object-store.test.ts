@@ -334,6 +334,69 @@ describe('two nodes', () => {
     expect(a.conflicts).toMatchObject([{ field: undefined, loserNode: 1, winnerNode: 2 }])
   })
 
+  test('an object that lost its name is reported, although a third one counts when its node hears of it', async () => {
+    const clock = testClock()
+    const [a, b] = [await rig(1, clock), await rig(2, clock)]
+    await create(a)
+    clock.advance(10)
+    await create(b)
+    // b decides between the two, deletes the winner and makes a third, before a hears anything.
+    await b.store.merge(a.out.splice(0))
+    await b.store.setFact('turn', 1)
+    await b.store.write({ op: 'delete', key, uid: b.store.get(key)?.metadata.uid ?? '', decided: false })
+    const third = await create(b)
+    for (const order of ['document', 'tombstone']) await a.store.merge(b.out.filter(({ type }) => type === order))
+    await a.store.setFact('turn', 1)
+    expect(a.store.get(key)?.metadata.uid).toBe(third.metadata.uid)
+    expect(a.conflicts).toMatchObject([{ field: undefined, loserNode: 1, winnerNode: 2 }])
+    expect(b.conflicts).toEqual([])
+  })
+
+  test('an object that the disk damaged before it lost its name is reported without its value', async () => {
+    const clock = testClock()
+    const [a, b] = [await rig(1, clock), await rig(2, clock)]
+    const { uid = '' } = (await create(a)).metadata
+    clock.advance(10)
+    await create(b)
+    await b.store.merge(a.out.splice(0))
+    await b.store.setFact('turn', 1)
+    a.disk.corrupt(`d/${uid}`)
+    const again = await rig(1, clock, a.disk)
+    await again.store.merge(b.out)
+    expect(again.conflicts).toMatchObject([{ uid, field: undefined, value: undefined, loserNode: 1, winnerNode: 2 }])
+  })
+
+  test('a value that lost stays until its writer has told of it, though the winner writes again', async () => {
+    const [a, b] = await pair()
+    await change(a, (object) => (object.spec.replicas = 3))
+    b.clock.advance(10)
+    await change(b, (object) => (object.spec.replicas = 4))
+    await b.store.merge(a.out.splice(0))
+    await change(b, (object) => (object.spec.replicas = 5))
+    await exchange(a, b)
+    expect(a.conflicts).toMatchObject([{ field: 'spec.replicas', value: 3, winnerNode: 2, loserNode: 1 }])
+  })
+
+  test('an update whose object goes while the disk syncs is not answered with another object', async () => {
+    const clock = testClock()
+    const syncs: (() => void)[] = []
+    let isHeld = false
+    const disk = memoryDisk((done) => (isHeld ? syncs.push(done) : queueMicrotask(done)))
+    const [a, b] = [await rig(1, clock, disk), await rig(2, clock)]
+    await create(a)
+    await exchange(a, b)
+    await b.store.write({ op: 'delete', key, uid: b.store.get(key)?.metadata.uid ?? '', decided: false })
+    await create(b)
+    isHeld = true
+    const written = change(a, (object) => (object.spec.replicas = 3)).catch((error: unknown) => error)
+    const merged = a.store.merge(b.out.splice(0))
+    while (syncs.length === 0) await Promise.resolve()
+    isHeld = false
+    for (const done of syncs) done()
+    await merged
+    expect(await written).toMatchObject({ reason: 'NotFound' })
+  })
+
   test('an object made anew after a deletion is no conflict where the deletion comes later', async () => {
     const [a, b] = await pair()
     await a.store.write({ op: 'delete', key, uid: a.store.get(key)?.metadata.uid ?? '', decided: false })

@@ -217,7 +217,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
         return stageCreate(this.#context, staging, key, write.object.metadata.uid ?? this.#newUid(), write.object)
       }
       stageUpdate(this.#context, staging, write)
-      return () => this.#standing(key)
+      return () => this.#standing(key, write.uid)
     })
     await spread
     return result
@@ -230,7 +230,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     const last = this.get(key)
     for (let attempt = 1; ; attempt += 1) {
       const proposal = write.op === 'create' ? this.#creation(key, write.object) : this.#alteration(write)
-      if (!proposal) return this.#standing(key)
+      if (!proposal) return this.#standing(key, write.op === 'create' ? undefined : write.uid)
       try {
         await source.propose(proposal, options)
       } catch (error) {
@@ -238,7 +238,8 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
         if (mayRetry && isStatus(error, 'Conflict')) continue
         throw error
       }
-      return write.op === 'delete' && last ? last : this.#standing(key)
+      if (write.op === 'delete' && last) return last
+      return this.#standing(key, write.op === 'create' ? undefined : write.uid)
     }
   }
 
@@ -246,9 +247,10 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     return state && this.#hot.contentOf(state)
   }
 
-  #standing(key: ObjectKey): KubeObject {
+  /** The object as it is now. Throws NotFound when there is none, or another one than was written to. */
+  #standing(key: ObjectKey, uid: string | undefined): KubeObject {
     const object = this.get(key)
-    if (!object) throw errors.notFound(key, key.name)
+    if (!object || (uid !== undefined && object.metadata.uid !== uid)) throw errors.notFound(key, key.name)
     return object
   }
 
@@ -348,7 +350,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     const stamp = stampOf(this.#stamps.issue(), this.#writer)
     this.#decidedGone.add(uid)
     this.#background((staging) => {
-      if (!this.#tombstones.has(uid)) staging.putTombstone({ key, uid, stamp, replacedBy: '' })
+      if (!this.#tombstones.has(uid)) staging.putTombstone({ key, uid, stamp, replacedBy: '', created: '' })
     })
   }
 

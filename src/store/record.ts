@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib'
 import { keyString, parseKey, type ObjectKey } from '../api/object.ts'
 import { ByteReader, ByteWriter, MalformedBytes } from './bytes.ts'
+import type { Stamp } from './decided.ts'
 import type { DocumentState } from './document.ts'
+import { parsePredecessor, predecessorText } from './document-content.ts'
 
 /** A deleted incarnation. Deleting beats every update of it, whatever their stamps. */
 export interface Tombstone {
@@ -11,10 +13,14 @@ export interface Tombstone {
   readonly stamp: string
   /** Uid of the object of the same name that won against this one; '' for an ordinary deletion. */
   readonly replacedBy: string
+  /** When and by whom the one that lost its name was created, so that its creator can tell; '' for an ordinary deletion. */
+  readonly created: Stamp
 }
 
-/** Version of every record on disk and of the directory as a whole. */
-export const diskFormat = 2
+/** Version of every record on disk and of the directory as a whole. 3: a tombstone names its object's creation. */
+export const diskFormat = 3
+/** The oldest that is still read; what it wrote is written anew in the present format as it changes. */
+export const oldestDiskFormat = 2
 
 /** Disk key prefixes. */
 export const documentPrefix = 'd/'
@@ -33,14 +39,16 @@ function seal(writer: ByteWriter): Uint8Array {
 }
 
 /** Throws MalformedBytes when the record is not what was written. */
-function unseal(record: Uint8Array): ByteReader {
+function unseal(record: Uint8Array): { reader: ByteReader; format: number } {
   const reader = new ByteReader(record)
   const format = reader.uint()
-  if (format !== diskFormat) throw new MalformedBytes(`record of format ${format}, this version knows ${diskFormat}`)
+  if (format < oldestDiskFormat || format > diskFormat) {
+    throw new MalformedBytes(`record of format ${format}, this version knows ${oldestDiskFormat} to ${diskFormat}`)
+  }
   const sum = reader.uint32()
   const payload = reader.raw(reader.left)
   if (crc32(payload) !== sum) throw new MalformedBytes('checksum does not match')
-  return new ByteReader(payload)
+  return { reader: new ByteReader(payload), format }
 }
 
 export function encodeDocumentRecord(state: DocumentState): Uint8Array {
@@ -49,30 +57,33 @@ export function encodeDocumentRecord(state: DocumentState): Uint8Array {
     .text(state.uid)
   writer.uint32(state.digest.hi).uint32(state.digest.lo).text(state.newest)
   writer.text(state.created?.stamp ?? '')
-  writer.uint(state.created?.replaces.length ?? 0)
-  for (const uid of state.created?.replaces ?? []) writer.text(uid)
+  writer.uint(state.created?.predecessors.length ?? 0)
+  for (const one of state.created?.predecessors ?? []) writer.text(predecessorText(one))
   return seal(writer.bytes(state.encoded))
 }
 
 /** The document's bytes are the record's own, not a copy. */
 export function decodeDocumentRecord(record: Uint8Array): DocumentState {
-  const reader = unseal(record)
+  const { reader } = unseal(record)
   const key = parseKey(reader.text())
   const uid = reader.text()
   const digest = { hi: reader.uint32(), lo: reader.uint32() }
   const newest = reader.text()
   const stamp = reader.text()
-  const replaces = Array.from({ length: Math.min(reader.uint(), reader.left) }, () => reader.text())
-  const created = stamp === '' ? undefined : { stamp, replaces }
+  const count = Math.min(reader.uint(), reader.left)
+  const predecessors = Array.from({ length: count }, () => parsePredecessor(reader.text()))
+  const created = stamp === '' ? undefined : { stamp, predecessors }
   return { key, uid, digest, newest, created, encoded: reader.bytes(), desiredDigest: undefined }
 }
 
-export function writeTombstone(writer: ByteWriter, { key, uid, stamp, replacedBy }: Tombstone): void {
-  writer.text(keyString(key)).text(uid).text(stamp).text(replacedBy)
+export function writeTombstone(writer: ByteWriter, { key, uid, stamp, replacedBy, created }: Tombstone): void {
+  writer.text(keyString(key)).text(uid).text(stamp).text(replacedBy).text(created)
 }
 
-export function readTombstone(reader: ByteReader): Tombstone {
-  return { key: parseKey(reader.text()), uid: reader.text(), stamp: reader.text(), replacedBy: reader.text() }
+export function readTombstone(reader: ByteReader, format = diskFormat): Tombstone {
+  const key = parseKey(reader.text())
+  const [uid, stamp, replacedBy] = [reader.text(), reader.text(), reader.text()]
+  return { key, uid, stamp, replacedBy, created: format < 3 ? '' : reader.text() }
 }
 
 export function encodeTombstoneRecord(tombstone: Tombstone): Uint8Array {
@@ -81,9 +92,12 @@ export function encodeTombstoneRecord(tombstone: Tombstone): Uint8Array {
   return seal(writer)
 }
 
-export const decodeTombstoneRecord = (record: Uint8Array): Tombstone => readTombstone(unseal(record))
+export function decodeTombstoneRecord(record: Uint8Array): Tombstone {
+  const { reader, format } = unseal(record)
+  return readTombstone(reader, format)
+}
 
 /** Small facts about the node itself, as JSON. */
 export const encodeMetaRecord = (value: unknown): Uint8Array => seal(openRecord(256).text(JSON.stringify(value)))
 
-export const decodeMetaRecord = (record: Uint8Array): unknown => JSON.parse(unseal(record).text()) as unknown
+export const decodeMetaRecord = (record: Uint8Array): unknown => JSON.parse(unseal(record).reader.text()) as unknown

@@ -23,7 +23,7 @@ import type { Change } from './replica.ts'
 import type { Staging } from './staging.ts'
 import { nodeOfWriter, stampOf, writerOfStamp, type StampClock, type WriterId } from './stamp.ts'
 import type { FieldLayout } from './store.ts'
-import type { Tombstones } from './tombstones.ts'
+import { predecessorOf, type Tombstones } from './tombstones.ts'
 import { unflatten, type Leaf } from './unflatten.ts'
 import { leavesFor, mergedLeaves, ObjectView } from './view.ts'
 
@@ -78,13 +78,13 @@ export function stageCreate(
   }
   const document = openDocument()
   const moment = context.stamps.issue()
-  const replaces = context.tombstones.predecessors(key)
+  const predecessors = context.tombstones.predecessors(key)
   for (const tombstone of staging.tombstones.values()) {
-    if (keyString(tombstone.key) === keyString(key)) replaces.push(tombstone.uid)
+    if (keyString(tombstone.key) === keyString(key)) predecessors.push(...predecessorOf(tombstone))
   }
   const fields = flatten(key, object, context.layout)
   const update = changeDocument(document, context.writer, () => {
-    writeCreation(document, { writer: context.writer, moment, replaces, fields })
+    writeCreation(document, { writer: context.writer, moment, predecessors, fields })
   })
   const content = readDocument(uid, document)
   // The first update of an empty document is all of it.
@@ -160,7 +160,13 @@ export function stageUpdate(
 export function stageDelete(context: StageContext, staging: Staging, key: ObjectKey, uid: string): KubeObject {
   if (standingUid(context, staging, key) !== uid) throw errors.notFound(key, key.name)
   const last = lastView(context, staging, key, uid)
-  stageTombstone(context, staging, { key, uid, stamp: stampOf(context.stamps.issue(), context.writer), replacedBy: '' })
+  stageTombstone(context, staging, {
+    key,
+    uid,
+    stamp: stampOf(context.stamps.issue(), context.writer),
+    replacedBy: '',
+    created: '',
+  })
   return last.object
 }
 
@@ -242,21 +248,26 @@ function reportField(staging: Staging, key: ObjectKey, uid: string, path: FieldP
   })
 }
 
-/** An object that lost its name is reported by the node through which it was created, whoever noticed first. */
+/**
+ * An object that lost its name is reported by the node through which it was created, whoever noticed first; without
+ * its value, when this node's disk damaged the document meanwhile.
+ */
 function reportReplaced(context: StageContext, staging: Staging, tombstone: Tombstone): void {
   if (tombstone.replacedBy === '') return
   const loser = documentOf(context, staging, tombstone.uid)
-  if (!loser?.created || nodeOfWriter(writerOfStamp(loser.created.stamp)) !== context.nodeNumber) return
-  const winner = documentOf(context, staging, tombstone.replacedBy)
-  const winnerStamp = winner?.created?.stamp ?? tombstone.stamp
-  if (winner?.created?.replaces.includes(loser.uid)) return
+  const loserStamp = loser?.created?.stamp ?? tombstone.created
+  if (loserStamp === '' || nodeOfWriter(writerOfStamp(loserStamp)) !== context.nodeNumber) return
+  const winner = documentOf(context, staging, tombstone.replacedBy)?.created
+  const winnerStamp = winner?.stamp ?? tombstone.stamp
+  // Whoever made the winner knew that the other had been deleted.
+  if (winner?.predecessors.some(({ uid, isOutvoted }) => uid === tombstone.uid && !isOutvoted)) return
   staging.conflicts.push({
     key: tombstone.key,
     uid: tombstone.uid,
     field: undefined,
     winner: winnerStamp,
-    loser: loser.created.stamp,
-    value: loserObject(context, loser),
+    loser: loserStamp,
+    value: loser && loserObject(context, loser),
     winnerNode: nodeOfWriter(writerOfStamp(winnerStamp)),
     loserNode: context.nodeNumber,
   })
@@ -269,5 +280,11 @@ function loserObject(context: StageContext, document: DocumentState): Record<str
 
 /** Tells the losing incarnation of a name from the winner's. */
 export function replacementOf(winner: Incarnation, loser: Incarnation, stamp: string): Tombstone {
-  return { key: loser.key, uid: loser.uid, stamp, replacedBy: winner.uid }
+  return {
+    key: loser.key,
+    uid: loser.uid,
+    stamp,
+    replacedBy: winner.uid,
+    created: loser.document?.created?.stamp ?? '',
+  }
 }

@@ -1,9 +1,10 @@
 import { keyString, type ObjectKey } from '../api/object.ts'
+import type { Predecessor } from './document-content.ts'
 import type { Tombstone } from './record.ts'
 import { msOfStamp } from './stamp.ts'
 
 /** How many deleted predecessors a new object names: enough for what may still be under way somewhere. */
-const replacesLimit = 8
+const predecessorLimit = 8
 
 export interface TombstoneLimits {
   /** A tombstone older than this goes, whoever has it: who was away longer must join anew. */
@@ -17,6 +18,9 @@ interface Kept {
   /** Order in which this node learnt of it; of this process only. */
   sequence: number
 }
+
+export const predecessorOf = (tombstone: Tombstone | undefined): Predecessor[] =>
+  tombstone ? [{ uid: tombstone.uid, isOutvoted: tombstone.replacedBy !== '' }] : []
 
 /** Which incarnations are deleted, for as long as somebody might still bring one of them up. */
 export class Tombstones {
@@ -55,9 +59,10 @@ export class Tombstones {
     this.#byKey.set(id, [...(this.#byKey.get(id) ?? []), tombstone.uid])
   }
 
-  /** Uids of the newest deleted objects of that name. */
-  predecessors(key: ObjectKey): string[] {
-    return (this.#byKey.get(keyString(key)) ?? []).slice(-replacesLimit)
+  /** The newest objects of that name that are gone. */
+  predecessors(key: ObjectKey): Predecessor[] {
+    const uids = (this.#byKey.get(keyString(key)) ?? []).slice(-predecessorLimit)
+    return uids.flatMap((uid) => predecessorOf(this.get(uid)))
   }
 
   /** Those learnt after `sequence`, oldest first, at most `limit`; with the sequence of the last. */

@@ -12,15 +12,6 @@ interface Regression {
   plan: Plan
 }
 
-/** Not mended yet: each still breaks what it says. Once it no longer does, it belongs among the regressions. */
-const open = join(import.meta.dirname, 'open')
-
-test.for(readdirSync(open).filter((name) => name.endsWith('.json')))('open: %s', { timeout: 60_000 }, async (name) => {
-  const { plan, broke } = JSON.parse(readFileSync(join(open, name), 'utf8')) as Regression
-  const { problems } = await runPlan(plan)
-  expect(problems.map(({ invariant }) => invariant)).toContain(broke)
-})
-
 test.for(readdirSync(directory).filter((name) => name.endsWith('.json')))('%s', { timeout: 60_000 }, async (name) => {
   const { plan } = JSON.parse(readFileSync(join(directory, name), 'utf8')) as Regression
   const { problems } = await runPlan(plan)

@@ -7,8 +7,6 @@ import { shrink } from '../../src/simulation/shrink.ts'
 /** Seeds in one run of the tests; more with STORMO_SEEDS, from another with STORMO_FIRST_SEED. */
 const count = Number(process.env.STORMO_SEEDS ?? 100)
 const first = Number(process.env.STORMO_FIRST_SEED ?? 1)
-/** Seeds that are known to fail; their plans are in open/. */
-const openSeeds = new Set([79, 360, 666, 687, 884])
 /** Below this many seeds chance alone leaves some fault without an effect. */
 const seedsForEveryFault = 90
 
@@ -18,7 +16,6 @@ test(
   async () => {
     const hits = new Map<string, number>()
     for (let seed = first; seed < first + count; seed += 1) {
-      if (openSeeds.has(seed)) continue
       const plan = planOf(seed)
       const { problems, hits: hit } = await runPlan(plan)
       for (const [fault, effects] of hit) hits.set(fault, (hits.get(fault) ?? 0) + effects)
