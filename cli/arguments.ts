@@ -79,8 +79,9 @@ const hasNegation = (flag: string, options: readonly OptionDefinition[]): boolea
   options.some((one) => isNamed(one, `--no-${flag.slice(2)}`))
 
 function normalizeSwitch(token: string, flag: string, on: boolean, options: readonly OptionDefinition[]): string[] {
+  if (!on && hasNegation(flag, options)) return [`--no-${flag.slice(2)}`]
   const own = options.find((one) => isNamed(one, flag))
   if (own) return takesValue(own) ? [token] : on ? [flag] : []
-  if (hasNegation(flag, options)) return on ? [] : [`--no-${flag.slice(2)}`]
+  if (hasNegation(flag, options)) return []
   return [token]
 }

@@ -81,7 +81,14 @@ export function findResources(resources: readonly ApiResource[], text: string): 
     const inCategory = resources.filter((resource) => resource.categories.includes(one.toLowerCase()))
     return inCategory.length > 0 ? inCategory : [findResource(resources, one)]
   })
-  return [...new Map(found.map((one) => [`${one.resource}.${one.group}`, one])).values()]
+  // Of several versions the first, which is the preferred one.
+  const seen = new Set<string>()
+  return found.filter((one) => {
+    const key = `${one.resource}.${one.group}`
+    const isNew = !seen.has(key)
+    seen.add(key)
+    return isNew
+  })
 }
 
 /** The resource of a manifest's apiVersion and kind. */

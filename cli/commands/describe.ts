@@ -79,14 +79,22 @@ async function fromArguments(
   onError: (error: unknown) => void,
 ): Promise<Found[]> {
   const namespace = option.flag(invocation, 'allNamespaces') ? undefined : namespaceOf(invocation, client)
+  if (invocation.args.length === 0)
+    throw new UsageError(
+      'You must specify the type of resource to describe. Use "stormo api-resources" for a complete list of supported resources.',
+    )
   const { targets } = await targetsOf(client, invocation.args)
   const labelSelector = option.text(invocation, 'selector')
   const found: Found[] = []
+  let hasFailed = false
   for (const { resource, name } of targets) {
     const list = (): Promise<KubeObject[]> =>
       listAll(client, pathOf(resource, namespace), { labelSelector }, { resource, name: undefined })
     try {
+      // A name among several must be exact, and without it nothing is shown.
       if (name === undefined) found.push(...(await list()).map((object) => ({ resource, object })))
+      else if (targets.length > 1)
+        found.push({ resource, object: await client.json<KubeObject>({ path: pathOf(resource, namespace, name) }) })
       else
         found.push(
           ...(await byNameOrPrefix(client, pathOf(resource, namespace, name), name, list)).map((object) => ({
@@ -96,9 +104,10 @@ async function fromArguments(
         )
     } catch (error) {
       onError(error)
+      hasFailed = true
     }
   }
-  return found
+  return hasFailed ? [] : found
 }
 
 /** The object of that name; else all whose names begin with it. */

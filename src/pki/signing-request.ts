@@ -8,6 +8,8 @@ import * as x509 from './x509.ts'
 export interface SigningRequest {
   commonName: string
   organizations: string[]
+  /** Every attribute of the subject, by its short name (CN, O, OU, …) or its OID. */
+  subject: Record<string, string[]>
   dnsNames: string[]
   ipAddresses: string[]
   emailAddresses: string[]
@@ -42,6 +44,7 @@ export async function parseSigningRequest(pem: string): Promise<SigningRequest> 
   return {
     commonName: subject.getField('CN')[0] ?? '',
     organizations: subject.getField('O'),
+    subject: Object.assign({}, ...subject.toJSON()) as Record<string, string[]>,
     dnsNames: of('dns'),
     ipAddresses: of('ip'),
     emailAddresses: of('email'),

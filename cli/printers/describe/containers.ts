@@ -1,4 +1,13 @@
-import type { Container, ContainerState, ContainerStatus, EnvVar, Pod, Probe } from '../../../src/api/kinds.ts'
+import type {
+  Container,
+  ContainerState,
+  ContainerStatus,
+  EnvVar,
+  Pod,
+  Probe,
+  ResourceFieldSelector,
+} from '../../../src/api/kinds.ts'
+import { quantityMilliValue, quantityValue } from '../../../src/lib/quantity.ts'
 import { fullTime, indent, sortedEntries } from './lines.ts'
 
 export interface ContainerView {
@@ -119,14 +128,14 @@ function environmentLines(container: Container, pod: Pod | undefined): string[] 
       `  ${source.name}\t${from.configMapRef ? 'ConfigMap' : 'Secret'}${prefix}\tOptional: ${source.optional ?? false}`,
     ]
   })
-  const variables = (container.env ?? []).flatMap((variable) => variableLines(variable, pod))
+  const variables = (container.env ?? []).flatMap((variable) => variableLines(variable, container, pod))
   return [
     ...(sources.length > 0 ? ['Environment Variables from:', ...sources] : []),
     ...(variables.length > 0 ? ['Environment:', ...indent(1, variables)] : ['Environment:\t<none>']),
   ]
 }
 
-function variableLines({ name, value = '', valueFrom }: EnvVar, pod: Pod | undefined): string[] {
+function variableLines({ name, value = '', valueFrom }: EnvVar, container: Container, pod: Pod | undefined): string[] {
   if (!valueFrom) return value.split('\n').map((line, index) => (index === 0 ? `${name}:\t${line}` : `\t${line}`))
   const { fieldRef, resourceFieldRef, secretKeyRef, configMapKeyRef, fileKeyRef } = valueFrom
   if (fieldRef) {
@@ -135,7 +144,8 @@ function variableLines({ name, value = '', valueFrom }: EnvVar, pod: Pod | undef
       `${name}:\t${known ?? fieldOfPod(pod, fieldRef.fieldPath)} (${fieldRef.apiVersion ?? 'v1'}:${fieldRef.fieldPath})`,
     ]
   }
-  if (resourceFieldRef) return [`${name}:\t${resourceFieldRef.containerName ?? ''} (${resourceFieldRef.resource})`]
+  if (resourceFieldRef)
+    return [`${name}:\t${resourceValue(resourceFieldRef, container)} (${resourceFieldRef.resource})`]
   if (secretKeyRef)
     return [
       `${name}:\t<set to the key '${secretKeyRef.key}' in secret '${secretKeyRef.name}'>\tOptional: ${secretKeyRef.optional ?? false}`,
@@ -149,6 +159,17 @@ function variableLines({ name, value = '', valueFrom }: EnvVar, pod: Pod | undef
       `${name}:\t<set to the key '${fileKeyRef.key}' of file '${fileKeyRef.path}' in volume '${fileKeyRef.volumeName}'>\tOptional: ${fileKeyRef.optional ?? false}`,
     ]
   return [`${name}:\t`]
+}
+
+/** What the downward API gives for a container's requests and limits, in whole divisors; no limit means all of the node. */
+function resourceValue({ resource, divisor }: ResourceFieldSelector, { resources }: Container): string {
+  const [kind, ...rest] = resource.split('.')
+  const name = rest.join('.')
+  const list = kind === 'limits' ? resources?.limits : resources?.requests
+  const valueOf = name === 'cpu' ? quantityMilliValue : quantityValue
+  const unit = valueOf(divisor && divisor !== '0' ? divisor : '1')
+  const value = Math.ceil(valueOf(list?.[name] ?? '0') / unit)
+  return value === 0 && (resource === 'limits.cpu' || resource === 'limits.memory') ? 'node allocatable' : String(value)
 }
 
 /** What the downward API gives for a field; kubectl knows those of metadata only and leaves others blank. */

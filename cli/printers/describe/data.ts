@@ -1,6 +1,7 @@
 import type { ConfigMap, LimitRange, Namespace, ResourceQuota, Secret } from '../../../src/api/kinds.ts'
 import { eventLines } from './events.ts'
-import { type DescribeContext, headLines, sortedEntries } from './lines.ts'
+import { limitHeader, limitLines, quotaLines } from './limits.ts'
+import { type DescribeContext, headLines, indent, sortedEntries } from './lines.ts'
 
 export function describeConfigMap(map: ConfigMap, context: DescribeContext): string[] {
   return [
@@ -65,43 +66,17 @@ export function describeNamespace(namespace: Namespace, context: NamespaceContex
       : []),
     '',
     ...(context.quotas.length > 0
-      ? ['Resource Quotas', ...context.quotas.flatMap(quotaLines)]
+      ? [
+          'Resource Quotas',
+          ...indent(
+            1,
+            context.quotas.flatMap((quota) => quotaLines(quota, true)),
+          ),
+        ]
       : ['No resource quota.']),
     '',
     ...(context.limitRanges.length > 0
-      ? [
-          'Resource Limits',
-          ' Type\tResource\tMin\tMax\tDefault Request\tDefault Limit\tMax Limit/Request Ratio',
-          ' ----\t--------\t---\t---\t---------------\t-------------\t-----------------------',
-          ...context.limitRanges.flatMap(limitRangeLines),
-        ]
+      ? ['Resource Limits', ...[...limitHeader, ...context.limitRanges.flatMap(limitLines)].map((line) => ` ${line}`)]
       : ['No LimitRange resource.']),
   ]
-}
-
-function quotaLines({ metadata, spec, status }: ResourceQuota): string[] {
-  return [
-    `  Name:\t${metadata.name}`,
-    ...(spec?.scopes?.length ? [`  Scopes:\t${spec.scopes.join(', ')}`] : []),
-    '  Resource\tUsed\tHard',
-    '  --------\t---\t---',
-    ...sortedEntries(status?.hard ?? spec?.hard).map(
-      ([name, hard]) => `  ${name}\t${status?.used?.[name] ?? '0'}\t${hard}`,
-    ),
-  ]
-}
-
-export function limitRangeLines({ spec }: LimitRange): string[] {
-  return (spec?.limits ?? []).flatMap((limit) => {
-    const names = new Set(
-      [limit.min, limit.max, limit.defaultRequest, limit.default, limit.maxLimitRequestRatio].flatMap((list) =>
-        Object.keys(list ?? {}),
-      ),
-    )
-    const cell = (list: Readonly<Record<string, string>> | undefined, name: string): string => list?.[name] ?? '-'
-    return [...names].map(
-      (name) =>
-        ` ${limit.type}\t${name}\t${cell(limit.min, name)}\t${cell(limit.max, name)}\t${cell(limit.defaultRequest, name)}\t${cell(limit.default, name)}\t${cell(limit.maxLimitRequestRatio, name)}`,
-    )
-  })
 }

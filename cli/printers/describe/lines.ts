@@ -57,6 +57,12 @@ export function annotationLines(annotations: Readonly<Record<string, string>> | 
 const clip = (line: string): string =>
   line.length > maxAnnotationLength ? `${line.slice(0, maxAnnotationLength)}...` : line
 
+/** A list as Go prints it: `[a b]`. */
+export const goList = (values: readonly unknown[] = []): string => `[${values.join(' ')}]`
+
+export const boolText = (value: boolean | undefined): string =>
+  value === undefined ? '<unset>' : value ? 'True' : 'False'
+
 /** Name, namespace (where there is one), labels and annotations: the head of most descriptions. */
 export const headLines = ({ metadata }: KubeObject, withNamespace = true): string[] => [
   `Name:\t${metadata.name ?? ''}`,

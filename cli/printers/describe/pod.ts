@@ -119,7 +119,7 @@ export function templateLines(template: PodTemplateSpec | undefined, title = 'Po
       ...(spec?.serviceAccountName ? [`Service Account:\t${spec.serviceAccountName}`] : []),
       ...(spec?.initContainers?.length ? containerLines('Init Containers', spec.initContainers, { statuses: [] }) : []),
       ...containerLines('Containers', spec?.containers ?? [], { statuses: [] }),
-      ...volumeLines(spec?.volumes),
+      ...volumeLines(spec?.volumes, true),
       ...(spec?.priorityClassName ? [`Priority Class Name:\t${spec.priorityClassName}`] : []),
       ...placementLines(spec),
     ]),

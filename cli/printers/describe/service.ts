@@ -51,6 +51,7 @@ export function describeService(service: Service, context: ServiceContext): stri
 
 /** `10.1.0.2:8080,10.1.0.3:8080 + 4 more...` of the ready endpoints. */
 export function endpointsOf(portName: string, slices: readonly EndpointSlice[]): string {
+  if (slices.length === 0) return '<none>'
   const addresses = slices.flatMap((slice) =>
     (slice.ports ?? [])
       .filter((port) => (port.name ?? '') === portName)

@@ -2,12 +2,15 @@ import type { Volume } from '../../../src/api/kinds.ts'
 import { indent } from './lines.ts'
 
 /** `Volumes:` with each volume below it. */
-export function volumeLines(volumes: readonly Volume[] | undefined): string[] {
+export function volumeLines(volumes: readonly Volume[] | undefined, isTemplate = false): string[] {
   if (!volumes || volumes.length === 0) return ['Volumes:\t<none>']
-  return ['Volumes:', ...volumes.flatMap((volume) => [`  ${volume.name}:`, ...indent(2, oneVolume(volume))])]
+  // As with containers, those of a template stand one blank in, and what is in them two more.
+  const [head, level] = isTemplate ? [' ', 1] : ['  ', 2]
+  return ['Volumes:', ...volumes.flatMap((volume) => [`${head}${volume.name}:`, ...indent(level, oneVolume(volume))])]
 }
 
-function oneVolume(volume: Volume): string[] {
+/** Type and source of a volume, without its name. */
+export function oneVolume(volume: Volume): string[] {
   if (volume.hostPath)
     return [
       'Type:\tHostPath (bare host directory volume)',
@@ -88,7 +91,10 @@ function projectedLines({ sources = [] }: NonNullable<Volume['projected']>): str
         return [`SecretName:\t${source.secret.name ?? ''}`, `SecretOptionalName:\t${source.secret.optional ?? '<nil>'}`]
       if (source.downwardAPI) return ['DownwardAPI:\ttrue']
       if (source.configMap)
-        return [`ConfigMapName:\t${source.configMap.name ?? ''}`, `Optional:\t${source.configMap.optional ?? false}`]
+        return [
+          `ConfigMapName:\t${source.configMap.name ?? ''}`,
+          `ConfigMapOptional:\t${source.configMap.optional ?? '<nil>'}`,
+        ]
       if (source.serviceAccountToken)
         return [`TokenExpirationSeconds:\t${source.serviceAccountToken.expirationSeconds ?? 3600}`]
       if (source.clusterTrustBundle) return [`ClusterTrustBundleName:\t${source.clusterTrustBundle.name ?? ''}`]

@@ -12,6 +12,9 @@ export interface PodCounts {
   failed: number
 }
 
+export const podCountsText = ({ running, waiting, succeeded, failed }: PodCounts): string =>
+  `${running} Running / ${waiting} Waiting / ${succeeded} Succeeded / ${failed} Failed`
+
 export interface DeploymentContext extends DescribeContext {
   /** Its replica sets, oldest first. */
   replicaSets: readonly ReplicaSet[]
@@ -62,14 +65,13 @@ function replicaSetLines(deployment: Deployment, sets: readonly ReplicaSet[]): s
   ]
 }
 
-export interface ReplicaSetContext extends DescribeContext {
+export interface PodsContext extends DescribeContext {
   pods: PodCounts
 }
 
-export function describeReplicaSet(set: ReplicaSet, context: ReplicaSetContext): string[] {
+export function describeReplicaSet(set: ReplicaSet, context: PodsContext): string[] {
   const { metadata, spec, status } = set
   const controller = controllerOf(set)
-  const { running, waiting, succeeded, failed } = context.pods
   return [
     `Name:\t${metadata.name ?? ''}`,
     `Namespace:\t${metadata.namespace ?? ''}`,
@@ -78,7 +80,7 @@ export function describeReplicaSet(set: ReplicaSet, context: ReplicaSetContext):
     ...annotationLines(metadata.annotations),
     ...(controller ? [`Controlled By:\t${controller}`] : []),
     `Replicas:\t${status?.replicas ?? 0} current / ${spec?.replicas ?? 1} desired`,
-    `Pods Status:\t${running} Running / ${waiting} Waiting / ${succeeded} Succeeded / ${failed} Failed`,
+    `Pods Status:\t${podCountsText(context.pods)}`,
     ...templateLines(spec?.template),
     ...(status?.conditions?.length
       ? [
