@@ -13,6 +13,7 @@ import { flowSchemaController } from './reconcile/flow-schema.ts'
 import { garbageCollector } from './reconcile/garbage-collector.ts'
 import { ingressStatusController } from './reconcile/ingress-status.ts'
 import { jobController } from './reconcile/job/job.ts'
+import { jobOrphanPodsController } from './reconcile/job/orphan-pods.ts'
 import { loadBalancerController } from './reconcile/load-balancer.ts'
 import { namespaceDefaultsController } from './reconcile/namespace-defaults.ts'
 import { namespaceHierarchyController } from './reconcile/namespace-hierarchy.ts'
@@ -79,6 +80,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     statefulSetController(context.isFenced ?? unreachableFor(defaultFenceMs)),
     daemonSetController,
     jobController,
+    jobOrphanPodsController(createAbsence(absentOwnerMs)),
     cronJobController,
     ttlAfterFinishedController,
     horizontalPodAutoscalerController(context.usage ?? (() => undefined)),

@@ -8,7 +8,14 @@ export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-repli
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas'
 const hashLabel = 'pod-template-hash'
 
-export const revisionOf = (set: ReplicaSet): number => Number(set.metadata.annotations?.[revisionAnnotation] ?? 0) || 0
+/** An int64, which a JavaScript number does not hold. 0 when there is none. */
+export function revisionOf(set: ReplicaSet): bigint {
+  const text = set.metadata.annotations?.[revisionAnnotation] ?? ''
+  return /^-?\d{1,19}$/.test(text) ? BigInt.asIntN(64, BigInt(text)) : 0n
+}
+
+export const highestRevision = (sets: readonly ReplicaSet[]): bigint =>
+  sets.reduce((highest, set) => (revisionOf(set) > highest ? revisionOf(set) : highest), 0n)
 
 /** The template as the Deployment has it: without the label that tells its ReplicaSets apart. */
 function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
@@ -59,7 +66,7 @@ export function inheritedAnnotations(deployment: Deployment): Record<string, str
 export function newReplicaSet(
   deployment: Deployment,
   replicas: number,
-  revision: number,
+  revision: bigint,
   maxReplicas: number,
 ): ReplicaSet {
   const { template, selector, minReadySeconds } = deployment.spec!

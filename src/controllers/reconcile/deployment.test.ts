@@ -116,6 +116,22 @@ describe('Deployment', () => {
     await expectQuiet()
   })
 
+  test('revisions are 64 bits wide', async () => {
+    await cluster.create(refs.deployments, deployment({ replicas: 1 }))
+    await cluster.pass()
+    const [{ metadata }] = cluster.list<ReplicaSet>(refs.replicaSets) as [ReplicaSet]
+    await cluster.change<ReplicaSet>(refs.replicaSets, metadata.name!, (set) => {
+      set.metadata.annotations!['deployment.kubernetes.io/revision'] = '3546343826724305832'
+    })
+    await cluster.change<Deployment>(refs.deployments, 'web', (one) => {
+      one.spec!.template.spec!.containers![0]!.image = 'nginx:2'
+    })
+    await cluster.pass(20_000)
+    const { annotations } = cluster.get<Deployment>(refs.deployments, 'web')!.metadata
+    expect(annotations?.['deployment.kubernetes.io/revision']).toBe('3546343826724305833')
+    await expectQuiet()
+  })
+
   test('paused, it scales but does not roll', async () => {
     await cluster.create(refs.deployments, deployment())
     await cluster.pass()

@@ -19,6 +19,7 @@ import {
   newReplicaSet,
   revisionAnnotation,
   revisionHistoryAnnotation,
+  highestRevision,
   revisionOf,
 } from './deployment-revision.ts'
 import { deadlineInMs, deploymentStatus, isComplete } from './deployment-status.ts'
@@ -94,7 +95,7 @@ function planDeployment(key: string, view: View, nowMs: number): Plan {
 
 /** Another template can have the same hash: its ReplicaSet is in the way, and the next count makes another name. */
 function withoutCollision(deployment: Deployment, view: View): Deployment {
-  const made = newReplicaSet(deployment, 0, 0, 0)
+  const made = newReplicaSet(deployment, 0, 0n, 0)
   const present = view.get<ReplicaSet>(refs.replicaSets, made.metadata.namespace ?? '', made.metadata.name!)
   if (!present || findNewReplicaSet(deployment, [present])) return deployment
   const collisionCount = (deployment.status?.collisionCount ?? 0) + 1
@@ -109,7 +110,7 @@ function converge(
   view: View,
 ): Action[] {
   const all = [...(fresh ? [fresh] : []), ...old]
-  const revision = Math.max(0, ...old.map(revisionOf)) + 1
+  const revision = highestRevision(old) + 1n
   const { paused, strategy } = deployment.spec!
   if (paused || wasScaled(deployment, all)) return resize(deployment, proportionalStep(deployment, fresh, old), all)
   const isRecreate = strategy?.type === 'Recreate'
@@ -136,7 +137,7 @@ function converge(
       ...markRevision(deployment, revision),
     ]
   }
-  const current = Math.max(revision, revisionOf(fresh))
+  const current = highestRevision([fresh]) > revision ? revisionOf(fresh) : revision
   const sizes = isRecreate
     ? recreateStep(deployment, fresh, old, runsPods(old, view))
     : rollingStep(deployment, fresh, old)
@@ -191,7 +192,7 @@ function scaled(deployment: Deployment, direction: 'up' | 'down', set: ReplicaSe
 }
 
 /** The new ReplicaSet carries the revision, the Deployment's annotations (change-cause) and its minReadySeconds. */
-function markReplicaSet(deployment: Deployment, set: ReplicaSet, revision: number): Action[] {
+function markReplicaSet(deployment: Deployment, set: ReplicaSet, revision: bigint): Action[] {
   const before = set.metadata.annotations ?? {}
   const annotations: Record<string, string> = {
     ...before,
@@ -216,7 +217,7 @@ function markReplicaSet(deployment: Deployment, set: ReplicaSet, revision: numbe
   ]
 }
 
-function markRevision(deployment: Deployment, revision: number): Action[] {
+function markRevision(deployment: Deployment, revision: bigint): Action[] {
   if (deployment.metadata.annotations?.[revisionAnnotation] === String(revision)) return []
   return [
     mutateAction(refs.deployments, deployment, (current) => {
@@ -232,7 +233,7 @@ function prune(deployment: Deployment, old: readonly ReplicaSet[]): Action[] {
   const surplus = old.length - limit
   if (surplus <= 0) return []
   return old
-    .toSorted((a, b) => revisionOf(a) - revisionOf(b) || byAge(a, b))
+    .toSorted((a, b) => Number(revisionOf(a) - revisionOf(b)) || byAge(a, b))
     .slice(0, surplus)
     .filter((set) => replicasOf(set) === 0 && (set.status?.replicas ?? 0) === 0 && !set.metadata.deletionTimestamp)
     .map((set) => deleteAction(refs.replicaSets, set))

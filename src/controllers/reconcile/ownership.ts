@@ -19,13 +19,14 @@ export const controllerReference = (owner: KubeObject): OwnerReference => ({
 /**
  * Sorts out whose children are whose (upstream's controller_ref_manager): what the owner controls and its selector
  * matches stays, what no longer matches is released, what matches and has no controller is adopted. Adopted ones
- * count as claimed at once.
+ * count as claimed at once. Children get `finalizer` as they are adopted, and lose it as they are released.
  */
 export function claim<T extends KubeObject>(
   owner: KubeObject,
   selector: LabelSelector | undefined,
   ref: GroupResource,
   candidates: readonly T[],
+  finalizer?: string,
 ): { claimed: T[]; actions: Action[] } {
   const claimed: T[] = []
   const actions: Action[] = []
@@ -39,12 +40,22 @@ export function claim<T extends KubeObject>(
     if (controller) {
       if (matches) claimed.push(child)
       else if (!owner.metadata.deletionTimestamp)
-        actions.push(changeOwners(ref, child, (owners) => owners.filter((one) => one.uid !== owner.metadata.uid)))
+        actions.push(
+          changeOwners(
+            ref,
+            child,
+            (owners) => owners.filter((one) => one.uid !== owner.metadata.uid),
+            (finalizers) => finalizers.filter((one) => one !== finalizer),
+          ),
+        )
     } else if (matches && !owner.metadata.deletionTimestamp && !child.metadata.deletionTimestamp) {
       claimed.push(child)
       actions.push(
-        changeOwners(ref, child, (owners) =>
-          owners.some((one) => one.controller) ? owners : [...owners, controllerReference(owner)],
+        changeOwners(
+          ref,
+          child,
+          (owners) => (owners.some((one) => one.controller) ? owners : [...owners, controllerReference(owner)]),
+          (finalizers) => (finalizer === undefined ? finalizers : [...new Set([...finalizers, finalizer])]),
         ),
       )
     }
@@ -55,7 +66,8 @@ export function claim<T extends KubeObject>(
 function changeOwners(
   ref: GroupResource,
   child: KubeObject,
-  change: (owners: OwnerReference[]) => OwnerReference[],
+  changeReferences: (owners: OwnerReference[]) => OwnerReference[],
+  changeFinalizers: (finalizers: string[]) => string[],
 ): Action {
   return {
     do: 'mutate',
@@ -64,7 +76,13 @@ function changeOwners(
     name: child.metadata.name!,
     uid: child.metadata.uid!,
     change(current) {
-      current.metadata.ownerReferences = change(current.metadata.ownerReferences ?? [])
+      const { metadata } = current
+      const owners = metadata.ownerReferences ?? []
+      const next = changeReferences(owners)
+      if (next === owners) return undefined
+      metadata.ownerReferences = next
+      const finalizers = changeFinalizers(metadata.finalizers ?? [])
+      if (metadata.finalizers || finalizers.length > 0) metadata.finalizers = finalizers
       return current
     },
   }

@@ -26,11 +26,13 @@ export function claimChildren<T extends KubeObject>(
   ref: GroupResource,
   owner: KubeObject,
   selector: LabelSelector | undefined,
+  finalizer?: string,
 ): { claimed: T[]; actions: Action[] } {
-  return claim(owner, selector, ref, [
+  const candidates = [
     ...view.indexed<T>(ref, byController, owner.metadata.uid ?? ''),
     ...view.indexed<T>(ref, byController, `orphans/${owner.metadata.namespace ?? ''}`),
-  ])
+  ]
+  return claim(owner, selector, ref, candidates, finalizer)
 }
 
 /** The controller's own kind. */

@@ -1,5 +1,8 @@
 import type { Job, Pod } from '../../../api/kinds.ts'
+import { refs } from '../../../client/client.ts'
+import type { Action } from '../../controller.ts'
 import { podFromTemplate } from '../pod-state.ts'
+import { mutateAction } from '../workload.ts'
 
 /** Held by every pod of a job until its end has been counted. */
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking'
@@ -8,6 +11,18 @@ const failureCountKey = 'batch.kubernetes.io/job-index-failure-count'
 
 export const isIndexed = (job: Job): boolean => job.spec?.completionMode === 'Indexed'
 export const isTracked = (pod: Pod): boolean => pod.metadata.finalizers?.includes(trackingFinalizer) ?? false
+
+/** False for a job that another controller takes care of (KEP-4368). */
+export const isOurs = ({ spec }: Job): boolean =>
+  spec?.managedBy === undefined || spec.managedBy === 'kubernetes.io/job-controller'
+
+/** Lets a pod go whose end has been counted, or will not be. */
+export const release = (pod: Pod): Action =>
+  mutateAction(refs.pods, pod, (current) => {
+    if (!isTracked(current)) return undefined
+    current.metadata.finalizers = current.metadata.finalizers!.filter((one) => one !== trackingFinalizer)
+    return current
+  })
 
 /** The pod's index, or undefined when it has none that counts. */
 export function indexOf(pod: Pod): number | undefined {

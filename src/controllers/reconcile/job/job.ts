@@ -13,22 +13,11 @@ import {
 import { isActive, isFinished, isReady } from '../pod-state.ts'
 import { sameJson } from '../same-json.ts'
 import { timestamp } from '../timestamp.ts'
-import {
-  childWatch,
-  claimChildren,
-  deleteAction,
-  eventAction,
-  mutateAction,
-  selfWatch,
-  sooner,
-  statusAction,
-} from '../workload.ts'
+import { childWatch, claimChildren, deleteAction, eventAction, selfWatch, sooner, statusAction } from '../workload.ts'
 import { manage } from './manage.ts'
-import { isTracked, trackingFinalizer } from './job-pods.ts'
+import { isOurs, isTracked, release, trackingFinalizer } from './job-pods.ts'
 import { conditionOf, deadlineInMs, isFinishedJob, type Outcome, outcomeOf } from './outcome.ts'
 import { type Tally, tally, tallyStatus } from './tracking.ts'
-
-const ourName = 'kubernetes.io/job-controller'
 
 /** Runs pods until enough of them have succeeded (batch/v1 Job). */
 export const jobController: Controller = {
@@ -44,8 +33,8 @@ export const jobController: Controller = {
 function planJob(key: string, view: View, nowMs: number): Plan {
   const { namespace, name } = splitKey(key)
   const job = view.get<Job>(refs.jobs, namespace, name)
-  if (!job?.spec || (job.spec.managedBy !== undefined && job.spec.managedBy !== ourName)) return nothing
-  const { claimed, actions } = claimChildren<Pod>(view, refs.pods, job, job.spec.selector)
+  if (!job?.spec || !isOurs(job)) return nothing
+  const { claimed, actions } = claimChildren<Pod>(view, refs.pods, job, job.spec.selector, trackingFinalizer)
   if (job.metadata.deletionTimestamp || isFinishedJob(job)) {
     // Nothing is counted any more: what still bears the finalizer would stay for ever.
     const leftover = claimed.filter((pod) => isTracked(pod) && (isFinished(pod) || pod.metadata.deletionTimestamp))
@@ -72,12 +61,6 @@ function planJob(key: string, view: View, nowMs: number): Plan {
   if (Number.isFinite(deadlineMs) && deadlineMs > 0) nextMs = sooner(nextMs, deadlineMs)
   return { actions, ...(nextMs !== undefined ? { requeueAfterMs: nextMs } : {}) }
 }
-
-const release = (pod: Pod): Action =>
-  mutateAction(refs.pods, pod, (current) => {
-    current.metadata.finalizers = current.metadata.finalizers?.filter((one) => one !== trackingFinalizer)
-    return current
-  })
 
 function statusOf(
   job: Job,
