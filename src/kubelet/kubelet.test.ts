@@ -189,3 +189,30 @@ test('out of memory is told, and the container comes back', async () => {
   await until('restarted', () => state('fat')?.restartCount === 1 && state('fat')?.state?.running !== undefined)
   expect(state('fat')?.lastState?.terminated).toMatchObject({ reason: 'OOMKilled', exitCode: 137 })
 })
+
+test('a pod whose host port is taken is refused, and says why', async () => {
+  const containers = [{ name: 'main', image: 'app:1', ports: [{ containerPort: 80, hostPort: 80 }] }]
+  run('first', { containers })
+  await until('running', () => pod('first')?.status?.phase === 'Running')
+  run('second', { containers })
+  await until('failed', () => pod('second')?.status?.phase === 'Failed')
+  expect(pod('second')?.status).toMatchObject({
+    reason: 'NodePorts',
+    message: expect.stringMatching(/^Pod was rejected: Predicate NodePorts failed: /),
+  })
+  expect(pod('second')?.status?.containerStatuses).toBeUndefined()
+  await cluster.client.delete(refs.pods, 'default', 'second')
+  await until('gone', () => pod('second') === undefined)
+})
+
+test('a status that somebody else has written over is put right', async () => {
+  run('web')
+  const ready = () => pod('web')?.status?.conditions?.find((one) => one.type === 'Ready')?.status
+  await until('ready', () => ready() === 'True')
+  await clock.pass(11_000)
+  const altered = structuredClone(pod('web'))
+  for (const one of altered?.status?.conditions ?? []) if (one.type === 'Ready') one.status = 'False'
+  if (altered) cluster.put(refs.pods, altered)
+  expect(ready()).toBe('False')
+  await until('ready again', () => ready() === 'True')
+})

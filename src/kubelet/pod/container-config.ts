@@ -162,7 +162,7 @@ export async function volumeMounts(
 function expandSubPath(expression: string, env: ReadonlyMap<string, string>): string {
   return expand(expression, (name) => {
     const value = env.get(name)
-    if (value === undefined) throw new ConfigError(`missing value for ${JSON.stringify(name)}`)
+    if (!value) throw new ConfigError(`missing value for ${name}`)
     return value
   })
 }

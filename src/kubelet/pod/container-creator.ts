@@ -1,7 +1,7 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Pod } from '../../api/kinds.ts'
-import type { Mount, RuntimeContainer, RuntimeImage } from '../../runtime/runtime.ts'
+import { RuntimeError, type Mount, type RuntimeContainer, type RuntimeImage } from '../../runtime/runtime.ts'
 import type { Action } from '../core/decide.ts'
 import { instancesOf } from '../core/pod-view.ts'
 import { registryCredentials } from '../images/credentials.ts'
@@ -61,7 +61,11 @@ export async function createContainer(
     throw new StartError(reason, error)
   }
   const config = await configure(context, pod, action, mounted, image).catch(fail('CreateContainerConfigError'))
-  const id = await context.options.runtime.createContainer(config, signal).catch(fail('CreateContainerError'))
+  const id = await context.options.runtime.createContainer(config, signal).catch(async (error: Error) => {
+    // An instance that was not known of has its name: it is looked at before anything else is decided.
+    if (error instanceof RuntimeError && error.containerId) await context.observer.refresh(error.containerId)
+    return fail('CreateContainerError')(error)
+  })
   say(context, pod, 'Normal', 'Created', `Created container: ${container.name}`, container.name)
   return id
 }
@@ -126,7 +130,9 @@ async function identityMounts(
   const paths = podPaths(context.options.dataDir, pod.metadata.uid ?? '')
   const log = paths.terminationLog(container.name, attempt)
   await mkdir(dirname(log), { recursive: true })
-  await writeFile(log, '', { mode: 0o666 })
+  await writeFile(log, '')
+  // Whatever user the container runs as may write it; a mode given at creation is cut by the umask.
+  await chmod(log, 0o666)
   const readOnly = container.securityContext?.readOnlyRootFilesystem === true
   const files: [string, string, boolean][] = [
     [paths.etcHosts, '/etc/hosts', readOnly],

@@ -14,8 +14,10 @@ import {
   type PodView,
   type StartFailure,
 } from '../core/pod-view.ts'
+import { RuntimeError } from '../../runtime/runtime.ts'
 import { createProber } from '../probes/prober.ts'
 import type { MountedVolume } from '../volumes/pod-volumes.ts'
+import { createAdmission, rejectedStatus } from './admission.ts'
 import { type CreateAction, type StartAction } from './container-creator.ts'
 import { createPreparer } from './container-preparer.ts'
 import { startContainer } from './container-starter.ts'
@@ -37,6 +39,8 @@ export interface PodWorker {
   wake(): void
   /** Look again, and try what had failed for the want of a ConfigMap, Secret or claim. */
   wakeForSources(): void
+  /** The pod, while this node has taken it and it has not ended. */
+  held(): Pod | undefined
   /** Ends the pod for a cause of the node: Evicted, NodeShutdown. */
   fail(failure: StartFailure, graceMs: number): void
   /** Lets go; containers run on. */
@@ -49,11 +53,14 @@ export interface PodWorkerOptions {
   readonly pod: Pod
   /** The pod as it is now; undefined once it is gone. */
   readonly current: () => Pod | undefined
+  /** Why this node does not take the pod; asked before anything of it is made. */
+  readonly refusal: (pod: Pod) => StartFailure | undefined
   /** Everything of the pod has been removed. */
   readonly onDone: () => void
 }
 
-export function createPodWorker({ context, pod: firstPod, current, onDone }: PodWorkerOptions): PodWorker {
+export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
+  const { context, pod: firstPod, current, onDone } = workerOptions
   const { options, observer } = context
   const { clock, client } = options
   const uid = firstPod.metadata.uid ?? ''
@@ -61,7 +68,8 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   const startedAtMs = clock.nowMs()
   const attempts = createStartAttempts()
   const resizer = createResizer(context)
-  const statusWriter = createStatusWriter(client)
+  const admission = createAdmission(workerOptions.refusal, clock)
+  const statusWriter = createStatusWriter(client, clock)
   const crashes = new Map<string, CrashBackoff>()
   const messages = new Map<string, string>()
   /** Work under way by what it touches: `start`, `sandbox`, `stop`, or a container's id. */
@@ -137,6 +145,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   async function sync(): Promise<void> {
     if (observer.pods() === undefined) return
     refreshPod()
+    if (!admit()) return recheck(admission.waitMs)
     await readTerminationMessages()
     await prepare()
     const now = clock.nowMs()
@@ -178,6 +187,17 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
     starting.abort()
     // A shorter grace period counts at once for what is being ended.
     if (isHastened) hurry(stop.graceMs)
+  }
+
+  /** False while it is not known whether the pod may run here. */
+  function admit(): boolean {
+    if (stop !== undefined || isTerminalPhase(pod.status?.phase)) return true
+    const verdict = admission.look(pod, observer.of(uid).length > 0)
+    if (verdict === 'taken' || verdict === 'open') return verdict === 'taken'
+    say(context, pod, 'Warning', verdict.reason, verdict.message)
+    const failure = { reason: verdict.reason, message: `Pod was rejected: ${verdict.message}` }
+    stop = { atMs: clock.nowMs(), graceMs: 0, failure, finished: true }
+    return true
   }
 
   function hurry(graceMs: number): void {
@@ -246,6 +266,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
       })
       attempts.succeeded('sandbox')
     } catch (error) {
+      if (error instanceof RuntimeError && error.containerId) await observer.refresh(error.containerId)
       if (stop !== undefined) return
       attempts.postpone('sandbox', clock.nowMs() + retryMs * 2 ** Math.min(failedTries, 5))
       failedTries++
@@ -323,7 +344,8 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
   async function report(): Promise<void> {
     const ended = isTerminalPhase(pod.status?.phase)
     if (gone || (ended && stop === undefined)) return
-    await statusWriter.write(pod, podStatus(view(), context.runtimeName(), clock.nowMs()))
+    const status = admission.isRejected() ? rejectedStatus(pod, stop?.failure) : undefined
+    await statusWriter.write(pod, status ?? podStatus(view(), context.runtimeName(), clock.nowMs()))
   }
 
   /** Nothing runs any more: the object goes first, so that its name is free, then what is left on the node. */
@@ -360,6 +382,7 @@ export function createPodWorker({ context, pod: firstPod, current, onDone }: Pod
       attempts.sourcesChanged()
       wake()
     },
+    held: () => (admission.isTaken() && !gone && !isTerminalPhase(pod.status?.phase) ? pod : undefined),
     fail(failure, graceMs) {
       stop ??= { atMs: clock.nowMs(), graceMs, failure, finished: false }
       starting.abort()

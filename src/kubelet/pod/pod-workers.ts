@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises'
-import type { Pod } from '../../api/kinds.ts'
+import type { Node, Pod } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import type { Change } from '../../client/informer.ts'
 import type { Timer } from '../../lib/clock.ts'
 import type { Service } from '../../lib/service.ts'
+import { refusal } from '../core/pod-admission.ts'
 import type { StartFailure } from '../core/pod-view.ts'
 import { podsDirectory } from '../volumes/pod-paths.ts'
 import type { PodContext } from './pod-context.ts'
@@ -43,6 +44,12 @@ export function createPodWorkers(context: PodContext): PodWorkers {
     return pod?.metadata.uid === uid ? pod : undefined
   }
 
+  const ownNode = () => informers.for<Node>(refs.nodes).get('', options.nodeName)
+
+  /** The pods that have their place on this node. */
+  const held = (exceptUid: string): Pod[] =>
+    [...workers].flatMap(([uid, worker]) => (uid === exceptUid ? [] : (worker.held() ?? [])))
+
   function ensure(pod: Pod): PodWorker {
     const uid = pod.metadata.uid ?? ''
     const existing = workers.get(uid)
@@ -52,6 +59,7 @@ export function createPodWorkers(context: PodContext): PodWorkers {
       context,
       pod,
       current: () => currentOf(uid, namespace, name),
+      refusal: (one) => refusal({ pod: one, node: ownNode(), allocatable: context.allocatable(), others: held(uid) }),
       onDone: () => {
         workers.delete(uid)
         namesByUid.delete(uid)

@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { normalize } from 'node:path'
 import type { Pod, PodSecurityContext, SecurityContext } from '../../api/kinds.ts'
 import type { RuntimeContainer } from '../../runtime/runtime.ts'
 import { containersOf } from '../core/pod-view.ts'
 import type { HostPort } from '../options.ts'
+import { replaceFile } from '../replace-file.ts'
 import { podPaths } from '../volumes/pod-paths.ts'
 import { etcHosts, formatResolvConf, podHostname, podResolver } from './name-resolution.ts'
 import { runtimeHandler, type PodContext } from './pod-context.ts'
@@ -91,9 +92,9 @@ async function writeIdentity(context: PodContext, pod: Pod): Promise<void> {
   const ip = context.podIps.get(pod.metadata.uid ?? '') ?? options.nodeIp
   const nodeHosts = pod.spec?.hostNetwork ? await context.nodeHosts() : ''
   await mkdir(paths.root, { recursive: true, mode: 0o750 })
-  await writeFile(paths.etcHosts, etcHosts(pod, hostname, ip, nodeHosts), { mode: 0o644 })
-  await writeFile(paths.resolvConf, formatResolvConf(resolver), { mode: 0o644 })
-  await writeFile(paths.hostname, `${hostname.hostname}\n`, { mode: 0o644 })
+  await replaceFile(paths.etcHosts, etcHosts(pod, hostname, ip, nodeHosts), 0o644)
+  await replaceFile(paths.resolvConf, formatResolvConf(resolver), 0o644)
+  await replaceFile(paths.hostname, `${hostname.hostname}\n`, 0o644)
 }
 
 function hostPorts(pod: Pod): HostPort[] {

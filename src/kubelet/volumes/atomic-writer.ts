@@ -18,7 +18,7 @@ export async function writeAtomically(root: string, payload: Payload, version: s
     const target = join(root, directory, checkedPath(path))
     await mkdir(dirname(target), { recursive: true, mode: 0o755 })
     await writeFile(target, file.content)
-    await chmod(target, group === undefined ? file.mode : file.mode | 0o040)
+    await chmod(target, group === undefined ? file.mode : file.mode | 0o440)
     if (group !== undefined) await chown(target, 0, group)
   }
   await mkdir(join(root, directory), { recursive: true, mode: 0o755 })

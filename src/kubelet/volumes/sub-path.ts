@@ -1,4 +1,4 @@
-import { mkdir, realpath } from 'node:fs/promises'
+import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { VolumeError } from './payload.ts'
 
@@ -14,7 +14,7 @@ export async function resolveSubPath(root: string, subPath: string): Promise<str
   let current = realRoot
   for (const part of subPath.split('/').filter((one) => one !== '' && one !== '.')) {
     const next = join(current, part)
-    const real = await realOrNew(next)
+    const real = await realOrNew(next, realRoot)
     if (real !== realRoot && !real.startsWith(realRoot + sep)) {
       throw new VolumeError(`subPath ${JSON.stringify(subPath)} leads out of its volume`)
     }
@@ -23,12 +23,14 @@ export async function resolveSubPath(root: string, subPath: string): Promise<str
   return current
 }
 
-async function realOrNew(path: string): Promise<string> {
+/** What is made has the mode of the volume itself: whoever may write there may write here. */
+async function realOrNew(path: string, root: string): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    await mkdir(path, { mode: 0o750 })
+    await mkdir(path)
+    await chmod(path, (await stat(root)).mode & 0o7777)
     return path
   }
 }

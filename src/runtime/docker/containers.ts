@@ -42,7 +42,10 @@ export function dockerContainers(docker: Docker): Containers {
     return mustInspect(id, signal)
   }
 
-  /** A name that is taken belongs to an attempt of ours which was cut short before it was recorded. */
+  /**
+   * A name that is taken belongs to an attempt of ours which was cut short before it was recorded. One that has run is
+   * an instance with an end and a log, whoever knows of it: it is left, and named in the error.
+   */
   async function create(body: Docker.ContainerCreateOptions, signal?: AbortSignal): Promise<string> {
     const attempt = (): Promise<string> =>
       asking(async () => (await docker.createContainer({ ...body, abortSignal: signal })).id)
@@ -51,7 +54,9 @@ export function dockerContainers(docker: Docker): Containers {
     } catch (error) {
       if (!(error instanceof RuntimeError && error.kind === 'conflict')) throw error
       const existing = await inspect(body.name ?? '', signal)
-      if (existing?.state === 'running') throw error
+      if (existing !== undefined && existing.state !== 'created') {
+        throw new RuntimeError('conflict', error.message, { cause: error, containerId: existing.id })
+      }
       await remove(body.name ?? '', signal)
       return attempt()
     }
