@@ -88,6 +88,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     random,
     logger,
     dataDir: paths(settings.dataDir).kubelet,
+    memoryVolumes: true,
     clusterDns: [config.dnsIp],
     clusterDomain: config.clusterDomain,
     // The way to the other nodes serves this one's kubelet too, and is made of it.

@@ -21,6 +21,7 @@ import { createNodeServer } from './serve/node-server.ts'
 import { createStatsSummary } from './serve/stats-summary.ts'
 import { createStaticPods } from './static-pods/static-pods.ts'
 import { createVolumeProvisioner } from './storage/volume-provisioner.ts'
+import { mountMemoryDirectory } from './volumes/memory-directory.ts'
 import { createPodVolumes } from './volumes/pod-volumes.ts'
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts'
 
@@ -52,6 +53,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   async function start(): Promise<void> {
     assert(parts === undefined, 'the kubelet was started twice')
     await mkdir(options.dataDir, { recursive: true, mode: 0o750 })
+    if (options.memoryVolumes) await mountMemoryDirectory(options.dataDir)
     const machine = await inspectMachine(options.dataDir)
     const allocatable = nodeAllocatable(shared, nodeCapacity(shared, machine))
     const reporter = createNodeReporter(shared, machine)

@@ -46,6 +46,8 @@ export interface KubeletOptions {
   readonly logger: Logger
   /** Pods' volumes, files and logs live below it. */
   readonly dataDir: string
+  /** Volumes of Secrets and tokens live in memory; needs the right to mount. */
+  readonly memoryVolumes?: boolean
   /** First resolver of pods, such as `10.96.0.10`. */
   readonly clusterDns: readonly string[]
   /** Such as `cluster.local`. */

@@ -6,7 +6,7 @@ import type { Timer } from '../../lib/clock.ts'
 import type { Service } from '../../lib/service.ts'
 import { refusal } from '../core/pod-admission.ts'
 import type { StartFailure } from '../core/pod-view.ts'
-import { podsDirectory } from '../volumes/pod-paths.ts'
+import { memoryDirectory, podsDirectory } from '../volumes/pod-paths.ts'
 import type { PodContext } from './pod-context.ts'
 import { createPodWorker, type PodWorker } from './pod-worker.ts'
 
@@ -86,7 +86,8 @@ export function createPodWorkers(context: PodContext): PodWorkers {
   async function cleanUp(): Promise<void> {
     const running = observer.pods()
     if (running === undefined) return
-    const folders = await readdir(podsDirectory(options.dataDir)).catch(() => [])
+    const places = [podsDirectory(options.dataDir), memoryDirectory(options.dataDir)]
+    const folders = (await Promise.all(places.map((one) => readdir(one).catch(() => [])))).flat()
     const known = new Set(
       pods
         .list()

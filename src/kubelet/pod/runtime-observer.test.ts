@@ -57,3 +57,20 @@ test('an answer that was overtaken by a later look does not count', async () => 
   await settle()
   expect(observer.of('pod')[0]?.state).toBe('exited')
 })
+
+test('a listing does not let an older look bring back what is gone', async () => {
+  const { observer, lists, inspections, timers } = harness()
+  await observer.start()
+  lists[0]?.([])
+  await settle()
+  const slow = observer.refresh('one')
+  const quick = observer.refresh('one')
+  inspections[1]?.(undefined)
+  await quick
+  timers[0]?.()
+  lists[1]?.([])
+  await settle()
+  inspections[0]?.(container('one', 'running'))
+  await slow
+  expect(observer.of('pod')).toEqual([])
+})

@@ -35,6 +35,8 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
   const inFlight = new Map<string, { again: boolean }>()
   /** By container: when the look began whose answer counts. Answers overtake each other; an older one must not win. */
   const lookedAt = new Map<string, number>()
+  /** Looks that have not answered. */
+  const open = new Set<number>()
   let looks = 0
   let listed = false
   let timer: Timer | undefined
@@ -58,9 +60,14 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
 
   async function refresh(id: string): Promise<RuntimeContainer | undefined> {
     const look = ++looks
-    const container = await runtime.inspect(id, stopping.signal)
-    take(id, look, container)
-    return container
+    open.add(look)
+    try {
+      const container = await runtime.inspect(id, stopping.signal)
+      take(id, look, container)
+      return container
+    } finally {
+      open.delete(look)
+    }
   }
 
   /** Many events of one container cost one look at a time. */
@@ -94,7 +101,9 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
     // A container that was made while the list was made is not in it, and is there all the same.
     for (const id of containers.keys()) if (!ids.has(id)) take(id, look, undefined)
     for (const container of found) take(container.id, look, container)
-    for (const [id, at] of lookedAt) if (at <= look && !containers.has(id)) lookedAt.delete(id)
+    // What is gone is remembered for as long as an older look may still show it.
+    const oldest = Math.min(look, ...open)
+    for (const [id, at] of lookedAt) if (at <= oldest && !containers.has(id)) lookedAt.delete(id)
     if (first) for (const uid of uids) options.onChange(uid)
   }
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, chown, mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, chown, mkdir, readdir, rm } from 'node:fs/promises'
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../api/kinds.ts'
 import { execOk } from '../../lib/exec.ts'
 import { quantityValue } from '../../lib/quantity.ts'
@@ -8,6 +7,7 @@ import type { DownwardFacts } from '../pod/field-path.ts'
 import type { PodSources } from '../pod/container-env.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { prepareHostPath } from './host-path.ts'
+import { isMountPoint, unmountBelow } from './mount-points.ts'
 import {
   configMapPayload,
   downwardPayload,
@@ -126,9 +126,11 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
     async unmount(podUid) {
       const paths = podPaths(options.dataDir, podUid)
       options.tokens.forget(podUid)
-      for (const path of written.keys()) if (path.startsWith(`${paths.root}/`)) written.delete(path)
-      await unmountBelow(paths.root)
-      await rm(paths.root, { recursive: true, force: true })
+      for (const root of [paths.root, paths.memoryRoot]) {
+        for (const path of written.keys()) if (path.startsWith(`${root}/`)) written.delete(path)
+        await unmountBelow(root)
+        await rm(root, { recursive: true, force: true })
+      }
     },
   }
 }
@@ -180,21 +182,4 @@ async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources): Pro
   const group = pod.spec?.securityContext?.fsGroup
   if (group !== undefined) await applyGroup(path, group, 0o775)
   return { path, readOnly: volume.persistentVolumeClaim?.readOnly === true }
-}
-
-async function mountPointsBelow(root: string): Promise<string[]> {
-  const table = await readFile('/proc/self/mountinfo', 'utf8')
-  return table
-    .split('\n')
-    .map((line) =>
-      (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8))),
-    )
-    .filter((path) => path === root || path.startsWith(join(root, '/')))
-}
-
-const isMountPoint = async (path: string): Promise<boolean> => (await mountPointsBelow(path)).includes(path)
-
-/** Innermost first. A busy mount is detached lazily: its pod is gone. */
-async function unmountBelow(root: string): Promise<void> {
-  for (const path of (await mountPointsBelow(root)).toReversed()) await execOk('umount', ['-l', path])
 }

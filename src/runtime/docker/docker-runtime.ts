@@ -43,10 +43,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   }
   const containers = dockerContainers(docker)
   const gated = gatedContainers({ containers, defaults, clock, logger, stateDir: options.stateDir })
-  const inspect: ContainerRuntime['inspect'] = async (id, signal) => {
-    const container = await containers.inspect(id, signal)
-    return container && gated.seen(container)
-  }
+  const inspect: ContainerRuntime['inspect'] = (id, signal) => gated.seen(id, () => containers.inspect(id, signal))
   const sandboxes = dockerSandboxes({
     docker,
     containers,

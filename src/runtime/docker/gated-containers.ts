@@ -11,8 +11,11 @@ import { behindGate, installGate, openGate, waitsAtGate } from './identity-gate.
 export interface GatedContainers {
   create(config: ContainerConfig, signal?: AbortSignal): Promise<string>
   start(id: string, signal?: AbortSignal): Promise<RuntimeContainer>
-  /** A container as it looks to others: one before its gate has not started, and a refused one is gone. */
-  seen(container: RuntimeContainer): RuntimeContainer | undefined
+  /**
+   * A container as it looks to others: one before its gate has not started, and a refused one is gone. `inspect` is
+   * asked in here, because what it answers may be overtaken by what happens at the gate.
+   */
+  seen(id: string, inspect: () => Promise<RuntimeContainer | undefined>): Promise<RuntimeContainer | undefined>
   /** Lets a container through whose agent ended while it stood before the gate. */
   admit(container: RuntimeContainer): Promise<void>
   /** The container has been removed. */
@@ -91,9 +94,11 @@ export function gatedContainers(options: GatedContainersOptions): GatedContainer
       throw new RuntimeError('failed', 'the program could not be executed, and then it could')
     },
 
-    seen(container) {
-      if (refused.has(container.id)) return undefined
-      if (!standing.has(container.id) || container.state !== 'running') return container
+    async seen(id, inspect) {
+      const stood = standing.has(id)
+      const container = await inspect()
+      if (container === undefined || refused.has(container.id)) return undefined
+      if (!(stood || standing.has(container.id)) || container.state !== 'running') return container
       return { ...container, state: 'created', pid: 0, startedAtMs: 0 }
     },
 

@@ -59,6 +59,7 @@ export async function nodeFixture(prefix: string, warmSandboxes = 0): Promise<No
       random: systemRandom,
       logger: silentLogger,
       dataDir: join(machine.directory, 'kubelet'),
+      memoryVolumes: true,
       clusterDns: ['10.96.0.10'],
       clusterDomain: 'cluster.local',
     })

@@ -74,7 +74,9 @@ describe('volumes', () => {
       { name: 'keys', secret: { secretName: 'keys' } },
       { name: 'none', secret: { secretName: 'absent', optional: true } },
     ]
-    expect(await outputOf('secret', volumes, 'cat /v/keys/key; echo; ls /v/none | wc -l')).toBe('secret\n0\n')
+    expect(await outputOf('secret', volumes, 'cat /v/keys/key; echo; ls /v/none | wc -l; stat -f -c %T /v/keys')).toBe(
+      'secret\n0\ntmpfs\n',
+    )
   })
 
   test('several sources projected into one directory', async () => {
