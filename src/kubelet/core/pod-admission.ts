@@ -1,7 +1,7 @@
 import type { Node, Pod } from '../../api/kinds.ts'
 import { podInfoOf, type HostPort } from '../../scheduler/framework/pod-info.ts'
 import { resourcesOf } from '../../scheduler/framework/resources.ts'
-import { matchesNode } from '../../scheduler/plugins/node-selector.ts'
+import { matchesNode } from '../../api/node-selector.ts'
 import type { StartFailure } from './pod-view.ts'
 
 /** Sysctls of the pod's own namespaces that need nobody's leave (upstream pkg/kubelet/sysctl/safe_sysctls.go). */
@@ -39,7 +39,7 @@ export function refusal({ pod, node, allocatable, others }: AdmissionInput): Sta
     sysctls(pod) ??
     resources(pod, allocatable, others) ??
     hostPorts(pod, others) ??
-    (node === undefined || matchesNode(pod, node)
+    (node === undefined || matchesNode(pod.spec, node)
       ? undefined
       : predicate('NodeAffinity', "node(s) didn't match Pod's node affinity/selector"))
   )
