@@ -6,15 +6,20 @@ import { fileURLToPath } from 'node:url'
  * Run again after a test was added: `node scripts/conformance-network.ts`.
  */
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
-const source = 'test/e2e/network/conformance.e2e.ts'
+const folder = 'test/e2e/network'
+const source = `${folder}/conformance.e2e.ts`
+const sources = [source, `${folder}/api-behaviours.ts`, `${folder}/proxy-behaviours.ts`]
 
-const rows: string[] = []
-let area = ''
-for (const line of readFileSync(at(source), 'utf8').split('\n')) {
-  area = /^describe\((['"])(.*)\1/.exec(line)?.[2] ?? area
-  const behaviour = /^ {2}test(?:\.each\(.*\))?\((['"])(.*)\1/.exec(line)?.[2]
-  if (behaviour !== undefined) rows.push(`| ${area} | ${behaviour} |`)
+const byArea = new Map<string, string[]>()
+for (const file of sources) {
+  let area = ''
+  for (const line of readFileSync(at(file), 'utf8').split('\n')) {
+    area = /^ *describe\((['"])(.*)\1/.exec(line)?.[2] ?? area
+    const behaviour = /^ +test(?:\.each\(.*\))?\((['"])(.*)\1/.exec(line)?.[2]
+    if (behaviour !== undefined) byArea.set(area, [...(byArea.get(area) ?? []), `| ${area} | ${behaviour} |`])
+  }
 }
+const rows = [...byArea.values()].flat()
 
 const text = `# sig-network on three machines
 

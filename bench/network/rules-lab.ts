@@ -4,6 +4,7 @@ import { fakeInformers } from '../../src/client/fake-informers.ts'
 import { exec, execOk } from '../../src/lib/exec.ts'
 import { createShellPool } from '../../src/lib/shell-pool.ts'
 import { systemClock } from '../../src/lib/system.ts'
+import { ipv4 } from '../../src/network/family.ts'
 import { createServiceProxy } from '../../src/network/proxy/service-proxy.ts'
 import { nullLogger } from '../support/null-logger.ts'
 
@@ -36,6 +37,7 @@ export async function startRules(size: number) {
     nodeName: 'bench',
     nodeIp,
     ranges: { clusterCidr: '10.244.0.0/16', podCidr: '10.244.1.0/24', serviceCidr: '10.96.0.0/12' },
+    family: ipv4,
     table: 'stormo-bench',
     pinned: [],
     informers,

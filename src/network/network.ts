@@ -12,6 +12,7 @@ import { createDnsServer } from './dns/dns-server.ts'
 import { dnsConfigMap, readUpstreamPlan } from './dns/stub-domains.ts'
 import { createZoneView } from './dns/zone-view.ts'
 import type { Exec } from './exec.ts'
+import { ipv4 } from './family.ts'
 import { containsAddress, parseCidr, parseIpv4 } from './ipv4.ts'
 import { createAddressAnnouncer } from './load-balancer/address-announcer.ts'
 import { createNodeRoutes, encryptedDeviceOf, tunnelOverheadBytes } from './pod-network/node-routes.ts'
@@ -119,6 +120,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const proxy = createServiceProxy({
     ...base,
     nodeIp,
+    family: ipv4,
     table: options.table ?? defaultTable,
     ranges: {
       clusterCidr,

@@ -1,3 +1,4 @@
+import { inRange, ipv4, ipv6 } from '../../src/network/family.ts'
 import type { Action, Field, Match } from '../../src/network/proxy/rules.ts'
 import type { RulesView } from '../../src/network/proxy/ruleset.ts'
 
@@ -58,7 +59,7 @@ export function createTracer(
     const { packet } = walk
     switch (match.match) {
       case 'prefix':
-        return match.in.some((range) => inRange(fieldOf(packet, match.field), range)) !== (match.not ?? false)
+        return match.in.some((range) => isInRange(fieldOf(packet, match.field), range)) !== (match.not ?? false)
       case 'local':
         return isLocal(fieldOf(packet, match.field))
       case 'set':
@@ -78,7 +79,7 @@ export function createTracer(
     }
   }
 
-  const isLocal = (address: string) => node.local.includes(address) || address.startsWith('127.')
+  const isLocal = (address: string) => node.local.includes(address) || address.startsWith('127.') || address === '::1'
 
   function inSet(name: string, key: string): boolean {
     if (remembered.get(name)?.has(key)) return true
@@ -92,7 +93,7 @@ export function createTracer(
       return (
         element.includes('/') &&
         element.slice(0, at) === key.slice(0, cut) &&
-        inRange(key.slice(cut + 3), element.slice(at + 3))
+        isInRange(key.slice(cut + 3), element.slice(at + 3))
       )
     })
   }
@@ -192,9 +193,5 @@ export function createTracer(
   }
 }
 
-function inRange(address: string, range: string): boolean {
-  const [base = '', length = '32'] = range.split('/')
-  const shift = 32 - Number(length)
-  const number = (text: string) => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
-  return Math.floor(number(address) / 2 ** shift) === Math.floor(number(base) / 2 ** shift)
-}
+const isInRange = (address: string, range: string): boolean =>
+  inRange(address, range, address.includes(':') ? ipv6 : ipv4)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createTracer } from '../../../test/support/packet-trace.ts'
 import type { NetworkPolicy, NetworkPolicySpec, Pod } from '../../api/kinds.ts'
+import { ipv4 } from '../family.ts'
 import { createRuleset } from '../proxy/ruleset.ts'
 import { fixedChains, fixedContainers } from '../proxy/skeleton.ts'
 import { policyContribution } from './network-policies.ts'
@@ -37,7 +38,13 @@ const labels: Record<string, Record<string, string>> = { shop: { team: 'a' }, op
 
 function tracerOf(...specs: NetworkPolicySpec[]) {
   const ranges = { clusterCidr: '10.244.0.0/16', podCidr: '10.244.1.0/24', serviceCidr: '10.96.0.0/12' }
-  const ruleset = createRuleset({ table: 't', mark: 1, chains: fixedChains(ranges), containers: fixedContainers() })
+  const ruleset = createRuleset({
+    family: ipv4,
+    table: 't',
+    mark: 1,
+    chains: fixedChains(ranges, ipv4),
+    containers: fixedContainers(ipv4),
+  })
   const policies = specs.map((spec, index): NetworkPolicy => ({
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
@@ -46,7 +53,7 @@ function tracerOf(...specs: NetworkPolicySpec[]) {
   }))
   ruleset.set(
     'policies',
-    policyContribution({ policies, pods, namespaceLabels: (name) => labels[name], nodeName: 'here' }),
+    policyContribution({ policies, pods, namespaceLabels: (name) => labels[name], nodeName: 'here', family: ipv4 }),
   )
   const tracer = createTracer(ruleset.view, { local: ['192.168.0.1', '10.244.1.1'], choose: () => 0 })
   return {

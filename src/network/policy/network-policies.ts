@@ -8,7 +8,7 @@ import type {
   Pod,
 } from '../../api/kinds.ts'
 import { matchesLabelSelector } from '../../lib/selector.ts'
-import { formatCidr, parseCidr } from '../ipv4.ts'
+import { addressesOf, rangesOf, type Family } from '../family.ts'
 import { createContribution, type Contribution, type ContributionBuilder } from '../proxy/contribution.ts'
 import type { Match, Rule } from '../proxy/rules.ts'
 
@@ -19,6 +19,7 @@ export interface PolicyInput {
   readonly pods: readonly Pod[]
   readonly namespaceLabels: (namespace: string) => Readonly<Record<string, string>> | undefined
   readonly nodeName: string
+  readonly family: Family
 }
 
 type Direction = 'ingress' | 'egress'
@@ -46,7 +47,7 @@ interface Allowance {
 export function policyContribution(input: PolicyInput): Contribution {
   const out = createContribution()
   if (input.policies.length === 0) return out.done()
-  const targets = targetsOf(input.pods)
+  const targets = targetsOf(input.pods, input.family)
   for (const target of targets) {
     if (target.pod.spec?.nodeName !== input.nodeName) continue
     const selecting = input.policies.filter((policy) => selects(policy, target))
@@ -61,9 +62,9 @@ export function policyContribution(input: PolicyInput): Contribution {
   return out.done()
 }
 
-function targetsOf(pods: readonly Pod[]): Target[] {
+function targetsOf(pods: readonly Pod[], family: Family): Target[] {
   return pods.flatMap((pod) => {
-    const ip = pod.status?.podIP ?? ''
+    const ip = podAddress(pod, family) ?? ''
     const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
     return ip === '' || over || pod.spec?.hostNetwork ? [] : [{ pod, ip, namespace: pod.metadata.namespace ?? '' }]
   })
@@ -107,7 +108,7 @@ function addChain(
         const from = peer ? peerMatches(out, direction, peer, policy, targets, input) : []
         // Named ports belong to the pods that are connected to: those selected (ingress), or anybody (egress).
         const servers = direction === 'ingress' ? targets.filter((target) => selects(policy, target)) : targets
-        for (const match of portMatches(out, allowance.ports, servers)) {
+        for (const match of portMatches(out, allowance.ports, servers, input.family)) {
           rules.push({ when: [...from, ...match], does: [{ do: 'return' }] })
         }
       }
@@ -127,12 +128,12 @@ function peerMatches(
 ): Match[] {
   const field = direction === 'ingress' ? 'saddr' : 'daddr'
   if (peer.ipBlock) {
-    const range = parseCidr(peer.ipBlock.cidr)
-    const except = (peer.ipBlock.except ?? []).map(parseCidr).filter((one) => one !== undefined)
+    const [range] = rangesOf([peer.ipBlock.cidr], input.family)
+    const except = rangesOf(peer.ipBlock.except ?? [], input.family)
     // A block of the other address family matches nothing here; so does an empty set.
-    if (!range) return [{ match: 'set', key: [field], set: addAddresses(out, 'none', []) }]
-    const block: Match[] = [{ match: 'prefix', field, in: [formatCidr(range)] }]
-    for (const one of except) block.push({ match: 'prefix', field, in: [formatCidr(one)], not: true })
+    if (!range) return [{ match: 'set', key: [field], set: addAddresses(out, 'none', [], input.family) }]
+    const block: Match[] = [{ match: 'prefix', field, in: [range] }]
+    for (const one of except) block.push({ match: 'prefix', field, in: [one], not: true })
     return block
   }
   const { namespaceSelector, podSelector } = peer
@@ -144,13 +145,18 @@ function peerMatches(
   })
   const where = namespaceSelector ? JSON.stringify(namespaceSelector) : `in ${policy.metadata.namespace}`
   const identity = `${where} ${JSON.stringify(podSelector ?? {})}`
-  return [{ match: 'set', key: [field], set: addAddresses(out, identity, members) }]
+  return [{ match: 'set', key: [field], set: addAddresses(out, identity, members, input.family) }]
 }
 
 /** A set of pods' addresses, named by what selects them, so that its members can change without its users. */
-function addAddresses(out: ContributionBuilder, identity: string, members: readonly Target[]): string {
+function addAddresses(
+  out: ContributionBuilder,
+  identity: string,
+  members: readonly Target[],
+  { addressType }: Family,
+): string {
   const name = `pods-${digest(identity)}`
-  out.container(name, { kind: 'set', declaration: 'type ipv4_addr;' })
+  out.container(name, { kind: 'set', declaration: `type ${addressType};` })
   for (const { ip } of members) out.element(name, [ip])
   return name
 }
@@ -160,17 +166,24 @@ function portMatches(
   out: ContributionBuilder,
   ports: readonly NetworkPolicyPort[],
   servers: readonly Target[],
+  family: Family,
 ): Match[][] {
   if (ports.length === 0) return [[]]
   return ports.map(({ port, endPort, protocol = 'TCP' }) => {
     const proto = protocol.toLowerCase()
     if (port === undefined) return [{ match: 'proto', proto }]
     if (typeof port === 'number') return [{ match: 'port', proto, from: port, to: endPort ?? port }]
-    return [{ match: 'set', key: ['daddr', 'proto', 'dport'], set: addNamedPort(out, port, protocol, servers) }]
+    return [
+      { match: 'set', key: ['daddr', 'proto', 'dport'], set: addNamedPort(out, { port, protocol, servers, family }) },
+    ]
   })
 }
 
-function addNamedPort(out: ContributionBuilder, port: string, protocol: string, servers: readonly Target[]): string {
+function addNamedPort(
+  out: ContributionBuilder,
+  wanted: { port: string; protocol: string; servers: readonly Target[]; family: Family },
+): string {
+  const { port, protocol, servers, family } = wanted
   const entries = servers.flatMap(({ pod, ip }) =>
     (pod.spec?.containers ?? []).flatMap((container) =>
       (container.ports ?? [])
@@ -179,9 +192,14 @@ function addNamedPort(out: ContributionBuilder, port: string, protocol: string, 
     ),
   )
   const name = `ports-${digest(`${port} ${protocol} ${entries.join(';')}`)}`
-  out.container(name, { kind: 'set', declaration: 'type ipv4_addr . inet_proto . inet_service;' })
+  out.container(name, { kind: 'set', declaration: `type ${family.addressType} . inet_proto . inet_service;` })
   for (const entry of entries) out.element(name, entry)
   return name
+}
+
+/** A pod's address of the family. */
+export function podAddress({ status }: Pod, family: Family): string | undefined {
+  return addressesOf([status?.podIP ?? '', ...(status?.podIPs ?? []).map((one) => one.ip ?? '')], family)[0]
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)

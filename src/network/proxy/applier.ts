@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Exec } from '../exec.ts'
+import type { Family } from '../family.ts'
 import type { Logger } from '../../lib/log.ts'
 import { findDrift, type Drift } from './audit.ts'
 import type { Ruleset } from './ruleset.ts'
@@ -32,6 +33,7 @@ export interface Applier {
  * drift. One run at a time; each is one transaction.
  */
 export function createApplier(options: {
+  family: Family
   table: string
   ruleset: Ruleset
   exec: Exec
@@ -99,7 +101,7 @@ export function createApplier(options: {
   function audit(): Promise<Drift> {
     return inTurn(async () => {
       await apply()
-      const result = await exec('nft', ['-j', 'list', 'table', 'ip', table], { timeoutMs: nftTimeoutMs })
+      const result = await exec('nft', ['-j', 'list', 'table', options.family.name, table], { timeoutMs: nftTimeoutMs })
       const drift = result.code === 0 ? findDrift(result.stdout, table, ruleset.view) : ['the table is missing']
       if (drift.length > 0) {
         whole = true
@@ -137,7 +139,9 @@ export function createApplier(options: {
       await running
     },
     async remove() {
-      await inTurn(() => nft(['-f', '-'], `add table ip ${table}\ndelete table ip ${table}\n`))
+      await inTurn(() =>
+        nft(['-f', '-'], `add table ${options.family.name} ${table}\ndelete table ${options.family.name} ${table}\n`),
+      )
       whole = true
     },
   }

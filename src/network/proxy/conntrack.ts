@@ -1,5 +1,6 @@
 import type { Contribution } from './contribution.ts'
 import type { Exec } from '../exec.ts'
+import type { Family } from '../family.ts'
 
 /** `address port` of each endpoint to which a contribution sends UDP. */
 export function udpBackends(contribution: Contribution | undefined): Set<string> {
@@ -25,12 +26,16 @@ export function staleUdpBackends(before: Contribution | undefined, after: Contri
  * Makes the kernel forget UDP flows to endpoints that are gone. Without a handshake a client would go on sending into
  * a translation that nobody answers, for as long as it sends.
  */
-export async function forgetUdpFlows(exec: Exec, backends: readonly string[]): Promise<void> {
+export async function forgetUdpFlows(exec: Exec, backends: readonly string[], family: Family): Promise<void> {
   for (const backend of backends) {
     const [address = '', port = ''] = backend.split(' ')
     // Exit code 1 says that there was no such flow.
-    await exec('conntrack', ['-D', '-p', 'udp', '--reply-src', address, '--reply-port-src', port], {
-      timeoutMs: 10_000,
-    })
+    await exec(
+      'conntrack',
+      ['-D', '-f', family.apiName.toLowerCase(), '-p', 'udp', '--reply-src', address, '--reply-port-src', port],
+      {
+        timeoutMs: 10_000,
+      },
+    )
   }
 }

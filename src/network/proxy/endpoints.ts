@@ -1,10 +1,13 @@
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '../../api/kinds.ts'
+import { addressesOf, type Family } from '../family.ts'
 
 /** What choosing endpoints needs to know of the node that chooses. */
 export interface NodeTopology {
   readonly nodeName: string
   /** Label topology.kubernetes.io/zone; '' when unknown. */
   readonly zone: string
+  /** Of the endpoints to choose from. */
+  readonly family: Family
 }
 
 /** Where a connection may go. */
@@ -56,13 +59,13 @@ const toBackend = ({ address, port, local }: Candidate): Backend => ({ address, 
 function candidatesOf(port: ServicePort, slices: readonly EndpointSlice[], node: NodeTopology): Candidate[] {
   const byAddress = new Map<string, Candidate>()
   for (const slice of slices) {
-    if (slice.addressType !== 'IPv4') continue
+    if (slice.addressType !== node.family.apiName) continue
     const match = slice.ports?.find(
       (one) => (one.name ?? '') === (port.name ?? '') && (one.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
     )
     if (match?.port === undefined) continue
     for (const endpoint of slice.endpoints ?? []) {
-      const address = endpoint.addresses[0]
+      const [address] = addressesOf(endpoint.addresses.slice(0, 1), node.family)
       if (address === undefined) continue
       const { ready, serving, terminating } = endpoint.conditions ?? {}
       const candidate: Candidate = {

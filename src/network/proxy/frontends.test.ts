@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createTracer, type Packet } from '../../../test/support/packet-trace.ts'
 import type { Endpoint, EndpointSlice, Service, ServiceSpec } from '../../api/kinds.ts'
 import { hostPortContribution, pinnedContribution, serviceContribution, type PreferredBackend } from './frontends.ts'
+import { ipv4 } from '../family.ts'
 import { createRuleset } from './ruleset.ts'
 import { apiServerAlive, fixedChains, fixedContainers } from './skeleton.ts'
 
@@ -57,12 +58,13 @@ function rulesOf(
   options: { zone?: string; chances?: number[]; protocol?: string; preferred?: PreferredBackend } = {},
 ) {
   const ruleset = createRuleset({
+    family: ipv4,
     table: 'stormo',
     mark: 0x4000,
-    chains: fixedChains({ ...ranges, apiServer: { address: nodeIp, port: 6443 } }),
-    containers: fixedContainers(),
+    chains: fixedChains({ ...ranges, apiServer: { address: nodeIp, port: 6443 } }, ipv4),
+    containers: fixedContainers(ipv4),
   })
-  const node = { nodeName: 'here', zone: options.zone ?? '' }
+  const node = { nodeName: 'here', zone: options.zone ?? '', family: ipv4 }
   ruleset.set('service', serviceContribution(subject, [slice(endpoints, options.protocol)], node, options.preferred))
   let turn = 0
   const tracer = createTracer(ruleset.view, {
@@ -147,7 +149,9 @@ describe('ClusterIP', () => {
       { clusterIP: 'None', clusterIPs: ['None'] },
       { type: 'ExternalName', clusterIP: '' },
     ]) {
-      expect(serviceContribution(service(spec), [slice(both)], { nodeName: 'here', zone: '' }).elements).toEqual([])
+      expect(
+        serviceContribution(service(spec), [slice(both)], { nodeName: 'here', zone: '', family: ipv4 }).elements,
+      ).toEqual([])
     }
   })
 })
@@ -278,7 +282,7 @@ describe('session affinity', () => {
     const fewer = serviceContribution(
       service({ sessionAffinity: 'ClientIP', sessionAffinityConfig: config }),
       [slice([endpoint(podHere)])],
-      { nodeName: 'here', zone: '' },
+      { nodeName: 'here', zone: '', family: ipv4 },
     )
     ruleset.set('service', fewer)
     expect(sets()).toHaveLength(1)
@@ -297,10 +301,13 @@ test('host ports lead to the pod, on all addresses or on one', () => {
   const port = { podIp: podHere, containerPort: 8080, protocol: 'TCP' }
   ruleset.set(
     '2/pod',
-    hostPortContribution([
-      { ...port, hostPort: 8088 },
-      { ...port, hostPort: 8089, hostIp: nodeIp },
-    ]),
+    hostPortContribution(
+      [
+        { ...port, hostPort: 8088 },
+        { ...port, hostPort: 8089, hostIp: nodeIp },
+      ],
+      ipv4,
+    ),
   )
   expect(tracer.forward(to(nodeIp, 8088, outside))).toMatchObject({ daddr: podHere, dport: 8080, masqueraded: false })
   expect(tracer.forward(to('10.244.1.1', 8088, podThere)).daddr).toBe(podHere)
@@ -314,10 +321,13 @@ test('host ports answer at 127.0.0.1 too, which pods cannot use for what else li
   const port = { podIp: podHere, containerPort: 8080, protocol: 'TCP' }
   ruleset.set(
     '2/pod',
-    hostPortContribution([
-      { ...port, hostPort: 8088 },
-      { ...port, hostPort: 8089, hostIp: '127.0.0.1' },
-    ]),
+    hostPortContribution(
+      [
+        { ...port, hostPort: 8088 },
+        { ...port, hostPort: 8089, hostIp: '127.0.0.1' },
+      ],
+      ipv4,
+    ),
   )
   for (const saddr of ['127.0.0.1', nodeIp]) {
     for (const dport of [8088, 8089]) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { EndpointSlice, Service, ServicePort, ServiceSpec } from '../../api/kinds.ts'
-import { formatCidr, parseCidr, parseIpv4, widestRanges } from '../ipv4.ts'
+import { addressesOf, isOfFamily, rangesOf, type Family } from '../family.ts'
 import { createContribution, type Contribution, type ContributionBuilder } from './contribution.ts'
 import { chooseBackends, type Backend, type Backends, type NodeTopology } from './endpoints.ts'
 import type { Rule } from './rules.ts'
@@ -16,6 +16,7 @@ interface PortContext {
   readonly out: ContributionBuilder
   readonly backends: Backends
   readonly proto: string
+  readonly family: Family
   readonly affinitySeconds: number | undefined
   readonly preferred?: PreferredBackend
   /** `namespace/name:port`, from which the names of its own chains are made. */
@@ -28,11 +29,14 @@ export interface PreferredBackend {
   readonly whileIn: string
 }
 
-/** True for services that the proxy has nothing to do with: headless, ExternalName, or without an IPv4 address. */
-export function isProxied(service: Service): boolean {
+/** False for services that the proxy has nothing to do with: headless, ExternalName, or without an address of the family. */
+export function isProxied(service: Service, family: Family): boolean {
   const spec = service.spec
   return (
-    spec !== undefined && spec.type !== 'ExternalName' && spec.clusterIP !== 'None' && ipv4(clusterIps(spec)).length > 0
+    spec !== undefined &&
+    spec.type !== 'ExternalName' &&
+    spec.clusterIP !== 'None' &&
+    addressesOf(clusterIps(spec), family).length > 0
   )
 }
 
@@ -45,12 +49,13 @@ export function serviceContribution(
 ): Contribution {
   const out = createContribution()
   const spec = service.spec
-  if (!spec || !isProxied(service)) return out.done()
+  if (!spec || !isProxied(service, node.family)) return out.done()
   for (const port of spec.ports ?? []) {
     const chosen = chooseBackends(service, port, slices, node)
     const context: PortContext = {
       out,
       backends: chosen,
+      family: node.family,
       proto: (port.protocol ?? 'TCP').toLowerCase(),
       affinitySeconds: affinityOf(spec),
       preferred,
@@ -62,16 +67,17 @@ export function serviceContribution(
 }
 
 function addPort(context: PortContext, spec: ServiceSpec, port: ServicePort, balancerIps: readonly string[]): void {
-  const { out, proto, backends } = context
-  for (const ip of ipv4(clusterIps(spec))) addInternal(context, [ip, proto, port.port], spec.internalTrafficPolicy)
+  const { out, proto, backends, family } = context
+  for (const ip of addressesOf(clusterIps(spec), family))
+    addInternal(context, [ip, proto, port.port], spec.internalTrafficPolicy)
 
-  const outside = ipv4([...(spec.externalIPs ?? []), ...balancerIps])
+  const outside = addressesOf([...(spec.externalIPs ?? []), ...balancerIps], family)
   for (const ip of new Set(outside)) addOutside(context, 'ip', [ip, proto, port.port], spec.externalTrafficPolicy)
   if (port.nodePort) addOutside(context, 'port', [proto, port.nodePort], spec.externalTrafficPolicy)
 
-  const ranges = ipv4Ranges(spec.loadBalancerSourceRanges ?? [])
+  const ranges = rangesOf(spec.loadBalancerSourceRanges ?? [], family)
   if (ranges.length > 0) {
-    for (const ip of ipv4(balancerIps)) {
+    for (const ip of addressesOf(balancerIps, family)) {
       out.element('restricted', [ip, proto, port.port])
       for (const range of ranges) out.element('allowed', [ip, proto, port.port, range])
     }
@@ -169,11 +175,11 @@ function addSticky(
   timeoutSeconds: number,
   masquerade: boolean,
 ): string {
-  const { out, proto, id } = context
+  const { out, proto, id, family } = context
   const chains = backends.map((backend) => {
     const name = `ep-${digest(`${id}|${backend.address}|${backend.port}`)}`
     const set = `clients-${name}-${timeoutSeconds}`
-    const declaration = `type ipv4_addr; size ${affinitySetSize}; flags dynamic,timeout; timeout ${timeoutSeconds}s;`
+    const declaration = `type ${family.addressType}; size ${affinitySetSize}; flags dynamic,timeout; timeout ${timeoutSeconds}s;`
     out.container(set, { kind: 'set', declaration })
     out.chain(name, {
       rules: [
@@ -214,7 +220,7 @@ export function pinnedContribution(
 
 /** A container's hostPort: a port of this node (or of one of its addresses) that leads to one pod. */
 export interface HostPort {
-  /** Undefined or 0.0.0.0: every address of the node. */
+  /** Undefined, 0.0.0.0 or :: is every address of the node. */
   readonly hostIp?: string
   readonly hostPort: number
   readonly protocol: string
@@ -222,18 +228,20 @@ export interface HostPort {
   readonly containerPort: number
 }
 
-export function hostPortContribution(ports: readonly HostPort[]): Contribution {
+export function hostPortContribution(ports: readonly HostPort[], family: Family): Contribution {
   const out = createContribution()
   for (const { hostIp, hostPort, protocol, podIp, containerPort } of ports) {
     const proto = protocol.toLowerCase()
-    const anywhere = hostIp === undefined || hostIp === '' || hostIp === '0.0.0.0'
     const add = (scope: Scope, key: Key): void => {
       out.element(`${scope}-eps`, [...key, 0], `${podIp} . ${containerPort}`)
       out.element(`${scope}-services`, key, `goto ${addSpread(out, scope, 'eps', 1, false)}`)
     }
+    const anywhere = hostIp === undefined || hostIp === '' || hostIp === '0.0.0.0' || hostIp === '::'
+    if (!anywhere && !isOfFamily(hostIp, family)) continue
     if (anywhere) add('port', [proto, hostPort])
     // The lookup by port leaves loopback alone, for the sake of node ports.
-    add('ip', [anywhere ? '127.0.0.1' : hostIp, proto, hostPort])
+    const one = anywhere ? family.hostPortLoopback : addressesOf([hostIp], family)[0]
+    if (one !== undefined) add('ip', [one, proto, hostPort])
     out.element('hairpin', [podIp, podIp])
   }
   return out.done()
@@ -252,14 +260,6 @@ function clusterIps(spec: ServiceSpec): readonly string[] {
 function loadBalancerIps(service: Service): readonly string[] {
   const ingress = service.status?.loadBalancer?.ingress ?? []
   return ingress.flatMap((one) => (one.ip !== undefined && one.ipMode !== 'Proxy' ? [one.ip] : []))
-}
-
-const ipv4 = (addresses: readonly string[]): string[] => addresses.filter((one) => parseIpv4(one) !== undefined)
-
-/** A set of ranges may not hold one that lies inside another. */
-function ipv4Ranges(texts: readonly string[]): string[] {
-  const ranges = texts.map((one) => parseCidr(one.trim())).filter((one) => one !== undefined)
-  return widestRanges(ranges).map(formatCidr)
 }
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)

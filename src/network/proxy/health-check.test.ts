@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import type { EndpointSlice, Service } from '../../api/kinds.ts'
 import { silentLogger } from '../../lib/log.ts'
+import { ipv4 } from '../family.ts'
 import { createHealthChecks, healthCheckOf } from './health-check.ts'
 
 const service = (externalTrafficPolicy: string, healthCheckNodePort: number): Service => ({
@@ -42,11 +43,11 @@ async function freePort(): Promise<number> {
 }
 
 test('only services that keep outside traffic local have one; it counts this node’s ready pods once', () => {
-  const here = { nodeName: 'here', zone: '' }
+  const here = { nodeName: 'here', zone: '', family: ipv4 }
   expect(healthCheckOf(service('Cluster', 31000), [slice], here)).toBeUndefined()
   expect(healthCheckOf(undefined, [], here)).toBeUndefined()
   expect(healthCheckOf(service('Local', 31000), [slice], here)).toMatchObject({ port: 31000, localEndpoints: 1 })
-  expect(healthCheckOf(service('Local', 31000), [slice], { nodeName: 'else', zone: '' })).toMatchObject({
+  expect(healthCheckOf(service('Local', 31000), [slice], { nodeName: 'else', zone: '', family: ipv4 })).toMatchObject({
     localEndpoints: 0,
   })
 })

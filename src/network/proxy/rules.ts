@@ -1,6 +1,8 @@
+import type { Family } from '../family.ts'
+
 /**
  * The part of nftables that the proxy uses, as data: rendered to text for the kernel, and interpreted by the packet
- * tracer of the tests. One table of family `ip`.
+ * tracer of the tests. One table for each family of addresses.
  */
 export type Field = 'saddr' | 'daddr' | 'proto' | 'dport'
 
@@ -65,58 +67,58 @@ export interface Container {
 /** Value of an element: '' in a set, `goto CHAIN`, `jump CHAIN`, `drop` or `ADDRESS . PORT` in a map. */
 export type ElementValue = string
 
-const fieldText: Record<Field, string> = {
-  saddr: 'ip saddr',
-  daddr: 'ip daddr',
-  proto: 'ip protocol',
-  dport: 'th dport',
-}
+const fieldText = (field: Field, { name, protocol }: Family): string =>
+  field === 'proto' ? protocol : field === 'dport' ? 'th dport' : `${name} ${field}`
 
-const keyText = (key: readonly Field[]): string => key.map((field) => fieldText[field]).join(' . ')
+/** A tuple of fields as nft reads it. */
+export const keyText = (key: readonly Field[], family: Family): string =>
+  key.map((field) => fieldText(field, family)).join(' . ')
 
-function matchText(match: Match, mark: number): string {
+function matchText(match: Match, mark: number, family: Family): string {
   switch (match.match) {
     case 'prefix': {
       const list = match.in.length === 1 ? match.in[0] : `{ ${match.in.join(', ')} }`
-      return `${fieldText[match.field]} ${match.not ? '!= ' : ''}${list}`
+      return `${fieldText(match.field, family)} ${match.not ? '!= ' : ''}${list}`
     }
     case 'local':
       return `fib ${match.field} type local`
     case 'set':
-      return `${keyText(match.key)} ${match.not ? '!= ' : ''}@${match.set}`
+      return `${keyText(match.key, family)} ${match.not ? '!= ' : ''}@${match.set}`
     case 'mark':
       return `meta mark & ${mark} == ${mark}`
     case 'from':
       return `iifname ${match.interface}`
     case 'proto':
-      return `ip protocol ${match.proto}`
+      return `${family.protocol} ${match.proto}`
     case 'port':
       return `${match.proto} dport ${match.from === match.to ? match.from : `${match.from}-${match.to}`}`
     case 'accepts':
-      return `ip saddr ${match.address} tcp sport ${match.port} tcp flags & (syn | ack | rst) == syn | ack`
+      return `${family.name} saddr ${match.address} tcp sport ${match.port} tcp flags & (syn | ack | rst) == syn | ack`
     case 'established':
       return 'ct state established,related'
   }
 }
 
-function actionText(action: Action, mark: number): string {
+function actionText(action: Action, mark: number, family: Family): string {
   switch (action.do) {
     case 'mark':
       return `meta mark set meta mark or ${mark}`
     case 'unmark':
       return `meta mark set meta mark and ${(~mark >>> 0).toString()}`
     case 'lookup':
-      return `${keyText(action.key)} vmap @${action.map}`
+      return `${keyText(action.key, family)} vmap @${action.map}`
     case 'dnat':
-      return `dnat ip to ${keyText(action.key)} . numgen random mod ${action.oneOf} map @${action.map}`
-    case 'dnatTo':
-      return `meta l4proto ${action.proto} dnat ip to ${action.address}:${action.port}`
+      return `dnat ${family.name} to ${keyText(action.key, family)} . numgen random mod ${action.oneOf} map @${action.map}`
+    case 'dnatTo': {
+      const address = family.name === 'ip6' ? `[${action.address}]` : action.address
+      return `meta l4proto ${action.proto} dnat ${family.name} to ${address}:${action.port}`
+    }
     case 'pick': {
       const entries = action.chains.map((chain, index) => `${index} : goto ${chain}`)
       return `numgen random mod ${action.chains.length} vmap { ${entries.join(', ')} }`
     }
     case 'remember':
-      return `update @${action.set} { ${fieldText[action.field ?? 'saddr']} }`
+      return `update @${action.set} { ${fieldText(action.field ?? 'saddr', family)} }`
     case 'masquerade':
       return 'masquerade fully-random'
     case 'drop':
@@ -130,10 +132,10 @@ function actionText(action: Action, mark: number): string {
 }
 
 /** One rule as nft reads it. `mark` is the bit that stands for "masquerade this". */
-export function ruleText(rule: Rule, mark: number): string {
+export function ruleText(rule: Rule, mark: number, family: Family): string {
   return [
-    ...rule.when.map((match) => matchText(match, mark)),
-    ...rule.does.map((action) => actionText(action, mark)),
+    ...rule.when.map((match) => matchText(match, mark, family)),
+    ...rule.does.map((action) => actionText(action, mark, family)),
   ].join(' ')
 }
 

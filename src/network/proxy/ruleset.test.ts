@@ -1,14 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createContribution, type Contribution } from './contribution.ts'
+import { ipv4 } from '../family.ts'
 import { createRuleset } from './ruleset.ts'
 import { fixedChains, fixedContainers } from './skeleton.ts'
 
 const fixed = {
+  family: ipv4,
   table: 't',
   mark: 1,
-  chains: fixedChains({ clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/12' }),
-  containers: fixedContainers(),
+  chains: fixedChains({ clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/12' }, ipv4),
+  containers: fixedContainers(ipv4),
 }
 
 function frontend(port: number, targets: string[]): Contribution {

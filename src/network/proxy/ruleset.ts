@@ -1,3 +1,4 @@
+import type { Family } from '../family.ts'
 import type { Contribution, Element } from './contribution.ts'
 import { elementText, ruleText, type Chain, type Container, type ElementValue } from './rules.ts'
 
@@ -31,14 +32,15 @@ interface Slot<T> {
  * grow with the change, not with the rules.
  */
 export function createRuleset(options: {
-  /** nft table of family ip. */
+  family: Family
+  /** nft table of that family. */
   table: string
   /** Bit of the packet mark that stands for "masquerade". */
   mark: number
   chains: ReadonlyMap<string, Chain>
   containers: ReadonlyMap<string, Container>
 }): Ruleset {
-  const table = `ip ${options.table}`
+  const table = `${options.family.name} ${options.table}`
   const contributions = new Map<string, Contribution>()
   const elementSlots = new Map<string, Map<string, Slot<ElementValue>>>()
   const chainSlots = new Map<string, Slot<Chain>>()
@@ -88,7 +90,7 @@ export function createRuleset(options: {
       ? `add chain ${table} ${name} { type ${hook.type} hook ${hook.hook} priority ${hook.priority}; policy accept; }\n`
       : `add chain ${table} ${name}\n`
   const addRules = (name: string, { rules }: Chain): string =>
-    rules.map((rule) => `add rule ${table} ${name} ${ruleText(rule, options.mark)}\n`).join('')
+    rules.map((rule) => `add rule ${table} ${name} ${ruleText(rule, options.mark, options.family)}\n`).join('')
 
   function forgetOld(): void {
     oldElements = new Map()

@@ -5,7 +5,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Service as LifeCycle } from '../../lib/service.ts'
 import type { Exec } from '../exec.ts'
-import { policyContribution } from '../policy/network-policies.ts'
+import type { Family } from '../family.ts'
+import { podAddress, policyContribution } from '../policy/network-policies.ts'
 import { createApiProbe } from './api-probe.ts'
 import { createApplier } from './applier.ts'
 import type { Drift } from './audit.ts'
@@ -28,7 +29,8 @@ export interface ServiceProxyOptions {
   /** This node's address at which its own API server listens. */
   nodeIp: string
   ranges: ProxyRanges
-  /** nft table of family ip; agents that share a network namespace need different ones. */
+  family: Family
+  /** nft table of that family; agents that share a network namespace need different ones. */
   table: string
   mark?: number
   /** Tuples that lead to this node itself, before any service: its DNS. */
@@ -50,7 +52,7 @@ export interface ServiceProxy extends LifeCycle {
 
 /** Keeps the kernel's rules equal to what Services, EndpointSlices and this node's pods ask for. */
 export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
-  const { informers, nodeName, exec, logger } = options
+  const { informers, nodeName, exec, logger, family } = options
   const services = informers.for<Service>(refs.services)
   const slices = informers.for<EndpointSlice>(refs.endpointSlices)
   const pods = informers.for<Pod>(refs.pods)
@@ -58,10 +60,11 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const policies = informers.for<NetworkPolicy>(refs.networkPolicies)
   const namespaces = informers.for<Namespace>(refs.namespaces)
   const ruleset = createRuleset({
+    family,
     table: options.table,
     mark: options.mark ?? defaultMark,
-    chains: fixedChains(options.ranges),
-    containers: fixedContainers(),
+    chains: fixedChains(options.ranges, family),
+    containers: fixedContainers(family),
   })
   const slicesByService = new Map<string, Map<string, EndpointSlice>>()
   /** `service/NAMESPACE/NAME` and `pod/NAMESPACE/NAME` that are to be looked at again. */
@@ -79,21 +82,24 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
         pods: pods.list(),
         namespaceLabels: (namespace) => namespaces.get('', namespace)?.metadata.labels,
         nodeName,
+        family,
       })
     }
     const [kind = '', namespace = '', name = ''] = owner.split('/')
     if (kind === 'pod') {
       const pod = pods.get(namespace, name)
-      const ports = pod ? hostPortsOf(pod, nodeName) : []
-      return ports.length > 0 ? hostPortContribution(ports) : undefined
+      const ports = pod ? hostPortsOf(pod, nodeName, family) : []
+      return ports.length > 0 ? hostPortContribution(ports, family) : undefined
     }
     const service = services.get(namespace, name)
     const own = [...(slicesByService.get(`${namespace}/${name}`)?.values() ?? [])]
-    healthChecks.set(`${namespace}/${name}`, healthCheckOf(service, own, { nodeName, zone }))
+    const node = { nodeName, zone, family }
+    // One server for both families: the first one's.
+    if (family.name === 'ip') healthChecks.set(`${namespace}/${name}`, healthCheckOf(service, own, node))
     if (!service) return undefined
     const isApi = namespace === 'default' && name === 'kubernetes'
     const preferred = isApi ? { address: options.nodeIp, whileIn: apiServerAlive } : undefined
-    return serviceContribution(service, own, { nodeName, zone }, preferred)
+    return serviceContribution(service, own, node, preferred)
   }
 
   /** One object that cannot be read must not keep the others' rules from the kernel. */
@@ -124,7 +130,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     const stale = [...staleFlows]
     staleFlows.clear()
     try {
-      await forgetUdpFlows(exec, stale)
+      await forgetUdpFlows(exec, stale, family)
     } catch (error) {
       logger.warn({ error: (error as Error).message }, 'UDP flows of endpoints that are gone could not be removed')
     }
@@ -217,17 +223,22 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
 
 /** Whether a pod changed in what policies look at: address, labels, and that it is there. */
 function mattersToPolicies(before: Pod | undefined, after: Pod | undefined): boolean {
-  const viewOf = (pod: Pod | undefined) => [pod?.metadata.labels, pod?.status?.podIP, pod?.status?.phase]
+  const viewOf = (pod: Pod | undefined) => [
+    pod?.metadata.labels,
+    pod?.status?.podIP,
+    pod?.status?.podIPs,
+    pod?.status?.phase,
+  ]
   return !sameJson(viewOf(before), viewOf(after))
 }
 
 const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 /** The host ports of a pod that runs on this node with an address of its own. */
-export function hostPortsOf(pod: Pod, nodeName: string): HostPort[] {
-  const podIp = pod.status?.podIP
+export function hostPortsOf(pod: Pod, nodeName: string, family: Family): HostPort[] {
+  const podIp = podAddress(pod, family)
   const over = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
-  if (pod.spec?.nodeName !== nodeName || pod.spec.hostNetwork || podIp === undefined || podIp === '' || over) return []
+  if (pod.spec?.nodeName !== nodeName || pod.spec.hostNetwork || podIp === undefined || over) return []
   const restartable = (pod.spec.initContainers ?? []).filter((one) => one.restartPolicy === 'Always')
   return [...restartable, ...pod.spec.containers].flatMap((container) =>
     (container.ports ?? []).flatMap((port) =>

@@ -1,6 +1,7 @@
-import type { Chain, Container, Field, Rule } from './rules.ts'
+import type { Family } from '../family.ts'
+import { keyText, type Chain, type Container, type Field, type Rule } from './rules.ts'
 
-/** What the fixed part of the rules depends on. */
+/** What the fixed part of the rules of one family depends on. */
 export interface ProxyRanges {
   /** All pod addresses of the cluster. */
   readonly clusterCidr: string
@@ -39,33 +40,37 @@ export const tuple = {
 
 export type Scope = keyof typeof tuple
 
-const keyType = { ip: 'ipv4_addr . inet_proto . inet_service', port: 'inet_proto . inet_service' }
-const typeofKey = { ip: 'ip daddr . ip protocol . th dport', port: 'ip protocol . th dport' }
+const keyType = (scope: Scope, { addressType }: Family): string =>
+  scope === 'ip' ? `${addressType} . inet_proto . inet_service` : 'inet_proto . inet_service'
 const scopes = ['ip', 'port'] as const
 
 /** The maps and sets that always exist. */
-export function fixedContainers(): Map<string, Container> {
+export function fixedContainers(family: Family): Map<string, Container> {
+  const { addressType } = family
   const containers = new Map<string, Container>()
   for (const scope of scopes) {
     for (const use of ['services', 'short', 'local']) {
-      containers.set(`${scope}-${use}`, { kind: 'map', declaration: `type ${keyType[scope]} : verdict;` })
+      containers.set(`${scope}-${use}`, { kind: 'map', declaration: `type ${keyType(scope, family)} : verdict;` })
     }
     for (const use of ['eps', 'local-eps']) {
       // The modulus in a type is only its width: rules use the number of endpoints.
-      const declaration = `typeof ${typeofKey[scope]} . numgen random mod 65536 : ip daddr . th dport;`
+      const declaration = `typeof ${keyText(tuple[scope], family)} . numgen random mod 65536 : ${family.name} daddr . th dport;`
       containers.set(`${scope}-${use}`, { kind: 'map', declaration })
     }
-    containers.set(`${scope}-none`, { kind: 'set', declaration: `type ${keyType[scope]};` })
+    containers.set(`${scope}-none`, { kind: 'set', declaration: `type ${keyType(scope, family)};` })
   }
   const alive = `type inet_proto; size 8; flags dynamic,timeout; timeout ${apiServerAliveSeconds}s;`
   containers.set(apiServerAlive, { kind: 'set', declaration: alive })
-  containers.set('restricted', { kind: 'set', declaration: `type ${keyType.ip};` })
-  containers.set('allowed', { kind: 'set', declaration: `type ${keyType.ip} . ipv4_addr; flags interval;` })
-  containers.set('hairpin', { kind: 'set', declaration: 'type ipv4_addr . ipv4_addr;' })
+  containers.set('restricted', { kind: 'set', declaration: `type ${keyType('ip', family)};` })
+  containers.set('allowed', {
+    kind: 'set',
+    declaration: `type ${keyType('ip', family)} . ${addressType}; flags interval;`,
+  })
+  containers.set('hairpin', { kind: 'set', declaration: `type ${addressType} . ${addressType};` })
   for (const direction of ['ingress', 'egress']) {
-    containers.set(`policy-${direction}`, { kind: 'map', declaration: 'type ipv4_addr : verdict;' })
+    containers.set(`policy-${direction}`, { kind: 'map', declaration: `type ${addressType} : verdict;` })
   }
-  containers.set('policy-self', { kind: 'set', declaration: 'type ipv4_addr . ipv4_addr;' })
+  containers.set('policy-self', { kind: 'set', declaration: `type ${addressType} . ${addressType};` })
   return containers
 }
 
@@ -104,9 +109,11 @@ function preparedChains(): [string, Chain][] {
   return chains
 }
 
-const loopback = '127.0.0.0/8'
-const notLoopback = { match: 'prefix', field: 'daddr', in: [loopback], not: true } as const
-const toThisMachine = [notLoopback, { match: 'local', field: 'daddr' } as const]
+const toThisMachine = ({ loopback }: Family) =>
+  [
+    { match: 'prefix', field: 'daddr', in: [loopback], not: true },
+    { match: 'local', field: 'daddr' },
+  ] as const
 
 function outsideLocalRules(scope: Scope, ranges: ProxyRanges): Rule[] {
   const short = { do: 'lookup', key: tuple[scope], map: `${scope}-short` } as const
@@ -128,7 +135,8 @@ function rejectRules(ranges: ProxyRanges): Rule[] {
  * The chains that always exist. The hooks run just before those of Docker and of firewalls, which then see packets
  * with the addresses that they really go to.
  */
-export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
+export function fixedChains(ranges: ProxyRanges, family: Family): Map<string, Chain> {
+  const { loopback } = family
   const services: Rule[] = [
     {
       when: [
@@ -145,7 +153,7 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
       does: [{ do: 'mark' }],
     },
     { when: [], does: [{ do: 'lookup', key: tuple.ip, map: 'ip-services' }] },
-    { when: toThisMachine, does: [{ do: 'lookup', key: tuple.port, map: 'port-services' }] },
+    { when: toThisMachine(family), does: [{ do: 'lookup', key: tuple.port, map: 'port-services' }] },
   ]
   // The mark is cleared so that a tunnel's outer packet, which inherits it, is not masqueraded too.
   const postrouting: Rule[] = [
@@ -153,7 +161,7 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
     { when: [{ match: 'set', key: ['saddr', 'daddr'], set: 'hairpin' }], does: [{ do: 'masquerade' }] },
   ]
   if (ranges.podCidr !== undefined) {
-    const inside = [ranges.clusterCidr, ranges.serviceCidr, '224.0.0.0/4']
+    const inside = [ranges.clusterCidr, ranges.serviceCidr, family.multicast]
     postrouting.push({
       when: [
         { match: 'prefix', field: 'saddr', in: [ranges.podCidr] },
@@ -193,7 +201,7 @@ export function fixedChains(ranges: ProxyRanges): Map<string, Chain> {
   const toServices: Rule[] = [{ when: [], does: [{ do: 'jump', chain: 'services' }] }]
   const rejects = rejectRules(ranges)
   const rejectPorts: Rule = {
-    when: [...toThisMachine, { match: 'set', key: tuple.port, set: 'port-none' }],
+    when: [...toThisMachine(family), { match: 'set', key: tuple.port, set: 'port-none' }],
     does: [{ do: 'reject' }],
   }
   const { apiServer } = ranges

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Endpoints, EndpointSlice, Ingress, IngressClass, Pod, Service } from '../../../src/api/kinds.ts'
+import type { EndpointSlice, Ingress, IngressClass, Pod, Service } from '../../../src/api/kinds.ts'
 import { onNode, run, stormo } from '../../support/cluster.ts'
+import { apiBehaviours } from './api-behaviours.ts'
 import {
   eventually,
   fetchLine,
@@ -11,6 +12,7 @@ import {
   tally,
   udpClient,
 } from './fixture.ts'
+import { proxyBehaviours } from './proxy-behaviours.ts'
 
 /**
  * The behaviours that the conformance list asks for in the area sig-network, across three machines. A test is named as
@@ -98,9 +100,15 @@ describe('DNS', () => {
 
   test('should provide DNS for services', async () => {
     const { spec } = await getService('web')
-    for (const name of ['web', 'web.default', 'web.default.svc', 'web.default.svc.cluster.local'])
-      expect(await cluster.sh('server-2', fetchLine(`http://${name}/`))).toMatch(/^server-/)
+    expect(await cluster.sh('server-2', fetchLine('http://web.default.svc.cluster.local/'))).toMatch(/^server-/)
     expect(await cluster.sh('server-2', lookup('web.default.svc.cluster.local'))).toContain(spec!.clusterIP)
+  })
+
+  test('should resolve DNS of partial qualified names for services', async () => {
+    for (const name of ['web', 'web.default', 'web.default.svc'])
+      expect(await cluster.sh('server-1', fetchLine(`http://${name}/`))).toMatch(/^server-/)
+    const srv = 'nslookup -type=srv _http._tcp.web.default.svc.cluster.local'
+    expect(await cluster.sh('server-1', srv)).toContain('web.default.svc.cluster.local')
   })
 
   test('should provide DNS for pods for Subdomain', async () => {
@@ -204,20 +212,28 @@ describe('Services', () => {
     )
   })
 
-  test('should be able to change the type from ExternalName to ClusterIP', async () => {
-    await cluster.apply(service('changes', { type: 'ExternalName', externalName: 'example.invalid' }))
-    await patch('changes', { type: 'ClusterIP', externalName: null, selector: { app: 'server' }, ports: web })
-    await answers('server-1', fetchLine('http://changes/'), (text) => text.startsWith('server-'))
+  test.each(['ClusterIP', 'NodePort'])('should be able to change the type from ExternalName to %s', async (type) => {
+    const name = `to-${type.toLowerCase()}`
+    await cluster.apply(service(name, { type: 'ExternalName', externalName: 'example.invalid' }))
+    await patch(name, { type, externalName: null, selector: { app: 'server' }, ports: web })
+    await answers('server-1', fetchLine(`http://${name}/`), (text) => text.startsWith('server-'))
+    const { nodePort } = (await getService(name)).spec!.ports![0]!
+    if (type !== 'NodePort') return expect(nodePort).toBeUndefined()
+    const url = `http://${await cluster.addressOf(nodes[1]!)}:${nodePort}/`
+    await answers('server-1', fetchLine(url), (text) => text.startsWith('server-'))
   })
 
-  test('should be able to change the type from ClusterIP to ExternalName', async () => {
-    await patch('changes', {
+  test.each(['ClusterIP', 'NodePort'])('should be able to change the type from %s to ExternalName', async (type) => {
+    const name = `to-${type.toLowerCase()}`
+    const changed = {
       type: 'ExternalName',
       externalName: 'web.default.svc.cluster.local',
       clusterIP: null,
       clusterIPs: null,
-    })
-    await answers('server-1', 'nslookup changes.default.svc.cluster.local', (text) => text.includes('web.default.svc'))
+    }
+    await patch(name, changed)
+    await answers('server-1', `nslookup ${name}.default.svc.cluster.local`, (text) => text.includes('web.default.svc'))
+    expect((await getService(name)).spec).not.toHaveProperty('clusterIPs')
   })
 
   test('should find a service from listing all namespaces', async () => {
@@ -248,27 +264,7 @@ describe('Services', () => {
   })
 })
 
-describe('EndpointSlice', () => {
-  test('should have Endpoints and EndpointSlices pointing to API Server', async () => {
-    const { subsets } = await cluster
-      .get<Endpoints>('endpoints', 'kubernetes')
-      .catch(() => ({ subsets: undefined }) as Endpoints)
-    const slice = await cluster.get<EndpointSlice>('endpointslice', 'kubernetes')
-    expect(slice.endpoints?.length).toBe(3)
-    expect(subsets === undefined || subsets.length > 0).toBe(true)
-  })
-
-  test('should create and delete Endpoints and EndpointSlices for a Service with a selector specified', async () => {
-    await cluster.apply(service('short', { selector: { app: 'server' }, ports: web }))
-    await eventually('slices', async () => (await endpointsOf('short')).length === 3)
-    await eventually(
-      'endpoints',
-      async () => (await cluster.get<Endpoints>('endpoints', 'short')).subsets?.[0]?.addresses?.length === 3,
-    )
-    await cluster.kubectlOk(['delete', 'service', 'short'])
-    await eventually('no slices', async () => (await endpointsOf('short')).length === 0)
-  })
-})
+apiBehaviours(() => cluster)
 
 describe('HostPort', () => {
   test('validates that there is no conflict between pods with same hostPort but different hostIP and protocol', async () => {
@@ -304,6 +300,10 @@ describe('HostPort', () => {
       '--timeout=30s',
     ])
     await eventually('by TCP', async () => (await outside(`http://${address}:54323/`)) === 'host-2')
+    for (const source of [['--interface', address], []]) {
+      const local = async () => (await onNode(node, 'curl', '-s', '-m3', ...source, 'http://127.0.0.1:54323/')).stdout
+      await eventually('at 127.0.0.1', async () => (await local()).trim() === 'host-1')
+    }
     await cluster.serveUdp('host-3')
     await eventually('by UDP', async () => (await cluster.askUdp('server-1', address, 54_323)) === 'host-3')
   })
@@ -406,12 +406,7 @@ describe('Ingress', () => {
   })
 })
 
-describe('Proxy', () => {
-  test('version v1 should proxy through a service and a pod', async () => {
-    for (const path of ['services/basic:http/proxy/', 'pods/server-2:8080/proxy/'])
-      expect((await cluster.kubectlOk(['get', '--raw', `/api/v1/namespaces/default/${path}`])).trim()).toBe('server-2')
-  })
-})
+proxyBehaviours(() => cluster)
 
 describe('stormo', () => {
   test('doctor finds every pair of nodes well', async () => {

@@ -1,6 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { Pod } from '../../../src/api/kinds.ts'
 import { eventually, onNode, type Output, run, stormo, stormoOk } from '../../support/cluster.ts'
@@ -18,8 +22,20 @@ export interface NetworkCluster {
   serveUdp(pod: string): Promise<void>
   /** What comes back of a UDP packet from the pod, or '' after a second. */
   askUdp(pod: string, host: string, port: number): Promise<string>
+  /** Starts a server in the pod's network that answers any method at 8088 with the method, as JSON. */
+  serveMethods(pod: string): Promise<void>
   addressOf(node: string): Promise<string>
+  /** One request to the API server, as the administrator. */
+  api(method: string, path: string, body?: object, type?: string): Promise<ApiAnswer>
   stop(): Promise<void>
+}
+
+export interface ApiAnswer {
+  readonly code: number
+  readonly location: string | undefined
+  readonly text: string
+  /** The body as JSON. */
+  json<T>(): T
 }
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url))
@@ -35,6 +51,8 @@ export async function startNetworkCluster(name: string): Promise<NetworkCluster>
   const image = join(work, 'hello.tar')
   await run(join(repository, 'examples/hello/build-image.sh'), [image])
   await stormoOk('image', 'load', image, '--name', name)
+
+  const credentials = readCredentials(readFileSync(config, 'utf8'))
 
   const kubectl = (args: readonly string[], input?: string): Promise<Output> =>
     run('kubectl', args, { env: { KUBECONFIG: config }, input })
@@ -56,6 +74,9 @@ export async function startNetworkCluster(name: string): Promise<NetworkCluster>
     kubectlOk,
     serveUdp: async (pod) =>
       void (await inNetworkOf(pod, `setsid -f python3 -c '${udpServer}' ${pod} </dev/null >/dev/null 2>&1`)),
+    serveMethods: async (pod) =>
+      void (await inNetworkOf(pod, `setsid -f python3 -c '${methodServer}' </dev/null >/dev/null 2>&1`)),
+    api: (method, path, body, type) => callApi(credentials, { method, path, body, type }),
     askUdp: (pod, host, port) => inNetworkOf(pod, `python3 -c '${udpClient}' ${host} ${port}`),
     async apply(...objects) {
       await kubectlOk(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }))
@@ -73,6 +94,43 @@ export async function startNetworkCluster(name: string): Promise<NetworkCluster>
       await stormo('cluster', 'down', '--name', name)
       rmSync(work, { recursive: true, force: true })
     },
+  }
+}
+
+interface Credentials {
+  readonly server: string
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
+function readCredentials(kubeconfig: string): Credentials {
+  const field = (name: string): string => new RegExp(`${name}: "?([^\\s"]+)`).exec(kubeconfig)?.[1] ?? ''
+  return {
+    server: field('server'),
+    cert: Buffer.from(field('client-certificate-data'), 'base64'),
+    key: Buffer.from(field('client-key-data'), 'base64'),
+  }
+}
+
+async function callApi(
+  { server, cert, key }: Credentials,
+  { method, path, body, type }: { method: string; path: string; body?: object | undefined; type?: string | undefined },
+): Promise<ApiAnswer> {
+  const sent = request(`${server}${path}`, {
+    method,
+    cert,
+    key,
+    rejectUnauthorized: false,
+    headers: body ? { 'content-type': type ?? 'application/json' } : {},
+  })
+  sent.end(body ? JSON.stringify(body) : undefined)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  const said = await text(response)
+  return {
+    code: response.statusCode ?? 0,
+    location: response.headers.location,
+    text: said,
+    json: <T>() => JSON.parse(said) as T,
   }
 }
 
@@ -115,6 +173,18 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("0.0.0.0", 9090))
 while True:
     s.sendto(sys.argv[1].encode(), s.recvfrom(99)[1])`
+
+const methodServer = `import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    def answer(self):
+        body = json.dumps({"Method": self.command, "Path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD": self.wfile.write(body)
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+ThreadingHTTPServer(("0.0.0.0", 8088), Handler).serve_forever()`
 
 export const udpClient = `import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
