@@ -12,25 +12,27 @@ const behaviours: Readonly<Record<string, Readonly<Record<string, readonly strin
   readFileSync(new URL('test/conformance/behaviours.json', root), 'utf8'),
 )
 
+/** An extension API server of its own is what no cluster from outside has: these tests stand beside the code. */
+const besides = '../../src/apiserver/aggregation/aggregation.test.ts'
+
 /** Names of tests by file; tables of kinds count as one name for each kind. */
 function testNames(): string[] {
   const folder = new URL('test/conformance/', root)
   const kinds = [...readFileSync(new URL('resources.ts', folder), 'utf8').matchAll(/'((?:[\w.]+\/)?v\d\w*\/\w+)'/g)]
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.e2e.ts'))
-    .flatMap((file) => {
-      const text = readFileSync(new URL(file, folder), 'utf8')
-      const suite = [...text.matchAll(/\b(describe|test)(?:\.\w+\([^)]*\))*\(\s*['`](.*?)['`],/g)]
-      let group = ''
-      return suite.flatMap(([, kind, name = '']) => {
-        if (kind === 'describe') {
-          group = name
-          return []
-        }
-        const full = `${file}: ${group} ${name}`.replaceAll(/\s+/g, ' ')
-        return full.includes('$path') ? kinds.map(([, path = '']) => full.replace('$path', path)) : [full]
-      })
+  return [...readdirSync(folder).filter((name) => name.endsWith('.e2e.ts')), besides].flatMap((path) => {
+    const file = path.split('/').at(-1)
+    const text = readFileSync(new URL(path, folder), 'utf8')
+    const suite = [...text.matchAll(/\b(describe|test)(?:\.\w+\([^)]*\))*\(\s*['`](.*?)['`],/g)]
+    let group = ''
+    return suite.flatMap(([, kind, name = '']) => {
+      if (kind === 'describe') {
+        group = name
+        return []
+      }
+      const full = `${file}: ${group} ${name}`.replaceAll(/\s+/g, ' ')
+      return full.includes('$path') ? kinds.map(([, path = '']) => full.replace('$path', path)) : [full]
     })
+  })
 }
 
 function render(): string {

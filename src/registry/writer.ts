@@ -68,7 +68,8 @@ export function createWriter(registry: RegistryOptions): Writer {
     const base = object.metadata.name ? undefined : object.metadata.generateName
     initialMetadata(object, definition, clock.nowMs(), random)
     for (let attempt = 1; ; attempt++) {
-      const candidate = structuredClone(object)
+      // Only a name that may have to be made again needs the object as it was.
+      const candidate = base ? structuredClone(object) : object
       if (base) candidate.metadata.name = generateName(base, random)
       try {
         return await createOnce(context, target, candidate, options, managed)

@@ -228,4 +228,58 @@ describe('[sig-api-machinery] custom resources', () => {
     await api.ok('DELETE', `${policies}/no-black`)
     await api.ok('DELETE', `${policies.replace('policies', 'policybindings')}/no-black`)
   })
+
+  test('a policy that cannot be meant is told so, one that does not compile is refused', async () => {
+    const policies = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies'
+    const policy = (expression: string) => ({
+      metadata: { name: 'typed' },
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ apiGroups: ['apps'], apiVersions: ['v1'], operations: ['*'], resources: ['deployments'] }],
+        },
+        validations: [{ expression }],
+      },
+    })
+    const broken = await api('POST', policies, { body: policy('object.spec.replicas >') })
+    expect([broken.code, broken.body.message]).toEqual([422, expect.stringContaining('compilation failed')])
+    const made = await api.ok('POST', policies, policy("object.spec.replicas > '1'"))
+    expect(made.status.typeChecking.expressionWarnings).toMatchObject([
+      {
+        fieldRef: 'spec.validations[0].expression',
+        warning: expect.stringContaining("found no matching overload for '_>_' applied to '(int, string)'"),
+      },
+    ])
+    await api.ok('DELETE', `${policies}/typed`)
+  })
+
+  test('a mutating policy changes them', async () => {
+    const policies = '/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies'
+    const bindings = policies.replace('policies', 'policybindings')
+    await api.ok('POST', policies, {
+      metadata: { name: 'paint' },
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ apiGroups: [group], apiVersions: ['*'], operations: ['CREATE'], resources: ['widgets'] }],
+        },
+        matchConditions: [{ name: 'unpainted', expression: '!has(object.spec.color)' }],
+        reinvocationPolicy: 'Never',
+        mutations: [
+          {
+            patchType: 'ApplyConfiguration',
+            applyConfiguration: { expression: 'Object{spec: Object.spec{color: "green"}}' },
+          },
+        ],
+      },
+    })
+    await api.ok('POST', bindings, { metadata: { name: 'paint' }, spec: { policyName: 'paint' } })
+    await expect
+      .poll(async () => (await api('POST', `${widgets}?dryRun=All`, { body: widget('grey') })).body.spec?.color, {
+        timeout: 10_000,
+      })
+      .toBe('green')
+    const kept = await api('POST', `${widgets}?dryRun=All`, { body: widget('own', { color: 'blue' }) })
+    expect(kept.body.spec.color).toBe('blue')
+    await api.ok('DELETE', `${bindings}/paint`)
+    await api.ok('DELETE', `${policies}/paint`)
+  })
 })

@@ -29,7 +29,7 @@ describe.skipIf(process.env['STORMO_KUBECONFIG'] !== undefined)('[sig-api-machin
     hook = createServer({ key: keyPem, cert: certPem }, (request, response) => {
       void Array.fromAsync(request as AsyncIterable<Buffer>).then((chunks) => {
         const review = JSON.parse(Buffer.concat(chunks).toString()) as Loose
-        const answer = answers[request.url ?? '']?.(review.request)
+        const answer = answers[new URL(request.url ?? '', 'https://hook').pathname]?.(review.request)
         // A path without an answer never gets one.
         if (answer)
           response.end(

@@ -59,13 +59,14 @@ export function mutatingAdmissionPolicies(options: MutatingPolicyOptions): Admis
   return {
     name: 'MutatingAdmissionPolicy',
     mutates(attributes) {
-      if (!attributes.object) return false
+      const bound = bindings.list()
+      if (!attributes.object || bound.length === 0) return false
       const isAgain = seen.has(attributes)
       seen.add(attributes)
       const before = JSON.stringify(attributes.object)
-      const ordered = bindings
-        .list()
-        .toSorted((left, right) => ((left.metadata.name ?? '') < (right.metadata.name ?? '') ? -1 : 1))
+      const ordered = bound.toSorted((left, right) =>
+        (left.metadata.name ?? '') < (right.metadata.name ?? '') ? -1 : 1,
+      )
       for (const binding of ordered) {
         const policy = policies.get('', binding.spec?.policyName ?? '')
         if (!policy || (isAgain && policy.spec?.reinvocationPolicy !== 'IfNeeded')) continue

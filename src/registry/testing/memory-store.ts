@@ -11,7 +11,14 @@ const maxHistory = 10_000
  * conformance drivers; the real one is src/store.
  */
 export function memoryStore(): Store {
-  const objects = new Map<string, { key: ObjectKey; object: KubeObject }>()
+  /** By resource: a list costs what it returns, as the real one's does. */
+  const tables = new Map<string, Map<string, { key: ObjectKey; object: KubeObject }>>()
+  const tableOf = (ref: GroupResource) => {
+    const name = `${ref.group}/${ref.resource}`
+    const known = tables.get(name) ?? new Map<string, { key: ObjectKey; object: KubeObject }>()
+    tables.set(name, known)
+    return known
+  }
   const history: (StoreEvent & { key: ObjectKey })[] = []
   const listeners = new Set<{ ref: GroupResource; listener: (event: StoreEvent) => void }>()
   let sequence = 1n
@@ -29,8 +36,8 @@ export function memoryStore(): Store {
     sequence++
     const resourceVersion = version()
     const stored = deepFreeze({ ...object, metadata: { ...object.metadata, resourceVersion: String(resourceVersion) } })
-    if (type === 'DELETED') objects.delete(keyString(key))
-    else objects.set(keyString(key), { key, object: stored })
+    if (type === 'DELETED') tableOf(key).delete(keyString(key))
+    else tableOf(key).set(keyString(key), { key, object: stored })
     const event = { key, type, object: stored, previous, resourceVersion }
     history.push(event)
     if (history.length > maxHistory) forgotten = history.shift()?.resourceVersion ?? forgotten
@@ -39,7 +46,7 @@ export function memoryStore(): Store {
   }
 
   function writeNow(write: Write): KubeObject {
-    const current = objects.get(keyString(write.key))?.object
+    const current = tableOf(write.key).get(keyString(write.key))?.object
     if (write.op === 'create') {
       if (current) throw errors.alreadyExists(write.key, write.key.name)
       return emit(write.key, 'ADDED', structuredClone(write.object), undefined)
@@ -54,18 +61,15 @@ export function memoryStore(): Store {
   }
 
   return {
-    get: (key) => objects.get(keyString(key))?.object,
+    get: (key) => tableOf(key).get(keyString(key))?.object,
     list: (ref, namespace) => ({
-      items: [...objects.values()]
-        .filter(
-          ({ key }) =>
-            matches(ref, key) && (namespace === undefined || namespace === '' || key.namespace === namespace),
-        )
+      items: [...tableOf(ref).values()]
+        .filter(({ key }) => namespace === undefined || namespace === '' || key.namespace === namespace)
         .sort((a, b) => (keyString(a.key) < keyString(b.key) ? -1 : 1))
         .map(({ object }) => object),
       resourceVersion: String(version()),
     }),
-    count: (ref) => [...objects.values()].filter(({ key }) => matches(ref, key)).length,
+    count: (ref) => tableOf(ref).size,
     currentVersion: version,
     watch(ref, since, listener) {
       if (since !== undefined) {
