@@ -37,6 +37,7 @@ import { lmdbDisk } from '../store/lmdb-disk.ts'
 import type { Conflict } from '../store/conflict.ts'
 import { openStore } from '../store/object-store.ts'
 import { createApi } from './api.ts'
+import { makeBackup } from './backup/make-backup.ts'
 import { openAuditLog } from './audit-log.ts'
 import { conflictReporter } from './conflict-events.ts'
 import { createDoctor } from './doctor/doctor.ts'
@@ -280,6 +281,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
         authorize: api.authorization.authorize,
         status,
         examine,
+        backup: () => makeBackup({ replica: store, decisions, secrets, config, clock }),
         loadImages: node.loadImages,
         clock,
         random,

@@ -12,7 +12,7 @@ import { initialiseLog } from './log-files.ts'
 import { kubeconfigPath, paths, type SettingName, type Settings } from './settings.ts'
 
 /** How this machine is reached, as the other members are told. */
-function descriptionOf(
+export function descriptionOf(
   settings: Settings,
   peer: string,
 ): Pick<Member, 'node' | 'peer' | 'addresses' | 'apiUrl' | 'zone'> {
@@ -25,7 +25,8 @@ function descriptionOf(
   }
 }
 
-const written = (settings: Settings): Partial<Record<SettingName, string>> => ({
+/** What `agent` needs not be told again. */
+export const written = (settings: Settings): Partial<Record<SettingName, string>> => ({
   nodeName: settings.nodeName,
   advertiseAddress: settings.advertiseAddress,
   apiPort: String(settings.apiPort),
@@ -34,7 +35,7 @@ const written = (settings: Settings): Partial<Record<SettingName, string>> => ({
   dockerSocket: settings.dockerSocket,
 })
 
-async function refuseMember(dataDir: string): Promise<void> {
+export async function refuseMember(dataDir: string): Promise<void> {
   const identity = await loadIdentity(paths(dataDir).identity)
   if (!identity) return
   throw new Error(

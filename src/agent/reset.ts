@@ -25,10 +25,7 @@ export interface ResetOptions {
  */
 export async function resetMachine(options: ResetOptions): Promise<void> {
   const { dataDir, progress } = options
-  const membership = await loadMembership(paths(dataDir).member).catch(() => undefined)
-  const port = Number(membership?.settings.apiPort ?? 6443)
-  if (membership && (await answers(port)))
-    throw new Error(`the agent of this machine runs (port ${port} answers): stop it first, then reset`)
+  await refuseRunning(dataDir, 'reset')
   progress('Removing containers…')
   await removeContainers(options)
   progress('Removing network and proxy…')
@@ -42,9 +39,21 @@ export async function resetMachine(options: ResetOptions): Promise<void> {
   await rm(kubeconfigPath(options.configDir), { force: true })
 }
 
-function answers(port: number): Promise<boolean> {
+/** Throws while the agent of this machine answers. */
+export async function refuseRunning(dataDir: string, verb: string): Promise<void> {
+  const membership = await loadMembership(paths(dataDir).member).catch(() => undefined)
+  const port = Number(membership?.settings.apiPort ?? 6443)
+  if (!membership) return
+  // The agent may live in a network of its own: then it answers at the address that it tells others.
+  for (const host of new Set(['127.0.0.1', membership.settings.advertiseAddress ?? '127.0.0.1'])) {
+    if (await answers(host, port))
+      throw new Error(`the agent of this machine runs (${host}:${port} answers): stop it first, then ${verb}`)
+  }
+}
+
+function answers(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 1_000 })
+    const socket = connect({ host, port, timeout: 1_000 })
     const end = (result: boolean): void => {
       socket.destroy()
       resolve(result)

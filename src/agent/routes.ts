@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { errors, StatusError } from '../api/status-error.ts'
 import { requireAccess } from '../auth/forbidden.ts'
 import type { Authorize } from '../api/authorizer.ts'
@@ -21,6 +22,8 @@ export interface RouteOptions {
   status(): Promise<ClusterStatus>
   /** Has every node examined. */
   examine(): Promise<DoctorReport>
+  /** All that this node knows of the cluster, its keys included. */
+  backup(): Iterable<Uint8Array>
   /** Imports a docker-save or OCI archive into this node's runtime; returns the images' names. */
   loadImages(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string[]>
   clock: Clock
@@ -47,6 +50,10 @@ export function agentRoutes(options: RouteOptions): ExtensionRoute[] {
     guarded('/stormo/v1/doctor', async () => ({ code: 200, body: await options.examine() })),
     guarded('/stormo/v1/tokens', (request) => tokens(options, request)),
     guarded('/stormo/v1/members', (request) => members(options, request)),
+    guarded('/stormo/v1/backup', async (request) => {
+      if (request.method !== 'GET') throw errors.methodNotAllowed('a backup is read by GET')
+      return { code: 200, body: Readable.from(options.backup()), contentType: 'application/octet-stream' }
+    }),
     guarded('/stormo/v1/images', async (request) => {
       if (request.method !== 'POST') throw errors.methodNotAllowed('images are sent by POST')
       return { code: 201, body: { images: await options.loadImages(request.stream, request.signal) } }

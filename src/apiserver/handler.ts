@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { AccessRequest, Authorize } from '../api/authorizer.ts'
@@ -240,7 +241,8 @@ export function createHandler(options: HandlerOptions) {
     flushHead(response)
     const out = response as NodeJS.WritableStream
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      if (!out.write(chunk)) await new Promise((resolve) => out.once('drain', resolve))
+      if (context.signal.aborted) break
+      if (!out.write(chunk)) await drained(out, context.signal)
     }
     out.end()
   }
@@ -249,6 +251,11 @@ export function createHandler(options: HandlerOptions) {
     const given = header(request, 'audit-id')
     return given && /^[-\w]{1,64}$/.test(given) ? given : newUid(options.random)
   }
+}
+
+/** Until there is room again, or the client is gone. */
+async function drained(out: NodeJS.WritableStream, signal: AbortSignal): Promise<void> {
+  await once(out as NodeJS.EventEmitter, 'drain', { signal }).catch(() => undefined)
 }
 
 const runsPrograms = (subresource: string): boolean => ['exec', 'attach', 'portforward'].includes(subresource)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { forceRecover, initCluster } from './bootstrap.ts'
+import { forceRecover, initCluster, restoreCluster } from './bootstrap.ts'
+import { decodeMachine } from './machine-snapshot.ts'
 import { createMemoryLogStorage } from './memory-log-storage.ts'
 import { create, DecisionCluster } from './testing/decision-cluster.ts'
 
@@ -20,6 +21,33 @@ describe('a new cluster', () => {
   test('a joiner learns the ranges of the cluster', async () => {
     const cluster = await DecisionCluster.of(3)
     expect(cluster.node('n3').log.members()).toMatchObject([{ number: 1 }, { number: 2 }, { number: 3 }])
+  })
+})
+
+describe('a cluster made from a backup', () => {
+  test('has what was decided, one member of the same name or another, no tokens, and a higher generation', async () => {
+    const cluster = await DecisionCluster.of(3)
+    const { log } = cluster.node('n1')
+    await cluster.run(log.propose(create('kept', 'u1'), {}))
+    await cluster.run(
+      log.command({ type: 'token-create', token: { id: 't', secretHash: 's', expiresMs: 1, usesLeft: 1 } }),
+    )
+    await cluster.settle()
+    const state = log.snapshot()
+    // What is decided later is not in it.
+    await cluster.run(log.propose(create('later', 'u2'), {}))
+    await cluster.settle()
+    const storage = createMemoryLogStorage()
+    const first = await restoreCluster(storage, state, { ...member, peer: 'new' })
+    expect(first).toMatchObject({ node: 'n1', peer: 'new', number: 4, incarnation: 2, role: 'voter' })
+    const stored = storage.load()
+    const machine = decodeMachine(stored?.snapshot?.chunks ?? [])
+    expect(machine.membership.members()).toEqual([first])
+    expect(machine.membership.tokens()).toEqual([])
+    expect([...machine.objects.values()].map(({ uid }) => uid)).toEqual(['u1'])
+    expect(stored?.generation).toBe((log.status().generation ?? 0) + 1)
+    expect(stored?.snapshot?.meta).toMatchObject({ index: state.index + 1, config: { voters: ['new'] } })
+    await expect(restoreCluster(storage, log.snapshot(), member)).rejects.toThrow(/already belongs to a cluster/)
   })
 })
 

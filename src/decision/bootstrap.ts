@@ -1,6 +1,7 @@
 import type { Member } from './cluster-state.ts'
 import { defaultClusterRanges, type ClusterRanges } from './cluster-state.ts'
 import { ClusterMachine } from './cluster-machine.ts'
+import type { LogState } from './decision-log.ts'
 import type { LogStorage } from './log-storage.ts'
 import { decodeMachine, encodeMachine } from './machine-snapshot.ts'
 
@@ -29,6 +30,32 @@ export async function initCluster(
   await storage.write({
     generation: 1,
     hardState: { term: firstTerm, vote: null, commit: firstIndex },
+    snapshot: { meta, chunks: [...encodeMachine(machine)] },
+  })
+  const [first] = machine.membership.members()
+  if (!first) throw new Error('a new cluster has one member')
+  return first
+}
+
+/**
+ * Makes the log of a new cluster out of what another had come to: its objects, ranges and addresses, with one new
+ * member. The old members and their tokens are gone; the generation rises, so that what they still say is void.
+ * Throws when the disk already holds a log, or the state is of an unknown format.
+ */
+export async function restoreCluster(storage: LogStorage, state: LogState, member: FirstMember): Promise<Member> {
+  if (storage.load()) throw new Error('this node already belongs to a cluster: its decision log is not empty')
+  const machine = decodeMachine(state.chunks)
+  // Beyond every position of the old log: decided objects remember theirs.
+  const index = state.index + 1
+  machine.membership.forgetAll()
+  const { result } = machine.apply({ id: '', command: { type: 'member-add', member } }, index)
+  if (!result.ok) throw new Error(result.message)
+  const config = { voters: [member.peer], learners: [] }
+  machine.applyConfig(config)
+  const meta = { index, term: firstTerm, config }
+  await storage.write({
+    generation: state.generation + 1,
+    hardState: { term: firstTerm, vote: null, commit: index },
     snapshot: { meta, chunks: [...encodeMachine(machine)] },
   })
   const [first] = machine.membership.members()

@@ -6,6 +6,7 @@ import type { Command, Member } from './cluster-state.ts'
 import { CommandRouter } from './command-router.ts'
 import { defaultDecisionLogConfig, type DecisionLogConfig } from './decision-log-config.ts'
 import type { DecisionLog, LogStatus } from './decision-log.ts'
+import { encodeMachine } from './machine-snapshot.ts'
 import { LeaderDuties } from './leader-duties.ts'
 import { Leadership } from './leadership.ts'
 import { LocalReserve } from './local-reserve.ts'
@@ -147,6 +148,17 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     async propose(proposal: ObjectProposal, { signal }) {
       const { index } = await router.ask({ kind: 'object', proposal, id: router.newId() }, { signal })
       return { index }
+    },
+    snapshot() {
+      const { generation, appliedIndex: index, machine } = runner
+      const state = encodeMachine(machine)
+      // What is yielded is the state at the first step: that must be now, not when somebody begins to read.
+      const first = state.next()
+      const chunks = (function* () {
+        if (!first.done) yield first.value
+        yield* state
+      })()
+      return { generation, index, chunks }
     },
     members: () => runner.machine.membership.members(),
     tokens: () => runner.machine.membership.tokens(),

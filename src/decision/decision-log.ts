@@ -17,6 +17,13 @@ export interface LogStatus {
   lag?: Record<string, number>
 }
 
+/** What the log has come to at one position, for a backup. */
+export interface LogState {
+  readonly generation: number
+  readonly index: number
+  readonly chunks: Iterable<Uint8Array>
+}
+
 /**
  * The replicated decision log (architecture §4–§5): Raft among the voters, everybody else a learner. One per node.
  */
@@ -28,6 +35,8 @@ export interface DecisionLog extends Service, DecidedSource {
    */
   command(command: Command, options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<unknown>
   members(): readonly Member[]
+  /** The state as applied now; what is applied while it is read is not in it. */
+  snapshot(): LogState
   tokens(): readonly JoinToken[]
   onMembers(handler: (members: readonly Member[]) => void): void
   /**

@@ -90,6 +90,12 @@ export class MembershipTable {
     return member
   }
 
+  /** For a cluster that is made anew out of this one's state: numbers and incarnations stay used. */
+  forgetAll(): void {
+    this.#members.clear()
+    this.#tokens.clear()
+  }
+
   setVoters(peers: readonly string[]): void {
     for (const [node, member] of this.#members) {
       const role = peers.includes(member.peer) ? 'voter' : 'learner'
