@@ -30,22 +30,10 @@ export function parseCidr(text: string): Ipv4Range | undefined {
   return { first: (address & maskOf(prefixLength)) >>> 0, prefixLength }
 }
 
-export const formatCidr = ({ first, prefixLength }: Ipv4Range): string => `${formatIpv4(first)}/${prefixLength}`
-
 /** Number of addresses in the range. */
 export const sizeOf = ({ prefixLength }: Ipv4Range): number => 2 ** (32 - prefixLength)
 
 export const containsAddress = (range: Ipv4Range, address: number): boolean =>
   (address & maskOf(range.prefixLength)) >>> 0 === range.first
-
-/** Those ranges that no other of them contains, without duplicates. */
-export function widestRanges(ranges: readonly Ipv4Range[]): Ipv4Range[] {
-  const widestFirst = ranges.toSorted((a, b) => a.prefixLength - b.prefixLength)
-  const kept: Ipv4Range[] = []
-  for (const range of widestFirst) {
-    if (!kept.some((wider) => containsAddress(wider, range.first))) kept.push(range)
-  }
-  return kept
-}
 
 const maskOf = (prefixLength: number): number => (prefixLength === 0 ? 0 : -1 << (32 - prefixLength))
