@@ -50,6 +50,7 @@ import { catalogueOpenApi, documentHash } from '../apiserver/schema-openapi.ts'
 import { precedePods } from './priority.ts'
 import { agentRoutes } from './routes.ts'
 import { paths, type SettingName, type Settings } from './settings.ts'
+import { databaseBytes, storeMetrics } from './store-metrics.ts'
 import { createStatusReporter } from './status.ts'
 import { pollUsage } from './usage-cache.ts'
 
@@ -251,6 +252,16 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     exec,
     clock,
   })
+  const metricsOfStore = (): string =>
+    storeMetrics({
+      replication: replicator.status(),
+      log: decisions.status(),
+      tombstones: store.tombstoneCount(),
+      refused: store.refused,
+      storeBytes: databaseBytes(files.store),
+      logBytes: databaseBytes(files.log),
+      nodeOf: (peer) => decisions.members().find((member) => member.peer === peer)?.node ?? peer,
+    })
   const auditLog = await openAuditLog(settings, clock, logger)
   const aggregator = createAggregator({
     informers,
@@ -271,7 +282,8 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     nodeAccess: node.access,
     informers,
     countOf: (ref) => store.count(ref),
-    ...(auditLog ? { audit: auditLog.audit, extraMetrics: auditLog.metrics } : {}),
+    ...(auditLog ? { audit: auditLog.audit } : {}),
+    extraMetrics: () => (auditLog?.metrics() ?? '') + metricsOfStore(),
     extensions: [
       ...issuerRoutes({ issuer: api.tokens.issuer, keys: secrets.serviceAccountKeys.map(openServiceAccountKey) }),
       ...agentRoutes({
