@@ -35,6 +35,7 @@ import { type IsFenced, statefulSetController } from './reconcile/stateful-set/s
 import { timeMs } from './reconcile/timestamp.ts'
 import { ttlAfterFinishedController } from './reconcile/ttl-after-finished.ts'
 import { volumeBinder } from './reconcile/volume/binder.ts'
+import { ephemeralVolumeController } from './reconcile/volume/ephemeral.ts'
 import { claimProtectionController, volumeProtectionController } from './reconcile/volume/protection.ts'
 import { type CollectedResource, rememberedResources } from './resources.ts'
 
@@ -102,6 +103,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     clusterRoleAggregationController,
     flowSchemaController,
     volumeBinder(createAbsence(absentClaimMs)),
+    ephemeralVolumeController,
     claimProtectionController,
     volumeProtectionController,
     ...(context.authority ? [certificateRequestController(context.authority)] : []),

@@ -210,6 +210,23 @@ describe('volumes', () => {
     expect(phase('right')).toBe('Released')
   })
 
+  test('a generic ephemeral volume gets a claim of its own, and none that is somebody else’s', async () => {
+    const ephemeral = { volumeClaimTemplate: { metadata: { labels: { a: 'b' } }, spec: claim().spec } }
+    const spec = { ...template().spec, volumes: [{ name: 'scratch', ephemeral }] }
+    const pod = await cluster.create<Pod>(refs.pods, { metadata: { name: 'user' }, spec })
+    await cluster.pass()
+    const made = cluster.get<PersistentVolumeClaim>(refs.persistentVolumeClaims, 'user-scratch')
+    expect(made?.metadata.labels).toEqual({ a: 'b' })
+    expect(made?.metadata.ownerReferences).toMatchObject([{ kind: 'Pod', uid: pod.metadata.uid, controller: true }])
+    expect(made?.spec).toMatchObject(claim().spec)
+    await expectQuiet()
+    await cluster.create(refs.persistentVolumeClaims, { ...claim(), metadata: { name: 'other-scratch' } })
+    await cluster.create(refs.pods, { metadata: { name: 'other' }, spec })
+    await cluster.pass()
+    const foreign = cluster.get<PersistentVolumeClaim>(refs.persistentVolumeClaims, 'other-scratch')
+    expect(foreign?.metadata.ownerReferences).toBeUndefined()
+  })
+
   test('a claim in use stays until its pod is gone', async () => {
     await cluster.create(refs.persistentVolumes, volume('v', '5Gi'))
     await cluster.create(refs.persistentVolumeClaims, claim())

@@ -172,6 +172,13 @@ async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources): Pro
   const claimName = volume.persistentVolumeClaim?.claimName ?? `${pod.metadata.name}-${volume.name}`
   const claim = sources.claim(claimName)
   if (claim === undefined) throw new VolumeError(`persistentvolumeclaim "${claimName}" not found`)
+  const owns = claim.metadata.ownerReferences?.some((one) => one.controller && one.uid === pod.metadata.uid)
+  if (volume.ephemeral && !owns) {
+    const { namespace, name } = pod.metadata
+    throw new VolumeError(
+      `PVC ${namespace}/${claimName} was not created for pod ${namespace}/${name} (pod is not owner)`,
+    )
+  }
   if (claim.status?.phase !== 'Bound' || !claim.spec?.volumeName) throw new VolumeError(`PVC ${claimName} is not bound`)
   const persistent = sources.volume(claim.spec.volumeName)
   const path = persistent?.spec?.local?.path ?? persistent?.spec?.hostPath?.path

@@ -16,7 +16,7 @@ function testNames(): string[] {
     .filter((name) => name.endsWith('.e2e.ts'))
     .flatMap((file) => {
       const text = readFileSync(new URL(file, folder), 'utf8')
-      return [...text.matchAll(/^\s*test\(\s*'(.*?)',/gm)].map(([, name]) => `${file}: ${name}`)
+      return [...text.matchAll(/^\s*test(?:\.each\(\w+\))?\(\s*'(.*?)',/gm)].map(([, name]) => `${file}: ${name}`)
     })
 }
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pod, PodSpec } from '../../../src/api/kinds.ts'
-import { refs } from '../../../src/client/client.ts'
+import { refs, type Client } from '../../../src/client/client.ts'
 import { createKubelet, type Kubelet } from '../../../src/kubelet/kubelet.ts'
 import type { PodNetwork } from '../../../src/kubelet/options.ts'
 import { createMemoryCluster, type MemoryCluster } from '../../../src/kubelet/testing/memory-cluster.ts'
+import type { Clock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { systemClock, systemRandom } from '../../../src/lib/system.ts'
 import { createDockerRuntime } from '../../../src/runtime/docker/docker-runtime.ts'
@@ -25,12 +26,31 @@ export interface NodeFixture {
   until(name: string, what: string, condition: (pod: Pod | undefined) => boolean): Promise<Pod | undefined>
   /** A new agent in place of the old one, which is let go first. */
   restartAgent(): Promise<void>
+  /** A new agent beside the old one, which is left as it is: dead. */
+  replaceAgent(): Promise<void>
   down(): Promise<void>
 }
 
 const untilTimeoutMs = 30_000
 
-export async function nodeFixture(prefix: string, warmSandboxes = 0): Promise<NodeFixture> {
+/** What an agent acts through: it can be taken from it. */
+export interface AgentHands {
+  readonly runtime: ContainerRuntime
+  readonly network: PodNetwork
+  readonly client: Client
+}
+
+export interface NodeFixtureOptions {
+  readonly clock?: Clock
+  /** Stands between each new agent and the machine. */
+  readonly between?: (hands: AgentHands) => AgentHands
+}
+
+export async function nodeFixture(
+  prefix: string,
+  warmSandboxes = 0,
+  { clock = systemClock, between = (hands) => hands }: NodeFixtureOptions = {},
+): Promise<NodeFixture> {
   const machine = await dockerMachine()
   await importBusybox(machine)
   const cluster = createMemoryCluster(() => systemClock.nowMs())
@@ -46,16 +66,17 @@ export async function nodeFixture(prefix: string, warmSandboxes = 0): Promise<No
       stateDir: join(machine.directory, 'runtime'),
       minOomScoreAdjust: 0,
     })
+    const hands = between({ runtime, network, client: cluster.client })
     const kubelet = createKubelet({
       nodeName: 'node-1',
       nodeIp: `${prefix}.1`,
       podCidr: `${prefix}.0/24`,
-      client: cluster.client,
+      client: hands.client,
       informers: cluster.informers,
-      runtime,
-      podNetwork: network,
+      runtime: hands.runtime,
+      podNetwork: hands.network,
       events: cluster.events,
-      clock: systemClock,
+      clock,
       random: systemRandom,
       logger: silentLogger,
       dataDir: join(machine.directory, 'kubelet'),
@@ -100,6 +121,11 @@ export async function nodeFixture(prefix: string, warmSandboxes = 0): Promise<No
     },
     async restartAgent() {
       await stopAgent()
+      agent = await startAgent()
+    },
+    async replaceAgent() {
+      // A dead process fills no pool.
+      await agent.runtime.close()
       agent = await startAgent()
     },
     async down() {

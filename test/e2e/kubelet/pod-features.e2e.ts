@@ -297,6 +297,45 @@ describe('what a pod may write', () => {
     expect(statusOf(node.pod('fell'), 'main')?.state?.terminated).toMatchObject({ message: 'why\n', exitCode: 3 })
   })
 
+  test('a user of its own may write a termination message, at a path of its own', async () => {
+    const securityContext = { runAsUser: 10_000 }
+    const terminationMessagePath = '/dev/termination-custom-log'
+    await outputOf('own-path', {}, `echo -n DONE > ${terminationMessagePath}`, {
+      securityContext,
+      terminationMessagePath,
+    })
+    expect(statusOf(node.pod('own-path'), 'main')?.state?.terminated?.message).toBe('DONE')
+  })
+
+  test('a subPath whose variable is empty waits, and is made for whoever may write the volume', async () => {
+    const env = [{ name: 'DIR', valueFrom: { fieldRef: { fieldPath: "metadata.annotations['dir']" } } }]
+    const main = shell('main', 'touch /sub/x && echo written', {
+      env,
+      securityContext: { runAsUser: 1000 },
+      volumeMounts: [{ name: 'work', mountPath: '/sub', subPathExpr: '$(DIR)' }],
+    })
+    node.run('late-path', { restartPolicy: 'Never', containers: [main], volumes: [{ name: 'work', emptyDir: {} }] })
+    const waiting = (pod: Pod | undefined) => statusOf(pod, 'main')?.state?.waiting
+    const refused = (pod: Pod | undefined) => waiting(pod)?.reason === 'CreateContainerConfigError'
+    const pod = await node.until('late-path', 'refused', refused)
+    expect(waiting(pod)?.message).toBe('missing value for DIR')
+    change('late-path', (one) => {
+      one.metadata.annotations = { dir: 'here' }
+    })
+    const ended = await node.until('late-path', 'ended', (one) => one?.status?.phase === 'Succeeded')
+    expect(await logOf(ended, 'main')).toBe('written\n')
+  })
+
+  test('unsafe sysctls are refused', async () => {
+    const sysctls = [{ name: 'kernel.msgmax', value: '1' }]
+    node.run('unsafe', { securityContext: { sysctls }, containers: [shell('main', forever)] })
+    const pod = await node.until('unsafe', 'refused', (one) => one?.status?.phase === 'Failed')
+    expect(pod?.status).toMatchObject({
+      reason: 'SysctlForbidden',
+      message: 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted',
+    })
+  })
+
   test('the container’s own host name file is the pod’s', async () => {
     expect(await outputOf('filed', {}, 'cat /etc/hostname')).toBe('filed\n')
     expect(await readFile('/etc/hostname', 'utf8')).not.toBe('filed\n')
