@@ -67,13 +67,17 @@ export function identityFromFiles(files: Readonly<Partial<IdentityFiles>>): Iden
       throw error instanceof SyntaxError ? new Error(`identity file ${name} is damaged: ${error.message}`) : error
     }
   }
+  const ca = { certPem: text(names.caCert), keyPem: text(names.caKey) }
+  // A cluster from before there was aggregation has no authority of its own for it; the name in the certificate, which
+  // extension servers are told too, is what keeps its other clients out.
+  const isOlder = files[names.frontProxyCert] === undefined && files[names.frontProxyKey] === undefined
   const { clusterId, clusterName } = parsed<{ clusterId: string; clusterName: string }>(names.cluster)
   return {
     cluster: {
       clusterId,
       clusterName,
-      ca: { certPem: text(names.caCert), keyPem: text(names.caKey) },
-      frontProxyCa: { certPem: text(names.frontProxyCert), keyPem: text(names.frontProxyKey) },
+      ca,
+      frontProxyCa: isOlder ? ca : { certPem: text(names.frontProxyCert), keyPem: text(names.frontProxyKey) },
       serviceAccountKeys: parsed<ServiceAccountKey[]>(names.serviceAccountKeys),
       swarmKey: text(names.swarmKey),
       encryptionKeys: parsed<ClusterSecrets['encryptionKeys']>(names.encryptionKeys),

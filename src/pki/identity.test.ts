@@ -36,6 +36,13 @@ describe('identity directory', () => {
     expect(await loadIdentity(where)).toBeUndefined()
   })
 
+  test('an identity from before aggregation is read: its clients are told apart by name', async () => {
+    const where = join(directory, 'older')
+    await saveIdentity(where, identity)
+    for (const name of ['front-proxy-ca.crt', 'front-proxy-ca.key']) await rm(join(where, name))
+    expect((await loadIdentity(where))?.cluster.frontProxyCa).toEqual(identity.cluster.ca)
+  })
+
   test('an interrupted save is no identity; a damaged one is named', async () => {
     const where = join(directory, 'b')
     await saveIdentity(where, identity)
