@@ -7,6 +7,7 @@ export const connectionOptions: readonly OptionDefinition[] = [
     summary:
       'kubeconfig to use (default: $KUBECONFIG, /etc/stormo/kubeconfig, ~/.kube/config, or the only local cluster)',
   },
+  { flags: '--color <when>', summary: 'auto, always or never (default auto: on a terminal, without NO_COLOR)' },
   { flags: '--context <name>', summary: 'context of the kubeconfig' },
   { flags: '-s, --server <url>', summary: 'API server to talk to instead of the one in the kubeconfig' },
 ]

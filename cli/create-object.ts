@@ -2,6 +2,7 @@ import type { KubeObject } from '../src/api/object.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
 import { type Invocation, option } from './command.ts'
 import { type ApiResource, displayName, pathOf } from './discovery.ts'
+import { paintOutcome, paletteOf } from './printers/colour.ts'
 import { printObject } from './printers/object.ts'
 import { dryRunOf, dryRunSuffix, fieldValidationOf } from './write-options.ts'
 import { namespaceOf } from './targets.ts'
@@ -17,6 +18,7 @@ export async function createObject(
   client: RestClient,
   target: CreateTarget,
   object: KubeObject,
+  done = 'created',
 ): Promise<KubeObject> {
   const { io } = invocation
   const how = dryRunOf(invocation)
@@ -40,6 +42,11 @@ export async function createObject(
         })
   const output = option.text(invocation, 'output')
   const name = displayName(target as ApiResource, created.metadata.name ?? '')
-  io.out(output === 'name' ? `${name}\n` : (printObject(created, output) ?? `${name} created${dryRunSuffix(how)}\n`))
+  io.out(
+    output === 'name'
+      ? `${name}\n`
+      : (printObject(created, output) ??
+          `${paintOutcome(`${name} ${done}${dryRunSuffix(how)}`, paletteOf(invocation))}\n`),
+  )
   return created
 }

@@ -31,12 +31,12 @@ export function parseTemplate(text: string): TemplatePart[] {
       if (token.kind === 'text') found.push(token)
       else if (token.action === 'end') {
         if (isBody) return found
-        throw new UsageError(`error parsing jsonpath ${text}: not in range, nothing to end`)
+        throw new UsageError(`error: error parsing jsonpath ${text}, not in range, nothing to end`)
       } else if (/^range\s/.test(token.action))
         found.push({ kind: 'range', steps: parsePath(token.action.slice(5).trim()), body: parts(true) })
       else found.push(...parseAction(token.action))
     }
-    if (isBody) throw new UsageError(`error parsing jsonpath ${text}: unterminated range`)
+    if (isBody) throw new UsageError(`error: error parsing jsonpath ${text}, unterminated range`)
     return found
   }
   return parts(false)
@@ -63,7 +63,7 @@ function endOfAction(text: string, open: number): number {
     else if (char === '"' || char === "'") quote = char
     else if (char === '}') return at
   }
-  throw new UsageError(`error parsing jsonpath ${text}: unclosed action`)
+  throw new UsageError(`error: error parsing jsonpath ${text}, unclosed action`)
 }
 
 /** `.a .b "text"`: paths and quoted texts, parted by blanks. */

@@ -3,6 +3,7 @@ import { commandWord, prepareArguments } from './arguments.ts'
 import { buildProgram } from './build-program.ts'
 import type { Io } from './command.ts'
 import { loadRoot } from './commands/root.ts'
+import { paletteFor } from './printers/colour.ts'
 import { describeError } from './report-error.ts'
 
 const abort = new AbortController()
@@ -38,7 +39,8 @@ try {
     // Help and version are no errors; anything else commander has already printed.
     process.exitCode = error.exitCode
   } else if (!abort.signal.aborted) {
-    io.err(`${describeError(error)}\n`)
+    const asked = process.argv.find((word) => word.startsWith('--color='))?.slice('--color='.length)
+    io.err(`${paletteFor(io, io.stderr, asked)('bad', describeError(error))}\n`)
     if (process.env['STORMO_DEBUG'] && error instanceof Error) io.err(`${error.stack}\n`)
     process.exitCode = 1
   }

@@ -1,10 +1,11 @@
+import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { get as httpGet } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { extname, join } from 'node:path'
 import type { KubeObject } from '../src/api/object.ts'
 import { parseYaml } from '../src/schema/yaml.ts'
-import { type Io, UsageError } from './command.ts'
+import { type Invocation, type Io, option, UsageError } from './command.ts'
 
 /** An object of a manifest and where it stood, for messages. */
 export interface Manifest {
@@ -16,6 +17,35 @@ export interface Manifest {
 
 const maxManifestBytes = 32 * 1024 * 1024
 const downloadTimeoutMs = 30_000
+
+const kustomizePrefix = 'kustomize:'
+
+/** What -f and -k name, for {@link readManifests}. */
+export function manifestSources(invocation: Invocation): string[] {
+  const directory = option.text(invocation, 'kustomize')
+  const files = option.list(invocation, 'filename')
+  if (directory === undefined) return files
+  if (files.length > 0) throw new UsageError('only one of -f or -k can be specified')
+  return [`${kustomizePrefix}${directory}`]
+}
+
+/** Builds a kustomization with the tool that is at hand: its format is that tool's own. */
+async function kustomize(directory: string): Promise<string> {
+  for (const [tool, verb] of [
+    ['kubectl', 'kustomize'],
+    ['kustomize', 'build'],
+  ] as const) {
+    const built = await new Promise<string | undefined>((resolve, reject) => {
+      execFile(tool, [verb, directory], { maxBuffer: maxManifestBytes }, (error, stdout, stderr) => {
+        if (!error) resolve(stdout)
+        else if (error.code === 'ENOENT') resolve(undefined)
+        else reject(new UsageError(stderr.trim() || error.message))
+      })
+    })
+    if (built !== undefined) return built
+  }
+  throw new UsageError('-k needs kustomize or kubectl on the PATH')
+}
 
 /** Reads files, directories, URLs and `-`. Lists are taken apart. Throws UsageError that names the file and the line. */
 export async function readManifests(sources: readonly string[], recursive: boolean, io: Io): Promise<Manifest[]> {
@@ -35,6 +65,10 @@ async function readTexts(source: string, recursive: boolean, io: Io): Promise<{ 
     return [{ name: 'STDIN', text: Buffer.concat(chunks).toString('utf8') }]
   }
   if (/^https?:\/\//.test(source)) return [{ name: source, text: await download(source) }]
+  if (source.startsWith(kustomizePrefix)) {
+    const directory = source.slice(kustomizePrefix.length)
+    return [{ name: directory, text: await kustomize(directory) }]
+  }
   const stat = statSync(source, { throwIfNoEntry: false })
   if (!stat) throw new UsageError(`the path "${source}" does not exist`)
   return filesOf(source, stat.isDirectory(), recursive).map((name) => ({ name, text: readFileSync(name, 'utf8') }))

@@ -4,7 +4,7 @@ import { fileOptions, prepare } from './write-manifests.ts'
 import { listAll } from './list-all.ts'
 import { type Invocation, option, type OptionDefinition, UsageError } from './command.ts'
 import { type ApiResource, pathOf } from './discovery.ts'
-import { readManifests } from './manifests.ts'
+import { manifestSources, readManifests } from './manifests.ts'
 import { namespaceOf, targetsOf } from './targets.ts'
 
 /** The ways in which a command says which objects it is about. */
@@ -34,7 +34,7 @@ export async function selectObjects(
   client: RestClient,
   { needExist }: { needExist: boolean },
 ): Promise<SelectedObject[]> {
-  const sources = option.list(invocation, 'filename')
+  const sources = manifestSources(invocation)
   const selected =
     sources.length > 0 ? await fromFiles(invocation, client, sources) : await fromArguments(invocation, client)
   if (!needExist) return selected

@@ -1,4 +1,6 @@
 import type { KubeObject } from '../src/api/object.ts'
+import { age } from '../src/lib/duration.ts'
+import { formatLabels } from '../src/lib/selector.ts'
 
 /** meta.k8s.io/v1 Table, as far as printing needs it. */
 export interface ServerTable {
@@ -14,6 +16,8 @@ export interface TableView {
   wide: boolean
   withNamespace: boolean
   withLabels: boolean
+  /** Labels that have a column of their own. */
+  labelColumns?: readonly string[]
   /** `type.group/` before names, where several types are listed. */
   prefix?: string
 }
@@ -23,12 +27,14 @@ export function tableCells(
   table: Pick<ServerTable, 'columnDefinitions' | 'rows'>,
   view: TableView,
 ): { header: string[]; rows: string[][] } {
+  const { labelColumns = [] } = view
   const shown = table.columnDefinitions
     .map((column, index) => ({ column, index }))
     .filter(({ column }) => view.wide || column.priority === 0)
   const header = [
     ...(view.withNamespace ? ['NAMESPACE'] : []),
     ...shown.map(({ column }) => column.name.toUpperCase()),
+    ...labelColumns.map((key) => key.slice(key.lastIndexOf('/') + 1).toUpperCase()),
     ...(view.withLabels ? ['LABELS'] : []),
   ]
   const rows = table.rows.map((row) => [
@@ -36,15 +42,28 @@ export function tableCells(
     ...shown.map(
       ({ column, index }) => (column.name === 'Name' ? (view.prefix ?? '') : '') + cellText(row.cells[index]),
     ),
+    ...labelColumns.map((key) => row.object.metadata.labels?.[key] ?? ''),
     ...(view.withLabels ? [labelText(row.object)] : []),
   ])
   return { header, rows }
 }
 
 const cellText = (cell: string | number | boolean | null | undefined): string =>
-  cell === null || cell === undefined || cell === '' ? '<none>' : String(cell)
+  cell === null || cell === undefined ? '<none>' : String(cell)
 
 function labelText(object: KubeObject): string {
-  const labels = Object.entries(object.metadata.labels ?? {})
-  return labels.length === 0 ? '<none>' : labels.map(([key, value]) => `${key}=${value}`).join(',')
+  return formatLabels(object.metadata.labels)
 }
+
+/** Name and age only, as with --server-print=false. */
+export const plainTable = (objects: readonly KubeObject[], nowMs: number): ServerTable => ({
+  kind: 'Table',
+  columnDefinitions: [
+    { name: 'Name', priority: 0 },
+    { name: 'Age', priority: 0 },
+  ],
+  rows: objects.map((object) => ({
+    cells: [object.metadata.name ?? '', age(object.metadata.creationTimestamp, nowMs)],
+    object,
+  })),
+})

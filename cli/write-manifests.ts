@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeObject } from '../src/api/object.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
 import { type Invocation, option, type OptionDefinition, UsageError } from './command.ts'
 import { withClient } from './connection.ts'
 import { type ApiResource, discover, displayName, pathOf, resourceOfKind } from './discovery.ts'
-import { type Manifest, readManifests } from './manifests.ts'
+import { type Manifest, manifestSources, readManifests } from './manifests.ts'
+import { paintOutcome, paletteFor, paletteOf } from './printers/colour.ts'
 import { printObject } from './printers/object.ts'
 import { describeError } from './report-error.ts'
 import { namespaceOf } from './targets.ts'
@@ -11,6 +13,7 @@ import { dryRunOf, dryRunSuffix, fieldValidationOf } from './write-options.ts'
 
 export const fileOptions: readonly OptionDefinition[] = [
   { flags: '-f, --filename <source>', summary: 'file, directory, URL, or - for standard input', repeatable: true },
+  { flags: '-k, --kustomize <directory>', summary: 'kustomization, built by the kustomize or kubectl on the PATH' },
   { flags: '-R, --recursive', summary: 'directories with all below them' },
 ]
 
@@ -40,18 +43,27 @@ export const writeManifests = (
 ): Promise<number> =>
   withClient(invocation, async (client) => {
     const { io } = invocation
-    const manifests = await readManifests(option.list(invocation, 'filename'), option.flag(invocation, 'recursive'), io)
+    const manifests = await readManifests(manifestSources(invocation), option.flag(invocation, 'recursive'), io)
     checkDuplicates(invocation, manifests)
     const prepared = await prepare(invocation, client, manifests)
     const written: PreparedManifest[] = []
-    for (const failure of prepared.failures) io.err(`${failure}\n`)
-    for (const manifest of prepared.manifests) {
+    const write = async (manifest: PreparedManifest): Promise<void> => {
       try {
         say(invocation, manifest, await verb(invocation, client, manifest))
         written.push(manifest)
       } catch (error) {
-        io.err(`${describeError(error, `error when ${doing} "${manifest.source}"`)}\n`)
+        const text = describeError(error, `error when ${doing} "${manifest.source}"`)
+        io.err(`${paletteFor(io, io.stderr, invocation.options['color'])('bad', text)}\n`)
       }
+    }
+    const definesKinds = manifests.some(({ object }) => object.kind === 'CustomResourceDefinition')
+    const mayCome = definesKinds && dryRunOf(invocation) === 'none' ? prepared.unknown : []
+    if (mayCome.length === 0) for (const failure of prepared.failures) io.err(`${failure}\n`)
+    for (const manifest of prepared.manifests) await write(manifest)
+    if (mayCome.length > 0) {
+      const late = await prepareLate(invocation, client, mayCome)
+      for (const failure of late.failures) io.err(`${failure}\n`)
+      for (const manifest of late.manifests) await write(manifest)
     }
     const failedCount = manifests.length - written.length
     if (failedCount === 0) await finish?.(client, written)
@@ -60,11 +72,29 @@ export const writeManifests = (
     return failedCount > 0 ? 1 : 0
   })
 
+/** How long a definition that was just written may take until its kind is served. */
+const kindDeadlineMs = 10_000
+const kindPollMs = 100
+
+/** Objects of kinds that the same manifests define: their kinds are served a moment after the definition is there. */
+async function prepareLate(
+  invocation: Invocation,
+  client: RestClient,
+  manifests: readonly Manifest[],
+): ReturnType<typeof prepare> {
+  const deadlineMs = Date.now() + kindDeadlineMs
+  for (;;) {
+    const found = await prepare(invocation, client, manifests)
+    if (found.unknown.length === 0 || Date.now() > deadlineMs) return found
+    await sleep(kindPollMs, undefined, { signal: invocation.io.signal })
+  }
+}
+
 function say(invocation: Invocation, { resource }: PreparedManifest, { said, object }: Written): void {
   const output = option.text(invocation, 'output')
   const name = displayName(resource, object.metadata.name ?? '')
   const line = output === 'name' ? name : `${name} ${said}${dryRunSuffix(dryRunOf(invocation))}`
-  invocation.io.out(printObject(object, output) ?? `${line}\n`)
+  invocation.io.out(printObject(object, output) ?? `${paintOutcome(line, paletteOf(invocation))}\n`)
 }
 
 /** A key that is given twice is most likely a mistake, and the object that is sent no longer shows it. */
@@ -82,15 +112,17 @@ export async function prepare(
   invocation: Invocation,
   client: RestClient,
   manifests: readonly Manifest[],
-): Promise<{ manifests: PreparedManifest[]; failures: string[] }> {
+): Promise<{ manifests: PreparedManifest[]; unknown: Manifest[]; failures: string[] }> {
   const resources = await discover(client)
   const asked = option.text(invocation, 'namespace')
   const failures: string[] = []
+  const unknown: Manifest[] = []
   const found: PreparedManifest[] = []
   for (const manifest of manifests) {
     const { apiVersion, kind, metadata } = manifest.object
     const resource = resourceOfKind(resources, apiVersion, kind)
     if (!resource) {
+      unknown.push(manifest)
       failures.push(
         `error: resource mapping not found for name: "${metadata.name ?? ''}" namespace: "${metadata.namespace ?? ''}" from "${manifest.source}": no matches for kind "${kind}" in version "${apiVersion}"`,
       )
@@ -104,7 +136,7 @@ export async function prepare(
     }
     found.push({ ...manifest, resource, namespace: metadata.namespace ?? namespaceOf(invocation, client) })
   }
-  return { manifests: found, failures }
+  return { manifests: found, unknown, failures }
 }
 
 /** Query parameters of a write. */

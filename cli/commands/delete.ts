@@ -5,7 +5,7 @@ import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { type ApiResource, pathOf } from '../discovery.ts'
-import { readManifests } from '../manifests.ts'
+import { manifestSources, readManifests } from '../manifests.ts'
 import { reportError } from '../report-error.ts'
 import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
 import { fileOptions, prepare } from '../write-manifests.ts'
@@ -40,7 +40,7 @@ interface Doomed {
 async function remove(invocation: Invocation, client: RestClient): Promise<number> {
   const { io } = invocation
   const doomed =
-    option.list(invocation, 'filename').length > 0
+    manifestSources(invocation).length > 0
       ? await fromFiles(invocation, client)
       : await fromArguments(invocation, client)
   let failed = false
@@ -65,7 +65,7 @@ async function remove(invocation: Invocation, client: RestClient): Promise<numbe
 
 async function fromFiles(invocation: Invocation, client: RestClient): Promise<Doomed[]> {
   const manifests = await readManifests(
-    option.list(invocation, 'filename'),
+    manifestSources(invocation),
     option.flag(invocation, 'recursive'),
     invocation.io,
   )

@@ -5,7 +5,7 @@ import { type CommandDefinition, type Invocation, option, UsageError } from '../
 import { withClient } from '../connection.ts'
 import { describeObject } from '../describe-object.ts'
 import { type ApiResource, pathOf } from '../discovery.ts'
-import { readManifests } from '../manifests.ts'
+import { manifestSources, readManifests } from '../manifests.ts'
 import { alignTabs } from '../printers/align.ts'
 import { reportError } from '../report-error.ts'
 import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
@@ -41,7 +41,7 @@ async function describe(invocation: Invocation, client: RestClient): Promise<num
   const withEvents = invocation.options['showEvents'] !== false
   let failed = false
   const found =
-    option.list(invocation, 'filename').length > 0
+    manifestSources(invocation).length > 0
       ? await fromFiles(invocation, client)
       : await fromArguments(invocation, client, (error) => {
           failed = true
@@ -61,7 +61,7 @@ async function describe(invocation: Invocation, client: RestClient): Promise<num
 }
 
 async function fromFiles(invocation: Invocation, client: RestClient): Promise<Found[]> {
-  const sources = option.list(invocation, 'filename')
+  const sources = manifestSources(invocation)
   const manifests = await readManifests(sources, option.flag(invocation, 'recursive'), invocation.io)
   const { manifests: prepared, failures } = await prepare(invocation, client, manifests)
   if (failures.length > 0) throw new UsageError(failures.join('\n'))

@@ -7,7 +7,7 @@ import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
-import { readManifests } from '../manifests.ts'
+import { manifestSources, readManifests } from '../manifests.ts'
 import { printObject } from '../printers/object.ts'
 import { namespaceOptions } from '../targets.ts'
 import { fileOptions, pathOfManifest, prepare } from '../write-manifests.ts'
@@ -40,7 +40,7 @@ $KUBECTL_EXTERNAL_DIFF names another program than 'diff -u -N'.`,
 }
 
 async function diff(invocation: Invocation, client: RestClient): Promise<number> {
-  const sources = option.list(invocation, 'filename')
+  const sources = manifestSources(invocation)
   const manifests = await readManifests(sources, option.flag(invocation, 'recursive'), invocation.io)
   const { manifests: prepared, failures } = await prepare(invocation, client, manifests)
   if (failures.length > 0) throw new UsageError(failures.join('\n'))

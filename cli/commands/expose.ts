@@ -41,6 +41,7 @@ export const exposeCommand: CommandDefinition = {
         client,
         serviceTarget,
         buildService(invocation, { ...object, kind: resource.kind }),
+        'exposed',
       )
     }),
 }

@@ -1,15 +1,21 @@
+import { readFileSync } from 'node:fs'
 import type { KubeObject } from '../../src/api/object.ts'
 import { StatusError } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { type CommandDefinition, type Invocation, option } from '../command.ts'
+import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { type ApiResource, displayName, pathOf } from '../discovery.ts'
-import { listAll } from '../list-all.ts'
+import { listAll, listTable } from '../list-all.ts'
+import { manifestSources, readManifests } from '../manifests.ts'
 import { printObject } from '../printers/object.ts'
+import { paint, paletteOf } from '../printers/colour.ts'
 import { printTable } from '../printers/table.ts'
-import { type ServerTable, tableAccept, tableCells, type TableView } from '../server-table.ts'
-import { namespaceOf, namespaceOptions, type Target, targetsOf } from '../targets.ts'
-import { jsonLines } from '../watch-lines.ts'
+import { reportError } from '../report-error.ts'
+import { plainTable, type ServerTable, tableCells, type TableView } from '../server-table.ts'
+import { sortObjects } from '../sort-objects.ts'
+import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
+import { watchObjects } from '../watch-objects.ts'
+import { fileOptions, prepare } from '../write-manifests.ts'
 
 export const getCommand: CommandDefinition = {
   name: 'get',
@@ -17,170 +23,216 @@ export const getCommand: CommandDefinition = {
   summary: 'Display one or many objects',
   options: [
     ...namespaceOptions,
+    ...fileOptions,
     { flags: '-A, --all-namespaces', summary: 'objects of all namespaces' },
-    { flags: '-o, --output <format>', summary: 'wide, yaml, json or name' },
+    {
+      flags: '-o, --output <format>',
+      summary: 'wide, yaml, json, name, jsonpath=…, jsonpath-as-json=…, jsonpath-file=…, custom-columns[-file]=…',
+    },
     { flags: '-l, --selector <selector>', summary: 'only objects with these labels' },
     { flags: '--field-selector <selector>', summary: 'only objects with these fields' },
     { flags: '-w, --watch', summary: 'go on printing changes' },
+    { flags: '--watch-only', summary: 'print changes only, not what is there' },
+    { flags: '--output-watch-events', summary: 'with --watch: say of each line what happened' },
+    { flags: '-L, --label-columns <keys>', summary: 'labels to print as columns', repeatable: true },
     { flags: '--show-labels', summary: 'print labels as the last column' },
+    { flags: '--show-kind', summary: 'print the type before each name' },
+    { flags: '--show-managed-fields', summary: 'with metadata.managedFields (json, yaml)' },
+    { flags: '--sort-by <jsonpath>', summary: 'sort by this field, for example .metadata.name' },
+    { flags: '--chunk-size <count>', summary: 'how many to ask for at a time; 0 is all', integer: true, default: 500 },
+    { flags: '--subresource <name>', summary: 'of the objects: status, scale or resize' },
+    { flags: '--server-print', summary: "with the server's own columns (default true)" },
+    { flags: '--no-server-print', summary: 'with name and age only' },
+    { flags: '--raw <path>', summary: 'print what the server answers to this path' },
     { flags: '--no-headers', summary: 'leave the header out' },
     { flags: '--ignore-not-found', summary: 'an object that is not there is no error' },
   ],
   examples: `Examples:
   stormo get pods -o wide
   stormo get all -A
-  stormo get deployment/web -o yaml`,
+  stormo get deployment/web service/web -o yaml
+  stormo get pods -L app --sort-by=.status.startTime`,
   run: (invocation) => withClient(invocation, (client) => get(invocation, client)),
 }
 
+/** An object, or all objects of a resource in a namespace (undefined: in all). */
+export interface Wanted {
+  resource: ApiResource
+  name: string | undefined
+  namespace: string | undefined
+}
+
 async function get(invocation: Invocation, client: RestClient): Promise<number> {
+  const { io } = invocation
+  const raw = option.text(invocation, 'raw')
+  if (raw !== undefined) {
+    io.out((await client.send({ path: raw })).text)
+    return 0
+  }
+  const wanted = await wantedOf(invocation, client)
+  const output = outputOf(invocation)
+  const isTable = printObject({}, output) === undefined && output !== 'name'
+  if (option.flag(invocation, 'watch') || option.flag(invocation, 'watchOnly'))
+    return await watchObjects(invocation, client, wanted, { output, isTable, view: viewOf(invocation, wanted[0]!) })
+  return isTable ? await getTables(invocation, client, wanted) : await getObjects(invocation, client, wanted, output)
+}
+
+async function wantedOf(invocation: Invocation, client: RestClient): Promise<Wanted[]> {
+  const sources = manifestSources(invocation)
+  if (sources.length > 0) {
+    const manifests = await readManifests(sources, option.flag(invocation, 'recursive'), invocation.io)
+    const { manifests: prepared, failures } = await prepare(invocation, client, manifests)
+    if (failures.length > 0) throw new UsageError(failures.join('\n'))
+    return prepared.map(({ resource, namespace, object }) => ({ resource, namespace, name: object.metadata.name }))
+  }
+  if (invocation.args.length === 0) {
+    invocation.io.err(
+      'You must specify the type of resource to get. Use "stormo api-resources" for a complete list of supported resources.\n\n',
+    )
+    throw new UsageError(
+      'Required resource not specified.\nUse "stormo explain <resource>" for a detailed description of that resource (e.g. stormo explain pods).\nSee \'stormo get -h\' for help and examples',
+    )
+  }
   const { targets } = await targetsOf(client, invocation.args)
   const all = option.flag(invocation, 'allNamespaces')
+  if (all && targets.some(({ name }) => name !== undefined))
+    throw new UsageError('a resource cannot be retrieved by name across all namespaces')
   const namespace = all ? undefined : namespaceOf(invocation, client)
+  return targets.map((target) => ({ ...target, namespace }))
+}
+
+/** `jsonpath-file=x` and `custom-columns-file=x` become what stands in the file. */
+function outputOf(invocation: Invocation): string | undefined {
   const output = option.text(invocation, 'output')
-  if (option.flag(invocation, 'watch')) return await watch(invocation, client, targets[0]!, namespace)
-  const isTable = printObject({}, output) === undefined && output !== 'name'
-  let exitCode = 0
-  const objects: KubeObject[] = []
-  const tables: { resource: ApiResource; table: ServerTable }[] = []
-  for (const target of targets) {
+  const file = /^(jsonpath|custom-columns)-file=(.+)$/s.exec(output ?? '')
+  if (!file) return output
+  const [, format, path = ''] = file
+  const text = readText(path)
+  if (format === 'jsonpath') return `jsonpath=${text}`
+  const [headers = [], paths = []] = text.split('\n').map((line) => line.trim().split(/\s+/))
+  if (headers.length !== paths.length)
+    throw new UsageError(`number of headers (${headers.length}) and field specifications (${paths.length}) don't match`)
+  return `custom-columns=${headers.map((header, index) => `${header}:${paths[index]}`).join(',')}`
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new UsageError(`error reading template ${path}, ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Asks for each in turn; a refusal is told, and the others are still shown. Returns whether all were there. */
+async function eachWanted(
+  invocation: Invocation,
+  wanted: readonly Wanted[],
+  use: (one: Wanted, path: string, query: Record<string, string | undefined>) => Promise<void>,
+): Promise<boolean> {
+  let allFound = true
+  const query = {
+    labelSelector: option.text(invocation, 'selector'),
+    fieldSelector: option.text(invocation, 'fieldSelector'),
+  }
+  for (const one of wanted) {
     try {
-      const request = { path: pathOf(target.resource, namespace, target.name), query: selectors(invocation) }
-      if (isTable)
-        tables.push({
-          resource: target.resource,
-          table: await client.json<ServerTable>({ ...request, accept: tableAccept }),
-        })
-      else objects.push(...(await listAll(client, request.path, request.query, target)))
+      const path = pathOf(one.resource, one.namespace, one.name, option.text(invocation, 'subresource'))
+      await use(one, path, one.name === undefined ? query : {})
     } catch (error) {
       if (!(error instanceof StatusError)) throw error
       if (error.reason === 'NotFound' && option.flag(invocation, 'ignoreNotFound')) continue
-      invocation.io.err(`Error from server (${error.reason}): ${error.message}\n`)
-      exitCode = 1
+      reportError(invocation.io, error)
+      allFound = false
     }
   }
-  if (isTable) invocation.io.out(printTables(invocation, tables, targets, all, namespace))
-  else if (output === 'name') invocation.io.out(objects.map((object) => `${nameOf(targets, object)}\n`).join(''))
-  else if (exitCode === 0 || objects.length > 0) {
-    const isOne = targets.length === 1 && targets[0]!.name !== undefined
-    invocation.io.out(
-      printObject(
-        isOne
-          ? (objects[0] ?? {})
-          : { apiVersion: 'v1', items: objects, kind: 'List', metadata: { resourceVersion: '' } },
-        output,
-      ) ?? '',
-    )
-  }
-  return exitCode
+  return allFound
 }
 
-const selectors = (invocation: Invocation) => ({
-  labelSelector: option.text(invocation, 'selector'),
-  fieldSelector: option.text(invocation, 'fieldSelector'),
-})
-
-function nameOf(targets: readonly Target[], object: KubeObject): string {
-  const target = targets.find(({ resource }) => resource.kind === object.kind) ?? targets[0]!
-  return displayName(target.resource, object.metadata.name ?? '')
-}
-
-function printTables(
-  invocation: Invocation,
-  tables: readonly { resource: ApiResource; table: ServerTable }[],
-  targets: readonly Target[],
-  all: boolean,
-  namespace: string | undefined,
-): string {
-  const types = new Set(targets.map(({ resource }) => `${resource.resource}.${resource.group}`))
-  const merged = new Map<ApiResource, ServerTable>()
-  for (const { resource, table } of tables) {
-    const before = merged.get(resource)
-    merged.set(resource, before ? { ...before, rows: [...before.rows, ...table.rows] } : table)
-  }
-  const printed = [...merged]
-    .filter(([, table]) => table.rows.length > 0)
-    .map(([resource, table]) => {
-      const view: TableView = {
-        wide: option.text(invocation, 'output') === 'wide',
-        withNamespace: all && resource.namespaced,
-        withLabels: option.flag(invocation, 'showLabels'),
-        ...(types.size > 1 ? { prefix: `${displayName(resource, '')}` } : {}),
-      }
-      const { header, rows } = tableCells(table, view)
-      return printTable(invocation.options['headers'] === false ? [] : header, rows)
-    })
-  if (printed.length === 0 && tables.length > 0) {
-    const isNamespaced = targets.some(({ resource }) => resource.namespaced)
-    invocation.io.err(
-      isNamespaced && namespace !== undefined
-        ? `No resources found in ${namespace} namespace.\n`
-        : 'No resources found\n',
-    )
-  }
-  return printed.join('\n')
-}
-
-/** Prints what is there, then each change, until interrupted; a watch that the server ends is taken up again. */
-async function watch(
+async function getObjects(
   invocation: Invocation,
   client: RestClient,
-  target: Target,
-  namespace: string | undefined,
+  wanted: readonly Wanted[],
+  output: string | undefined,
 ): Promise<number> {
   const { io } = invocation
-  const output = option.text(invocation, 'output')
-  const isTable = printObject({}, output) === undefined && output !== 'name'
-  const path = pathOf(target.resource, namespace)
-  const query = {
-    ...selectors(invocation),
-    ...(target.name === undefined ? {} : { fieldSelector: `metadata.name=${target.name}` }),
-  }
-  const view: TableView = {
-    wide: output === 'wide',
-    withNamespace: option.flag(invocation, 'allNamespaces') && target.resource.namespaced,
-    withLabels: option.flag(invocation, 'showLabels'),
-  }
-  let columns: ServerTable['columnDefinitions'] = []
-  let isFirst = invocation.options['headers'] !== false
-  const show = (table: ServerTable): void => {
-    if (table.columnDefinitions?.length > 0) columns = table.columnDefinitions
-    const { header, rows } = tableCells({ columnDefinitions: columns, rows: table.rows }, view)
-    if (rows.length > 0) io.out(printTable(isFirst ? header : [], rows))
-    if (rows.length > 0) isFirst = false
-  }
-  const accept = isTable ? tableAccept : 'application/json'
-  const list = await client.json<ServerTable & { items?: KubeObject[]; metadata: { resourceVersion: string } }>({
-    path,
-    query,
-    accept,
+  const found: { resource: ApiResource; object: KubeObject }[] = []
+  const chunkSize = option.integer(invocation, 'chunkSize') ?? 500
+  const allFound = await eachWanted(invocation, wanted, async (one, path, query) => {
+    const objects = await listAll(client, path, query, one, chunkSize)
+    found.push(...objects.map((object) => ({ resource: one.resource, object })))
   })
-  const one = (object: KubeObject): string =>
-    output === 'name'
-      ? `${displayName(target.resource, object.metadata.name ?? '')}\n`
-      : (printObject(object, output) ?? '')
-  if (isTable) show(list)
-  else for (const item of list.items ?? []) io.out(one(item))
-  let resourceVersion = list.metadata.resourceVersion
-  while (!io.signal.aborted) {
-    const answer = await client.stream({
-      path,
-      query: { ...query, watch: 'true', resourceVersion },
-      accept,
-      signal: io.signal,
-    })
-    try {
-      for await (const event of jsonLines<{ type: string; object: KubeObject & ServerTable }>(answer)) {
-        if (event.type === 'ERROR') throw new Error((event.object as unknown as { message: string }).message)
-        if (isTable) show(event.object)
-        else io.out(one(event.object))
-        resourceVersion =
-          (isTable ? event.object.rows[0]?.object.metadata.resourceVersion : event.object.metadata.resourceVersion) ??
-          resourceVersion
-      }
-    } catch (error) {
-      if (!io.signal.aborted) throw error
+  const sortBy = option.text(invocation, 'sortBy')
+  const sorted = sortBy === undefined ? found : sortObjects(found, sortBy, ({ object }) => object)
+  if (output === 'name')
+    io.out(sorted.map(({ resource, object }) => `${displayName(resource, object.metadata.name ?? '')}\n`).join(''))
+  else if (allFound || found.length > 0) {
+    const isOne = wanted.length === 1 && wanted[0]!.name !== undefined
+    if (isOne && found.length === 0) return 0
+    const items = sorted.map(({ object }) => object)
+    const shown = isOne ? items[0]! : { apiVersion: 'v1', items, kind: 'List', metadata: { resourceVersion: '' } }
+    const view = {
+      withManagedFields: option.flag(invocation, 'showManagedFields'),
+      withHeader: invocation.options['headers'] !== false,
     }
+    io.out(printObject(shown, output, view) ?? '')
   }
-  return 0
+  return allFound ? 0 : 1
+}
+
+interface FoundTable {
+  wanted: Wanted
+  table: ServerTable
+}
+
+async function getTables(invocation: Invocation, client: RestClient, wanted: readonly Wanted[]): Promise<number> {
+  const { io } = invocation
+  const isPlain = invocation.options['serverPrint'] === false
+  const sortBy = option.text(invocation, 'sortBy')
+  const chunkSize = option.integer(invocation, 'chunkSize') ?? 500
+  const tables: FoundTable[] = []
+  const allFound = await eachWanted(invocation, wanted, async (one, path, query) => {
+    const table = isPlain
+      ? plainTable(await listAll(client, path, query, one, chunkSize), Date.now())
+      : await listTable(client, path, sortBy === undefined ? query : { ...query, includeObject: 'Object' }, chunkSize)
+    const rows = sortBy === undefined ? table.rows : sortObjects(table.rows, sortBy, ({ object }) => object)
+    tables.push({ wanted: one, table: { ...table, rows } })
+  })
+  io.out(printTables(invocation, tables))
+  if (tables.length > 0 && tables.every(({ table }) => table.rows.length === 0)) {
+    const inNamespace = wanted.find(({ resource, namespace }) => resource.namespaced && namespace !== undefined)
+    io.err(inNamespace ? `No resources found in ${inNamespace.namespace} namespace.\n` : 'No resources found\n')
+  }
+  return allFound ? 0 : 1
+}
+
+const viewOf = (invocation: Invocation, { resource, namespace }: Wanted): TableView => ({
+  wide: option.text(invocation, 'output') === 'wide',
+  withNamespace: namespace === undefined && resource.namespaced,
+  withLabels: option.flag(invocation, 'showLabels'),
+  labelColumns: option.list(invocation, 'labelColumns').flatMap((keys) => keys.split(',')),
+  ...(option.flag(invocation, 'showKind') ? { prefix: displayName(resource, '') } : {}),
+})
+
+/** One table a resource, parted by an empty line; of several resources each name says its type. */
+function printTables(invocation: Invocation, tables: readonly FoundTable[]): string {
+  const merged = new Map<string, FoundTable>()
+  for (const { wanted, table } of tables) {
+    if (table.rows.length === 0) continue
+    const key = `${wanted.resource.resource}.${wanted.resource.group}`
+    const before = merged.get(key)
+    merged.set(key, {
+      wanted,
+      table: before ? { ...before.table, rows: [...before.table.rows, ...table.rows] } : table,
+    })
+  }
+  const palette = paletteOf(invocation)
+  const isMixed = new Set(tables.map(({ wanted }) => `${wanted.resource.resource}.${wanted.resource.group}`)).size > 1
+  return [...merged.values()]
+    .map(({ wanted, table }) => {
+      const view = viewOf(invocation, wanted)
+      const prefix = isMixed ? { prefix: displayName(wanted.resource, '') } : {}
+      const { header, rows } = tableCells(table, { ...view, ...prefix })
+      return paint(printTable(invocation.options['headers'] === false ? [] : header, rows), palette)
+    })
+    .join('\n')
 }

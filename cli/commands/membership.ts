@@ -1,3 +1,6 @@
+import type { Node } from '../../src/api/kinds.ts'
+import { isStatus, StatusError } from '../../src/api/status-error.ts'
+import { createRestClient, type RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
 import { settingOptions, settingsOf } from '../setting-options.ts'
@@ -70,6 +73,40 @@ export const agentCommand: CommandDefinition = {
   },
 }
 
+/**
+ * Has `node` let go, by a member that stays where there is one: who leaves may not hear that it was let go, because
+ * from then on nobody sends it the log. Its Node object goes with it.
+ */
+async function tellMembers(client: RestClient, node: string): Promise<void> {
+  const { items } = await client.json<{ items: Node[] }>({ path: '/api/v1/nodes' })
+  const servers = items
+    .filter((one) => one.metadata.name !== node)
+    .flatMap((one) => one.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address ?? [])
+    .map((address) => {
+      const url = new URL(client.connection.server)
+      url.hostname = address.includes(':') ? `[${address}]` : address
+      return url.href
+    })
+  let failure: unknown
+  for (const server of [...servers, client.connection.server]) {
+    const member = createRestClient({ ...client.connection, server })
+    try {
+      await member.send({ method: 'DELETE', path: '/stormo/v1/members', query: { node } })
+      await member.send({ method: 'DELETE', path: `/api/v1/nodes/${node}` }).catch((error: unknown) => {
+        if (!isStatus(error, 'NotFound')) throw error
+      })
+      return
+    } catch (error) {
+      failure ??= error
+      // A member that answered has said why; the next is asked only for one that could not be reached.
+      if (error instanceof StatusError && error.reason !== 'Timeout') throw error
+    } finally {
+      member.close()
+    }
+  }
+  throw failure
+}
+
 export const leaveCommand: CommandDefinition = {
   name: 'leave',
   summary: 'Take this machine out of its cluster and remove its state',
@@ -86,9 +123,7 @@ export const leaveCommand: CommandDefinition = {
       configDir: option.text(invocation, 'configDir') ?? invocation.io.env['STORMO_CONFIG_DIR'] ?? '/etc/stormo',
       async tell(node) {
         try {
-          await withClient(invocation, (client) =>
-            client.send({ method: 'DELETE', path: '/stormo/v1/members', query: { node } }),
-          )
+          await withClient(invocation, (client) => tellMembers(client, node))
         } catch (error) {
           if (!force)
             throw new UsageError(
@@ -97,6 +132,9 @@ export const leaveCommand: CommandDefinition = {
         }
       },
     })
+    invocation.io.err(
+      'This machine has left its cluster. Stop its agent now, if it still runs: systemctl stop stormo\n',
+    )
   },
 }
 

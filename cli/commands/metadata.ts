@@ -59,11 +59,14 @@ async function change(
         query: { fieldManager: 'stormo' },
       })
       const said =
-        before === after.metadata.resourceVersion
-          ? `not ${done}`
-          : [...changes.values()].every((value) => value === null)
-            ? `un${done}`
-            : done
+        // Only labels tell whether there was anything to do, as with kubectl.
+        map === 'annotations'
+          ? done
+          : before === after.metadata.resourceVersion
+            ? `not ${done}`
+            : [...changes.values()].every((value) => value === null)
+              ? `un${done}`
+              : done
       invocation.io.out(`${displayName(resource, object.metadata.name ?? '')} ${said}\n`)
     }
   }

@@ -207,6 +207,9 @@ async function restart(invocation: Invocation, { client, resource, name, path }:
 const pause = (paused: boolean) =>
   async function setPaused(invocation: Invocation, { client, resource, name, path }: Subject): Promise<void> {
     if (resource.resource !== 'deployments') throw new UsageError(`${resource.resource} cannot be paused`)
+    const { spec } = await client.json<Deployment>({ path })
+    if ((spec?.paused ?? false) === paused)
+      throw new UsageError(`${resource.resource}.${resource.group} "${name}" is ${paused ? 'already' : 'not'} paused`)
     await client.send({
       method: 'PATCH',
       path,

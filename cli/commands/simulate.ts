@@ -1,7 +1,7 @@
 import { parseDurationMs } from '../../src/lib/duration.ts'
 import type { ScenarioStep } from '../../src/simulation/scenario.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
-import { readManifests } from '../manifests.ts'
+import { manifestSources, readManifests } from '../manifests.ts'
 
 export const simulateCommand: CommandDefinition = {
   name: 'simulate',
@@ -30,7 +30,7 @@ async function run(invocation: Invocation): Promise<void> {
   const { io } = invocation
   const nodes = option.integer(invocation, 'nodes') ?? 3
   if (nodes < 1 || nodes > nodesLimit) throw new UsageError(`--nodes ${nodes}: must be from 1 to ${nodesLimit}`)
-  const manifests = await readManifests(option.list(invocation, 'filename'), option.flag(invocation, 'recursive'), io)
+  const manifests = await readManifests(manifestSources(invocation), option.flag(invocation, 'recursive'), io)
   // Loaded only here: it is the whole agent.
   const { simulate } = await import('../../src/simulation/scenario.ts')
   const story = simulate({

@@ -87,7 +87,7 @@ async function untilMet(
     const current = list.items.find((item) => kind !== 'delete' || uid === undefined || item.metadata.uid === uid)
     if (isMet(current)) return
     if (current === undefined && kind !== 'create' && kind !== 'delete')
-      throw new UsageError(`${resource.resource} "${name}" not found`)
+      throw new UsageError(`Error from server (NotFound): ${resource.resource} "${name}" not found`)
     const query = { watch: 'true', fieldSelector, resourceVersion: list.metadata.resourceVersion }
     const answer = await client.stream({ path, query, signal }).catch((error: unknown) => {
       if (isStatus(error, 'Gone', 'Expired')) return undefined

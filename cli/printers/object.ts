@@ -14,7 +14,7 @@ export interface ObjectView {
 }
 
 /** Formats that are no tables and show objects as they are. */
-const formats = 'custom-columns,json,jsonpath,jsonpath-as-json,name,wide,yaml'
+const formats = 'custom-columns,custom-columns-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,wide,yaml'
 
 /** Structured output of one object or a List; undefined when the format is for a table or a name. */
 export function printObject(object: object, format: string | undefined, view: ObjectView = {}): string | undefined {
@@ -23,11 +23,11 @@ export function printObject(object: object, format: string | undefined, view: Ob
   const shown = view.withManagedFields ? object : withoutManagedFields(object)
   switch (name) {
     case 'json':
-      return JSON.stringify(shown, null, 4) + '\n'
+      return escapeHtml(JSON.stringify(sorted(shown), null, 4)) + '\n'
     case 'yaml':
       return toYaml(shown)
     case 'jsonpath':
-      return renderTemplate(parseTemplate(needArgument(name, argument)), shown)
+      return renderTemplate(parseTemplate(needArgument(name, argument)), sorted(shown))
     case 'jsonpath-as-json':
       return jsonValues(needArgument(name, argument), shown)
     case 'custom-columns':
@@ -43,10 +43,24 @@ export function printObject(object: object, format: string | undefined, view: Ob
   }
 }
 
+/** Go's JSON encoder writes what could end a script element as escapes. */
+const escapeHtml = (json: string): string =>
+  json.replaceAll(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`)
+
 /** YAML is loaded only when it is printed: it costs more than the rest of a `get`. */
 export function toYaml(value: unknown): string {
-  const { stringify } = require('yaml') as typeof yaml
-  return stringify(sorted(value), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', indentSeq: false })
+  const { Document, visit } = require('yaml') as typeof yaml
+  const document = new Document(sorted(value), { aliasDuplicateObjects: false, version: '1.1' })
+  const { tags } = document.schema
+  // As Go's YAML: texts that would read as another type in double quotes, those that only need quotes in single ones.
+  const looksTyped = (text: string): boolean =>
+    tags.some((tag) => 'test' in tag && tag.default && tag.tag !== 'tag:yaml.org,2002:str' && tag.test?.test(text))
+  visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value === 'string' && looksTyped(node.value)) node.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return document.toString({ lineWidth: 0, indentSeq: false, singleQuote: true })
 }
 
 /** Keys in order at every depth, as kubectl prints them. */

@@ -27,7 +27,7 @@ describe('alignTabs', () => {
 })
 
 describe('tables', () => {
-  it('pads with three blanks and none at the end', () => {
+  it('pads with three blanks, but not what stands last in its line', () => {
     expect(
       printTable(
         ['NAME', 'AGE'],
@@ -36,7 +36,7 @@ describe('tables', () => {
           ['long-name', ''],
         ],
       ),
-    ).toBe('NAME        AGE\na           5s\nlong-name\n')
+    ).toBe('NAME        AGE\na           5s\nlong-name   \n')
     expect(printTable([], [])).toBe('')
   })
 
