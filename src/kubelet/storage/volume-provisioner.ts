@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type {
   Node,
@@ -100,7 +100,10 @@ export function createVolumeProvisioner(options: VolumeProvisionerOptions): Serv
     }
     const hostname = nodes.get('', nodeName)?.metadata.labels?.['kubernetes.io/hostname'] ?? nodeName
     const volume = provisionedVolume(claim, storageClass, { name: nodeName, hostname }, options.directory)
-    await mkdir(join(options.directory, volumeNameOf(claim)), { recursive: true, mode: 0o777 })
+    const directory = join(options.directory, volumeNameOf(claim))
+    await mkdir(directory, { recursive: true })
+    // Any user of any pod may write; a mode given at creation is cut by the umask.
+    await chmod(directory, 0o777)
     await client.create(refs.persistentVolumes, volume).catch((error: unknown) => {
       if (!isStatus(error, 'AlreadyExists')) throw error
     })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, chown, mkdir, readdir, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../api/kinds.ts'
 import { execOk } from '../../lib/exec.ts'
 import { quantityValue } from '../../lib/quantity.ts'
@@ -187,6 +187,7 @@ async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources): Pro
   // Volumes of the node-local provisioner are made by the first pod that mounts them.
   await prepareHostPath(path, type === 'Directory' ? 'DirectoryOrCreate' : type)
   const group = pod.spec?.securityContext?.fsGroup
-  if (group !== undefined) await applyGroup(path, group, 0o775)
+  // Of the node's own paths nothing is changed, as upstream's hostPath has it.
+  if (group !== undefined && persistent?.spec?.local) await applyGroup(path, group, (await stat(path)).mode & 0o777)
   return { path, readOnly: volume.persistentVolumeClaim?.readOnly === true }
 }

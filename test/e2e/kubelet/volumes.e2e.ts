@@ -156,7 +156,8 @@ describe('node-local volumes', () => {
       nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname' }] }] } },
     })
     const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }]
-    expect(await outputOf('writer', volumes, 'echo kept > /v/data/f')).toBe('')
+    const nobody = { securityContext: { runAsUser: 65_534 } }
+    expect(await outputOf('writer', volumes, 'echo kept > /v/data/f', nobody)).toBe('')
     expect(await outputOf('reader', volumes, 'cat /v/data/f')).toBe('kept\n')
 
     const grown = structuredClone(claimOf('data'))
