@@ -12,6 +12,7 @@ import type { Target, WriteOptions } from './options.ts'
 import { admissionAttributes, passOnWarnings } from './admission-attributes.ts'
 import type { RequestContext } from './ports.ts'
 import { recordRequester } from './requester.ts'
+import { familyErrors } from './service-families.ts'
 import { allocateAddresses, carryOverAddresses, holdings, type Allocation } from './service-allocation.ts'
 
 const maxConflictRetries = 5
@@ -103,6 +104,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     if (isService(storage)) carryOverAddresses(next, undefined)
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, undefined),
+      ...(isService(storage) ? familyErrors(next, undefined) : []),
       ...(storage.strategy.validate?.(next) ?? []),
     ])
     if (isCustomDefinition(storage)) establish(next, undefined, catalogue, clock.nowMs())
@@ -202,6 +204,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     if (!wanted.managed) track(definition, current, next, context, target, options)
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, stored),
+      ...(isService(storage) && target.subresource === '' ? familyErrors(next, stored) : []),
       ...(strategy.validateUpdate?.(next, stored) ?? strategy.validate?.(next) ?? []),
     ])
     if (isCustomDefinition(storage) && target.subresource === '') establish(next, stored, catalogue, clock.nowMs())
