@@ -58,7 +58,7 @@ function podBackend(pod: Pod, { port }: ProxyName): Backend {
   return { node: pod.spec.nodeName, host, port: number }
 }
 
-/** Without a port the kubelet's own would be meant, which here is reached by its own protocol. */
+/** Without a port, or with the kubelet's own, it is not dialled: the kubelet has a protocol of its own. */
 function nodeBackend(node: Node, { port }: ProxyName): Backend {
   const address = node.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address ?? '127.0.0.1'
   const number =

@@ -10,6 +10,7 @@ import { writeHead } from './answer.ts'
 import { header, type Exchange } from './exchange.ts'
 import { forward, forwardedHeaders, unreachable } from './forwarding.ts'
 import type { Upgrade } from './handler.ts'
+import { isKubelet, serveKubelet } from './kubelet-proxy.ts'
 import { findBackend, parseProxyName } from './proxy-backend.ts'
 import { proxiedLink, rewriteLinks, type ProxiedPlace } from './proxy-links.ts'
 
@@ -27,6 +28,7 @@ export async function serveProxy(
     return
   }
   const wanted = parseProxyName(target.name)
+  if (isKubelet(target, wanted.port)) return serveKubelet({ registry, nodes }, exchange, target, wanted.name)
   const backend = await findBackend(registry, context, target, wanted)
   const channels = await nodes
     .open(backend.node, { kind: 'dial', host: backend.host, port: backend.port }, context.signal)

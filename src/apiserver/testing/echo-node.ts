@@ -21,6 +21,8 @@ export const echoNode: NodeAccess = {
 
 async function serve(request: NodeRequest, channels: Channels): Promise<void> {
   switch (request.kind) {
+    case 'stats':
+      return channels.write(channel.stdout, Buffer.from('{"node":{"nodeName":"echo"},"pods":[]}'))
     case 'log':
       return channels.write(channel.stdout, Buffer.from(`log of ${request.options.container}\nsecond line\n`))
     case 'exec':
