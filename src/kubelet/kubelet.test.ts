@@ -175,6 +175,39 @@ test('activeDeadlineSeconds fails the pod', async () => {
   expect(pod('late')?.status?.reason).toBe('DeadlineExceeded')
 })
 
+test('what others add to the capacity becomes allocatable, and goes with it', async () => {
+  const status = () => cluster.get<Node>(refs.nodes, '', 'node-1')?.status
+  const gpus = (amount: string | undefined): Promise<Node> =>
+    cluster.client.mutate<Node>(
+      refs.nodes,
+      '',
+      'node-1',
+      (node) => {
+        const { 'example.com/gpu': _, ...others } = node.status?.capacity ?? {}
+        const capacity = amount === undefined ? others : { ...others, 'example.com/gpu': amount }
+        return { ...node, status: { ...node.status, capacity } }
+      },
+      { subresource: 'status' },
+    )
+  await until('registered', () => status()?.allocatable?.['cpu'] !== undefined)
+  await gpus('3')
+  await until('allocatable', () => status()?.allocatable?.['example.com/gpu'] === '3')
+  expect(status()?.capacity?.['example.com/gpu']).toBe('3')
+  await gpus(undefined)
+  await until('gone', () => status()?.allocatable?.['example.com/gpu'] === undefined)
+  expect(status()?.capacity?.['cpu']).toBeDefined()
+})
+
+test('a pod whose host port another one has is rejected', async () => {
+  const containers = [{ name: 'main', image: 'app:1', ports: [{ containerPort: 80, hostPort: 8080 }] }]
+  run('first', { containers })
+  await until('running', () => pod('first')?.status?.phase === 'Running')
+  run('second', { containers })
+  await until('failed', () => pod('second')?.status?.phase === 'Failed')
+  expect(pod('second')?.status?.reason).toBe('NodePorts')
+  expect(pod('first')?.status?.phase).toBe('Running')
+})
+
 test('a pod of another node is left alone', async () => {
   run('other', { nodeName: 'node-2' })
   await clock.pass(5_000)

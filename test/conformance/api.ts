@@ -44,7 +44,7 @@ export const patchTypes = {
   apply: 'application/apply-patch+yaml',
 } as const
 
-const watchTimeoutMs = 20_000
+const watchTimeoutMs = 45_000
 
 export async function apiOf(kubeconfigPath: string): Promise<Api> {
   const config = parse(await readFile(kubeconfigPath, 'utf8')) as Loose

@@ -29,6 +29,12 @@ export function nodeCapacity(options: KubeletOptions, machine: Machine): Record<
   }
 }
 
+/** What others say that the node has (device plugins, administrators): resources of a domain that is not Kubernetes' own. */
+export function extendedResources(capacity: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  const isExtended = (resource: string): boolean => resource.includes('/') && !resource.includes('kubernetes.io/')
+  return Object.fromEntries(Object.entries(capacity ?? {}).filter(([resource]) => isExtended(resource)))
+}
+
 /** Capacity without what is set apart for the system, never below zero. */
 export function nodeAllocatable(
   options: KubeletOptions,
@@ -81,7 +87,7 @@ export function nodeStatus(
   now: string,
 ): NodeStatus {
   const { machine, runtime } = facts
-  const capacity = nodeCapacity(options, machine)
+  const capacity = { ...extendedResources(before?.capacity), ...nodeCapacity(options, machine) }
   const version = options.version ?? defaultVersion
   return {
     addresses: [

@@ -8,7 +8,7 @@ import type { RuntimeVersion } from '../../runtime/runtime.ts'
 import { timeText } from '../core/container-status.ts'
 import type { KubeletOptions } from '../options.ts'
 import { measurePressure, type Machine } from './machine.ts'
-import { newNode, nodeLabels, nodeStatus } from './node-object.ts'
+import { extendedResources, newNode, nodeLabels, nodeStatus } from './node-object.ts'
 
 /** How often the node looks at itself. It writes only what has changed: liveness is told by others. */
 const lookMs = 10_000
@@ -41,6 +41,7 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
   let looking: Promise<void> | undefined
   let again = false
   let closed = false
+  let unwatch: (() => void) | undefined
 
   function look(): void {
     again = true
@@ -167,12 +168,18 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
 
   return {
     async start() {
+      // What somebody else adds to the node's capacity is to be allocatable at once.
+      unwatch = options.informers.for<Node>(refs.nodes).onChange(({ object, name }) => {
+        if (name !== nodeName || written === undefined) return
+        if (!isDeepStrictEqual(extendedResources(object?.status?.capacity), extendedResources(written.capacity))) look()
+      })
       look()
       leaseTimer = clock.after(retryMs, renewAgain)
     },
     async stop() {
       closed = true
       again = false
+      unwatch?.()
       timer?.cancel()
       leaseTimer?.cancel()
       await looking
