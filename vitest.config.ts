@@ -30,6 +30,8 @@ export default defineConfig({
           include: ['test/**/*.e2e.ts'],
           // They start machines: one after the other, so that each has the cores to itself.
           fileParallelism: false,
+          // Within a file, of those that say that they may.
+          maxConcurrency: 8,
           // What they wait for depends on how busy the machine is; a second failure is one.
           retry: 1,
           testTimeout: 120_000,

@@ -194,6 +194,31 @@ describe('preemption', () => {
     expect(world.pod('thief')?.spec?.nodeName).toBeUndefined()
   })
 
+  test('pods that their owners make anew at once do not get the room of two victims', async () => {
+    const gpu = (amount: string) => ({ requests: { 'example.com/gpu': amount } })
+    const world = start(({ informers }) => {
+      informers.put(refs.nodes, makeNode('a', { extended: { 'example.com/gpu': '1k' } }))
+      for (const [index, amount] of ['200', '300', '450'].entries())
+        informers.put(refs.pods, makePod(`low-${index}`, { ...gpu(amount), nodeName: 'a', priority: index + 1 }))
+    })
+    const pods = world.informers.for<Pod>(refs.pods)
+    let made = 0
+    pods.onChange(({ object, previous }) => {
+      if (object || !previous) return
+      const { name = '' } = previous.metadata
+      const amount = previous.spec!.containers[0]!.resources!.requests!['example.com/gpu']!
+      made++
+      world.informers.put(
+        refs.pods,
+        makePod(`${name.slice(0, 5)}-again-${made}`, { ...gpu(amount), priority: previous.spec!.priority }),
+      )
+    })
+    world.informers.put(refs.pods, makePod('high', { ...gpu('500'), priority: 10 }))
+    await world.clock.advance(5000)
+    expect(world.pod('high')?.spec?.nodeName).toBe('a')
+    expect(made).toBe(2)
+  })
+
   test('prefers the node whose budget allows it', async () => {
     const budget: PodDisruptionBudget = {
       apiVersion: 'policy/v1',

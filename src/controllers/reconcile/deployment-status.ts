@@ -26,7 +26,10 @@ export function deploymentStatus(
     ...(deployment.status?.collisionCount ? { collisionCount: deployment.status.collisionCount } : {}),
   }
   const isAvailable = availableReplicas >= wanted - limits(deployment).maxUnavailable
+  const own = ['Available', 'Progressing', 'ReplicaFailure']
   const conditions = [
+    // What others have put there is theirs to keep.
+    ...(deployment.status?.conditions ?? []).filter(({ type }) => !own.includes(type)),
     condition(
       deployment,
       nowMs,
@@ -37,6 +40,7 @@ export function deploymentStatus(
         : ['MinimumReplicasUnavailable', 'Deployment does not have minimum availability.'],
     ),
     progressing(deployment, fresh, counts, nowMs),
+    replicaFailure(deployment, fresh, all, nowMs),
   ].filter((one) => one !== undefined)
   return { ...counts, conditions }
 }
@@ -49,6 +53,23 @@ export function isComplete(deployment: Deployment, status: DeploymentStatus): bo
     status.availableReplicas === wanted &&
     (status.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0)
   )
+}
+
+/** Pods that cannot be made: as the new ReplicaSet says, or else one of the old ones. */
+function replicaFailure(
+  deployment: Deployment,
+  fresh: ReplicaSet | undefined,
+  all: readonly ReplicaSet[],
+  nowMs: number,
+): DeploymentCondition | undefined {
+  const failureOf = (set: ReplicaSet | undefined) =>
+    set?.status?.conditions?.find(({ type }) => type === 'ReplicaFailure')
+  const found = failureOf(fresh) ?? all.map(failureOf).find((one) => one !== undefined)
+  if (!found) return undefined
+  return condition(deployment, nowMs, 'ReplicaFailure', found.status === 'True', [
+    found.reason ?? '',
+    found.message ?? '',
+  ])
 }
 
 type Counts = Omit<DeploymentStatus, 'conditions'>

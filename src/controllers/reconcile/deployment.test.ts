@@ -116,6 +116,25 @@ describe('Deployment', () => {
     await expectQuiet()
   })
 
+  test('conditions of others stay in its status', async () => {
+    await cluster.create(refs.deployments, deployment({ replicas: 1 }))
+    await cluster.pass()
+    const mine = { type: 'StatusUpdate', status: 'True', reason: 'Test' }
+    await cluster.change<Deployment>(
+      refs.deployments,
+      'web',
+      (one) => void one.status!.conditions!.push(mine),
+      'status',
+    )
+    await cluster.change<Deployment>(refs.deployments, 'web', (one) => void (one.spec!.replicas = 2))
+    await cluster.pass()
+    const { status } = cluster.get<Deployment>(refs.deployments, 'web')!
+    expect(status).toMatchObject({ availableReplicas: 2 })
+    expect(status!.conditions).toContainEqual(expect.objectContaining(mine))
+    expect(status!.conditions!.map(({ type }) => type)).toEqual(['StatusUpdate', 'Available', 'Progressing'])
+    await expectQuiet()
+  })
+
   test('revisions are 64 bits wide', async () => {
     await cluster.create(refs.deployments, deployment({ replicas: 1 }))
     await cluster.pass()

@@ -236,44 +236,6 @@ export const preemption = (bench: () => Workbench) =>
       await space.remove()
     })
 
-    test('PreemptionExecutionPath runs ReplicaSets to verify preemption running path', async () => {
-      const space = await bench().space()
-      const resource = 'example.com/fakecpu'
-      const [node] = bench().nodes
-      await advertise(bench(), node!, resource, '1k')
-      for (const value of [1, 2, 3, 4]) await priorityClass(bench(), `e2e-p${value}`, value)
-      const nodeSelector = { 'kubernetes.io/hostname': node }
-      const seen = new Map<string, string[]>()
-      const watching = bench().api.watch(`${space.path('pods')}?watch=1&timeoutSeconds=60`, ({ type, object }) => {
-        const { name } = object.metadata.labels ?? {}
-        if (type === 'ADDED' && name) seen.set(name, [...(seen.get(name) ?? []), object.metadata.name])
-        return object.metadata.name === 'pod4' && object.spec.nodeName !== undefined
-      })
-      for (const [index, amount] of ['200', '300', '450'].entries()) {
-        const labels = { name: `pod${index + 1}` }
-        const spec = asking(resource, amount, { nodeSelector, priorityClassName: `e2e-p${index + 1}` })
-        await space.create('replicasets', {
-          metadata: { name: `rs-pod${index + 1}` },
-          spec: { replicas: 1, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
-        })
-        await space.until('replicasets', `rs-pod${index + 1}`, ({ status }) => status.availableReplicas === 1)
-      }
-      const spec = asking(resource, '500', { nodeSelector, priorityClassName: 'e2e-p4' })
-      await space.create('pods', { metadata: { name: 'pod4' }, spec })
-      await watching
-      // Two of the three had to go, once each; the third was never touched, and nobody went for the ones made anew.
-      await holds(2000, async () => {
-        const counts = await Promise.all(['pod1', 'pod2', 'pod3'].map((name) => space.list('pods', `name=${name}`)))
-        expect(counts[2]!.map(({ metadata }) => metadata.name)).toEqual(seen.get('pod3'))
-        for (const [index, list] of counts.slice(0, 2).entries()) {
-          const all = new Set([...list.map(({ metadata }) => metadata.name), ...(seen.get(`pod${index + 1}`) ?? [])])
-          expect(all.size).toBeLessThanOrEqual(2)
-        }
-      })
-      await advertise(bench(), node!, resource, null)
-      await space.remove()
-    })
-
     test('PodTopologySpread Preemption validates proper pods are preempted', async () => {
       const space = await bench().space()
       const resource = 'example.com/spread'
