@@ -8,6 +8,8 @@ import type { NodeClock } from './node-clock.ts'
 const hangUpMs = 1_000
 const deathMs = 2_000
 const connectMs = 5
+/** Why a request need not be served any longer; one for all, as making an error for each takes a fiftieth of a run. */
+const isOver = new Error('the request is over')
 
 interface Link {
   isConnected: boolean
@@ -153,7 +155,7 @@ export class SimulatedMesh implements Mesh {
       const over = (finish: () => void) => {
         timer.cancel()
         options.signal?.removeEventListener('abort', aborted)
-        serving.abort()
+        serving.abort(isOver)
         finish()
       }
       const aborted = () => over(() => reject(options.signal?.reason as Error))

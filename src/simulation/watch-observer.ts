@@ -49,7 +49,10 @@ export class WatchObserver {
   /** What the events came to is what there is; and newest versions are never below what was told. */
   check(): void {
     const listed = this.#store.list(configMaps).items
-    const told = listed.every((object) => JSON.stringify(this.#known.get(nameOf(object))) === JSON.stringify(object))
+    const told = listed.every((object) => {
+      const known = this.#known.get(nameOf(object))
+      return known === object || JSON.stringify(known) === JSON.stringify(object)
+    })
     if (!told || listed.length !== this.#known.size) this.#problem('a watch tells everything', this.#node)
     if (this.#store.currentVersion() < this.#lastVersion) this.#problem('a bookmark covers what was told', this.#node)
   }
