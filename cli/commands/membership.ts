@@ -116,9 +116,13 @@ export const leaveCommand: CommandDefinition = {
     { flags: '--force', summary: 'remove the state even if the cluster cannot be told' },
   ],
   async run(invocation) {
-    const { leaveCluster } = await import('../../src/agent/leave.ts')
+    const [{ leaveCluster }, { exec }] = await Promise.all([
+      import('../../src/agent/leave.ts'),
+      import('../../src/lib/exec.ts'),
+    ])
     const force = option.flag(invocation, 'force')
     await leaveCluster({
+      exec,
       dataDir: option.text(invocation, 'dataDir') ?? invocation.io.env['STORMO_DATA_DIR'] ?? '/var/lib/stormo',
       configDir: option.text(invocation, 'configDir') ?? invocation.io.env['STORMO_CONFIG_DIR'] ?? '/etc/stormo',
       async tell(node) {

@@ -76,7 +76,7 @@ async function removeContainers({ exec, dockerSocket, progress }: ResetOptions):
 }
 
 /** Deepest first: memory-backed volumes and what pods had mounted into them. */
-async function unmountBelow({ exec }: ResetOptions, dir: string): Promise<void> {
+export async function unmountBelow({ exec }: Pick<ResetOptions, 'exec'>, dir: string): Promise<void> {
   const points = (await readFile('/proc/self/mounts', 'utf8'))
     .split('\n')
     .map((line) => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
