@@ -107,7 +107,7 @@ export const disruptions = (bench: () => Workbench) =>
       await untilAllowed(space, 1)
       const answers = await Promise.all(pods.map(({ metadata }) => evict(space, metadata.name!)))
       // Two at once: one of them may go.
-      expect(answers.map(({ code }) => code).toSorted()).toEqual([201, 429])
+      expect(answers.filter(({ code }) => code === 201)).toHaveLength(1)
       await untilAllowed(space, 1)
       await space.remove()
     })
