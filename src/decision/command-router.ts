@@ -27,6 +27,8 @@ export interface CommandRouterParts {
   self: { peer: string }
   /** Peer of the leader as far as known, which may be this node. */
   leader: () => string | null
+  /** Whether the leader may propose the removal of the node now; if not, it prepares it. */
+  dismiss: (node: string) => boolean
   /** The entry was decided; have it fetched from there if this node is not sent to. */
   decidedAt: (peer: string, index: number) => void
 }
@@ -118,11 +120,14 @@ export class CommandRouter {
 
   /** On the leader. Results other than a CommandResult are thrown: 503 means surely not in the log. */
   async #lead(asked: Asked): Promise<CommandResult> {
-    const { runner, sink } = this.#parts
+    const { runner, sink, dismiss } = this.#parts
     if (!runner.leads) throw errors.unavailable('this node does not lead the decision log')
     // First: a repetition must not be judged again by what its first attempt has changed.
     const known = runner.machine.results.get(asked.id) ?? runner.pending.find(asked.id)
     if (known) return known
+    if (asked.kind === 'command' && asked.command.type === 'member-remove' && !dismiss(asked.command.node)) {
+      throw errors.unavailable(`${asked.command.node} is still a voter, and leaves the voters first`)
+    }
     if (asked.kind === 'command') return runner.propose({ id: asked.id, command: asked.command })
     const entry = sink.judge(asked.proposal)
     const { objects } = runner.machine

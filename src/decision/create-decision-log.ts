@@ -76,6 +76,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     config,
     self,
     leader,
+    dismiss: (node) => duties.dismiss(node),
     decidedAt: (peer, index) => {
       const { voters, learners } = runner.core.config
       const sentTo = voters.includes(self.peer) || learners.includes(self.peer)

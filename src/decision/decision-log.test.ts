@@ -187,6 +187,24 @@ describe('decision log', () => {
     expect(cluster.leader?.log.status().voters).toHaveLength(2)
   })
 
+  test.each(['leader', 'follower'])(
+    'of two members the %s leaves, and the other leads on without it',
+    async (which) => {
+      const cluster = await DecisionCluster.of(2)
+      const leads = cluster.leader?.name ?? ''
+      const stays = which === 'leader' ? cluster.up.find(({ name }) => name !== leads)?.name : leads
+      const leaves = cluster.up.find(({ name }) => name !== stays)?.name ?? ''
+      // As the mesh does: it lets go of who is no member.
+      cluster.node(stays ?? '').log.onMembers((members) => {
+        if (!members.some(({ node }) => node === leaves) && cluster.node(leaves).up) cluster.kill(leaves)
+      })
+      await cluster.command({ type: 'member-remove', node: leaves }, cluster.node(stays ?? ''))
+      await cluster.clock.pass(10_000)
+      expect(cluster.leader?.name).toBe(stays)
+      expect(cluster.leader?.log.status().voters).toEqual([stays])
+    },
+  )
+
   test('a voter that is dead for a minute gives way to a live member', async () => {
     const cluster = await DecisionCluster.of(4)
     const { voters } = cluster.leader?.log.status() ?? { voters: [] }

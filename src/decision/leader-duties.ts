@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Mesh } from '../mesh/mesh.ts'
 import type { DecidedSink } from '../store/decided.ts'
-import type { Command } from './cluster-state.ts'
+import type { Command, Member } from './cluster-state.ts'
 import type { DecisionLogConfig } from './decision-log-config.ts'
 import { formatIpv4 } from './ipv4.ts'
 import type { LogRunner } from './log-runner.ts'
@@ -13,6 +13,8 @@ import { planVoters } from './voter-plan.ts'
 const voterStepMs = 100
 /** Between two looks for what can be taken back. */
 const reclaimEveryMs = 30_000
+/** A member that is about to be removed is no candidate for so long; the removal may have been given up. */
+const leavingMs = 15_000
 /** Values or objects of one command. */
 const maxReclaimed = 1_000
 
@@ -34,6 +36,8 @@ export class LeaderDuties {
   /** Since when (monotonic ms) a value or object was seen unused, without a break. */
   #unusedSince = new Map<string, number>()
   #reclaimedMs = 0
+  /** Peers that are about to be removed, and until when (monotonic ms) they are no candidates. */
+  readonly #leaving = new Map<string, number>()
 
   constructor(parts: LeaderDutiesParts) {
     this.#parts = parts
@@ -58,10 +62,31 @@ export class LeaderDuties {
     again(config.dutyEveryMs)
   }
 
+  /**
+   * Whether the member may be removed now. A voter may not: members talk to members only, and without its vote those who
+   * stay might be no majority. So it leaves the voters first, and hands over first if it leads; ask again.
+   */
+  dismiss(node: string): boolean {
+    const { runner, clock } = this.#parts
+    const members = runner.machine.membership.members()
+    const peer = members.find((member) => member.node === node)?.peer
+    if (peer === undefined || members.length === 1) return true
+    this.#leaving.set(peer, clock.monotonicMs() + leavingMs)
+    const { config, configCommitted } = runner.core.status()
+    if (configCommitted && !config.voters.includes(peer)) return true
+    this.#keepVoters()
+    return false
+  }
+
+  #stayingMembers(nowMs: number): Member[] {
+    for (const [peer, untilMs] of this.#leaving) if (untilMs <= nowMs) this.#leaving.delete(peer)
+    return this.#parts.runner.machine.membership.members().filter(({ peer }) => !this.#leaving.has(peer))
+  }
+
   /** Takes one step. Returns whether another may follow soon. */
   #keepVoters(): boolean {
     const { runner, mesh, clock, config, self, logger } = this.#parts
-    const { core, machine } = runner
+    const { core } = runner
     const status = core.status()
     const nowMs = clock.monotonicMs()
     const silentMs = (peer: string) => (status.progress.get(peer)?.silentTicks ?? Infinity) * config.tickMs
@@ -69,7 +94,7 @@ export class LeaderDuties {
       peer === self.peer || silentMs(peer) < 1_000 || (mesh.liveness(peer).alive && mesh.connected().includes(peer))
     const plan = planVoters({
       self: self.peer,
-      members: machine.membership.members(),
+      members: this.#stayingMembers(nowMs),
       config: status.config,
       lastIndex: status.lastIndex,
       match: new Map([...status.progress].map(([peer, { match }]) => [peer, match])),
