@@ -37,7 +37,8 @@ function applyOperation(document: unknown, operation: Operation): unknown {
     if (operation.op === 'remove')
       throw rejected('remove operation does not apply: the whole document cannot be removed')
   }
-  const [failure] = applyPatch(document, [operation])
+  // A copy shares nothing with the document, and has the prototype that the library's messages need.
+  const [failure] = applyPatch(document, [structuredClone(operation)])
   if (failure) throw rejected(`${operation.op} operation does not apply: ${failure.message || failure.name}`)
   return document
 }
