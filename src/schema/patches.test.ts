@@ -53,6 +53,11 @@ describe('JSON patch', () => {
     expect(() => applyJsonPatch({ a: 1 }, patch)).toThrow(expect.objectContaining({ code: 422 }))
   })
 
+  it('refuses a failed test of an object without a prototype, as the parser makes them', () => {
+    const patch = [{ op: 'test', path: '/a', value: Object.create(null) as unknown }]
+    expect(() => applyJsonPatch({ a: 1 }, patch)).toThrow(expect.objectContaining({ code: 422 }))
+  })
+
   it('answers 400 to what is no list and 413 beyond its bounds', () => {
     expect(() => applyJsonPatch({}, {})).toThrow(expect.objectContaining({ code: 400 }))
     const many = Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: 1 }))
