@@ -113,8 +113,9 @@ const sshCommand: CommandDefinition = {
     const command = [...words, ...invocation.rest]
     const cluster = clusterOfNode(invocation, settings, name!)
     const node = selectNodes(settings, cluster, name)[0]!
+    // No login shell: /etc/profile sets a PATH of its own, without `stormo`.
     return await new Promise<number>((resolve, reject) => {
-      const child = spawn('nsenter', enterArgs(node, command.length > 0 ? command : ['bash', '-l']), {
+      const child = spawn('nsenter', enterArgs(node, command.length > 0 ? command : ['bash']), {
         stdio: 'inherit',
         cwd: '/',
         env: nodeEnvironment(node, binDir(settings, cluster)),

@@ -250,6 +250,14 @@ describe('three machines', () => {
     )
   })
 
+  it('have stormo on the PATH of their shells, and give the exit code of these', async () => {
+    const shell = `${join(root, 'cli/stormo')} cluster ssh ${nodes[1]}`
+    const input = 'stormo get nodes -o name; exit 5\n'
+    const output = await run('script', ['-qefc', shell, '/dev/null'], { input, timeoutMs: 30_000 })
+    expect(output.stdout).toContain(`node/${nodes[2]}`)
+    expect(output.code).toBe(5)
+  })
+
   it('refuse bad input with the path of the field, and leave nothing half applied', async () => {
     const refuse = async (manifest: string, expected: RegExp): Promise<void> => {
       const path = join(work, 'bad.yaml')
