@@ -83,14 +83,17 @@ export class CommandRouter {
   }
 
   async #attempts(asked: Asked, signal: AbortSignal): Promise<CommandResult> {
-    const { clock, config, leader, mesh, self } = this.#parts
+    const { clock, config, leader, mesh, runner, self } = this.#parts
     const startedMs = clock.monotonicMs()
     let maybeProposed = false
     let refusal = errors.unavailable('no leader of the decision log is known: is a majority of the voters up?')
     while (!signal.aborted) {
       const peer = leader()
       const reachable = peer !== null && (peer === self.peer || mesh.connected().includes(peer))
-      if (!reachable && !maybeProposed && clock.monotonicMs() - startedMs >= config.leaderWaitMs) throw refusal
+      // Clients repeat what was refused with 503 up to ten times: where the leader has long been away, each is told at once.
+      const heardMs = runner.lastLeaderContactMs
+      const waitedMs = clock.monotonicMs() - (Number.isFinite(heardMs) ? heardMs : startedMs)
+      if (!reachable && !maybeProposed && waitedMs >= config.leaderWaitMs) throw refusal
       if (reachable) {
         try {
           return await this.#attempt(peer, asked, signal)

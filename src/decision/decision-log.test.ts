@@ -77,6 +77,11 @@ describe('decision log', () => {
     await cluster.clock.pass(3_000)
     const refused = cluster.node('n1').log.propose(create('x', 'u1'), {})
     await expect(cluster.run(refused)).rejects.toMatchObject({ reason: 'ServiceUnavailable', code: 503 })
+    // The leader has been away for long now: who asks again, as clients do, is told at once.
+    const askedMs = cluster.clock.monotonicMs()
+    const again = cluster.node('n1').log.propose(create('x', 'u1'), {})
+    await expect(cluster.run(again)).rejects.toMatchObject({ code: 503 })
+    expect(cluster.clock.monotonicMs() - askedMs).toBeLessThan(100)
     await proposeOn(cluster, 'n4', create('x', 'u2'))
     cluster.network.split()
     await cluster.settle()
