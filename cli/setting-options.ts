@@ -15,6 +15,18 @@ export function settingOptions(...names: SettingName[]): OptionDefinition[] {
   })
 }
 
+/** Who and where a machine is: what is asked of those who make, join, restore or run a member. */
+export const placeOptions = settingOptions(
+  'dataDir',
+  'configDir',
+  'nodeName',
+  'advertiseAddress',
+  'apiPort',
+  'meshPort',
+  'zone',
+  'dockerSocket',
+)
+
 const given = (invocation: Invocation): Partial<Record<SettingName, string>> =>
   Object.fromEntries(
     Object.keys(settingDefinitions).flatMap((name) =>

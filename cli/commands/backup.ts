@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import { systemClock } from '../../src/lib/system.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
-import { settingOptions, settingsOf } from '../setting-options.ts'
+import { placeOptions, settingOptions, settingsOf } from '../setting-options.ts'
 
 /** A cluster of 50,000 objects takes seconds; a slow link takes longer. */
 const backupTimeoutMs = 30 * 60_000
@@ -27,16 +27,7 @@ export const restoreCommand: CommandDefinition = {
   arguments: '<file>',
   summary: 'Make a new cluster from a backup, with this machine as its first member',
   examples: '  stormo restore cluster.backup && stormo agent',
-  options: settingOptions(
-    'dataDir',
-    'configDir',
-    'nodeName',
-    'advertiseAddress',
-    'apiPort',
-    'meshPort',
-    'zone',
-    'dockerSocket',
-  ),
+  options: placeOptions,
   async run(invocation) {
     const { restoreBackup } = await import('../../src/agent/backup/restore.ts')
     const [file = ''] = invocation.args

@@ -3,20 +3,9 @@ import { isStatus, StatusError } from '../../src/api/status-error.ts'
 import { createRestClient, type RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
-import { settingOptions, settingsOf } from '../setting-options.ts'
+import { placeOptions, settingOptions, settingsOf } from '../setting-options.ts'
 import { printTable } from '../printers/table.ts'
 import { parseDurationMs, humanDuration } from '../../src/lib/duration.ts'
-
-const placeOptions = settingOptions(
-  'dataDir',
-  'configDir',
-  'nodeName',
-  'advertiseAddress',
-  'apiPort',
-  'meshPort',
-  'zone',
-  'dockerSocket',
-)
 
 export const initCommand: CommandDefinition = {
   name: 'init',
@@ -56,17 +45,7 @@ export const joinCommand: CommandDefinition = {
 export const agentCommand: CommandDefinition = {
   name: 'agent',
   summary: 'Run the agent in the foreground',
-  options: settingOptions(
-    'dataDir',
-    'configDir',
-    'nodeName',
-    'advertiseAddress',
-    'apiPort',
-    'meshPort',
-    'zone',
-    'dockerSocket',
-    'logLevel',
-  ),
+  options: [...placeOptions, ...settingOptions('logLevel')],
   async run(invocation) {
     const { runAgent } = await import('../../src/agent/agent.ts')
     await runAgent((written) => settingsOf(invocation, written), invocation.io.signal)
