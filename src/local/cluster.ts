@@ -162,7 +162,7 @@ async function startAgent(settings: LocalSettings, cluster: LocalCluster, node: 
   await waitForAgent(settings, cluster, node)
 }
 
-const agentProcess = /(main\.[tj]s agent|^stormo agent)/
+const agentProcess = /(main\.[tj]s|stormo) agent/
 
 /** Waits until the node's agent answers; fails at once when its process has ended. */
 async function waitForAgent(settings: LocalSettings, cluster: LocalCluster, node: LocalNode): Promise<void> {

@@ -160,10 +160,14 @@ export function nodeEnvironment(node: LocalNode, stormoBin: string): NodeJS.Proc
   }
 }
 
-/** Starts a long-running program inside the machine, its output appended to `<dir>/<logName>.log`. */
+/**
+ * Starts a long-running program inside the machine, its output appended to `<dir>/<logName>.log`. Its parent is the
+ * machine's first process: an `nsenter` left outside stops with a program that is stopped, is not continued with it, and
+ * a machine that it then reaps nothing for cannot end.
+ */
 export function spawnInside(node: LocalNode, stormoBin: string, logName: string, command: readonly string[]): void {
   const log = openSync(join(node.dir, `${logName}.log`), 'a')
-  const child = spawn('nsenter', enterArgs(node, command), {
+  const child = spawn('nsenter', enterArgs(node, ['setsid', '--fork', ...command]), {
     detached: true,
     stdio: ['ignore', log, log],
     cwd: '/',

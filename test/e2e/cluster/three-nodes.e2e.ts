@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -349,7 +349,14 @@ async function materialised(node: string): Promise<string[]> {
 }
 
 it('leave nothing behind', async () => {
+  // A program that was stopped and continued must not keep its machine from ending.
+  const record = JSON.parse(readFileSync(`/var/lib/stormo-clusters/${name}/${nodes[2]}/power.json`, 'utf8')) as {
+    pid: number
+  }
+  const machine = readFileSync(`/proc/${record.pid}/task/${record.pid}/children`, 'utf8').trim()
+  for (const signal of ['STOP', 'CONT']) await onNode(nodes[2], 'pkill', `-${signal}`, '-f', 'main[.]ts agent')
   await stormoOk('cluster', 'down', '--name', name)
+  expect(existsSync(`/proc/${machine}`)).toBe(false)
   expect((await run('ip', ['netns'])).stdout).not.toMatch(/stormo-e2e/)
   expect(readFileSync('/proc/mounts', 'utf8')).not.toMatch(/stormo-clusters\/e2e/)
   expect(
