@@ -53,3 +53,15 @@ test('after a shell was killed another one takes its place', async () => {
   expect((await pool.exec('echo', ['c'])).stdout).toBe('c\n')
   expect(results.some((one) => one.status === 'fulfilled')).toBe(true)
 })
+
+test('a pool that is stopped refuses what waits, and starts no shell for it', async () => {
+  const short = createShellPool({ size: 1 })
+  const results = [short.exec('sleep', ['600']), short.exec('echo', ['late'])].map((one) => one.catch(String))
+  await sleep(20)
+  short.stop()
+  expect(await Promise.all(results)).toEqual([
+    'Error: the shell that starts programs has ended',
+    'Error: echo: was not started any more',
+  ])
+  expect((await short.exec('echo', ['alone'])).stdout).toBe('alone\n')
+})

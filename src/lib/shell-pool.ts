@@ -5,7 +5,7 @@ import { exec, type ExecOptions, type ExecResult } from './exec.ts'
 /** Runs programs; see {@link createShellPool}. */
 export interface ShellPool {
   readonly exec: typeof exec
-  /** Ends the shells, and with them what they run. Later calls start processes of their own. Idempotent. */
+  /** Ends the shells, and with them what they run; what waits is refused. Later calls start processes of their own. Idempotent. */
   stop(): void
 }
 
@@ -34,7 +34,7 @@ export function createShellPool({ size, enter = [] }: { size: number; enter?: re
   let stopped = false
 
   function startWaiting(): void {
-    while (waiting.length > 0) {
+    while (!stopped && waiting.length > 0) {
       const shell = idle.pop() ?? (shells.size < size ? startShell(enter) : undefined)
       if (!shell) return
       shells.add(shell)
@@ -71,6 +71,7 @@ export function createShellPool({ size, enter = [] }: { size: number; enter?: re
     stop() {
       stopped = true
       for (const shell of shells) shell.end()
+      for (const { command, reject } of waiting.splice(0)) reject(new Error(`${command}: was not started any more`))
     },
   }
 }
