@@ -6,10 +6,11 @@ import { getPriority, setPriority } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { exec } from '../lib/exec.ts'
+import { identifyProcess, isRunning, type ProcessIdentity } from '../lib/process-identity.ts'
 import { configFile, controlSocket, type HaproxyFiles } from './haproxy-config.ts'
 
 const program = 'haproxy'
-const pidFile = 'master.pid'
+const masterFile = 'master.json'
 export const accessLogFile = 'access.log'
 const maxLogBytes = 64 * 1024 * 1024
 const startTimeoutMs = 10_000
@@ -31,7 +32,7 @@ export interface HaproxyProcess {
 }
 
 /**
- * HAProxy in master-worker mode. It is a process of its own: an agent that is restarted finds it by its pid file and
+ * HAProxy in master-worker mode. It is a process of its own: an agent that is restarted finds it by its record and
  * goes on with it, so that no request is lost.
  */
 export function createHaproxyProcess(options: { dir: string; exec: typeof exec; clock: Clock }): HaproxyProcess {
@@ -51,14 +52,11 @@ export function createHaproxyProcess(options: { dir: string; exec: typeof exec; 
     }
   }
 
-  /** Of the master, when it runs; a pid that now belongs to another program does not count. */
+  /** Of the master, when it runs. Not by its command line: that is empty for a moment at each reload. */
   async function master(): Promise<number | undefined> {
     try {
-      const pid = Number(await readFile(path(pidFile), 'utf8'))
-      const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8')
-      const state = await readFile(`/proc/${pid}/stat`, 'utf8')
-      const isZombie = state.slice(state.lastIndexOf(')')).startsWith(') Z')
-      return commandLine.includes(path(configFile)) && !isZombie ? pid : undefined
+      const recorded = JSON.parse(await readFile(path(masterFile), 'utf8')) as ProcessIdentity
+      return isRunning(recorded) ? recorded.pid : undefined
     } catch {
       return undefined
     }
@@ -85,7 +83,7 @@ export function createHaproxyProcess(options: { dir: string; exec: typeof exec; 
     closeSync(errors)
     child.unref()
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
-    await writeFile(path(pidFile), String(child.pid))
+    await writeFile(path(masterFile), JSON.stringify(identifyProcess(child.pid!) ?? null))
   }
 
   /** Waits until the worker that has read the present configuration answers. */

@@ -12,7 +12,7 @@ test('whatever the words and the input are, a program gets them as they are', as
   await fc.assert(
     fc.asyncProperty(fc.array(word, { maxLength: 4 }), word, async (words, input) => {
       const args = ['-c', 'cat; printf "%s|" "$@"; printf err >&2; exit 3', 'sh', ...words]
-      const plain = await exec('sh', args, { input: input && `${input}\n` })
+      const plain = await exec('sh', args, { input: /[^\n]$/u.test(input) ? `${input}\n` : input })
       expect(await pool.exec('sh', args, { input })).toEqual(plain)
     }),
     { numRuns: 40 },

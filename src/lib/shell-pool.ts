@@ -34,7 +34,8 @@ export function createShellPool({ size, enter = [] }: { size: number; enter?: re
   let stopped = false
 
   function startWaiting(): void {
-    while (!stopped && waiting.length > 0) {
+    if (stopped) return
+    while (waiting.length > 0) {
       const shell = idle.pop() ?? (shells.size < size ? startShell(enter) : undefined)
       if (!shell) return
       shells.add(shell)

@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exec, execOk } from '../lib/exec.ts'
+import { identifyProcess, isRunning, type ProcessIdentity } from '../lib/process-identity.ts'
 import type { LocalNode } from './layout.ts'
 
 /**
@@ -28,28 +29,13 @@ mkdir -p /run/lock /run/stormo
 exec tini -s -- sleep infinity
 `
 
-interface PowerRecord {
-  /** The process that waits for the machine, in the host's pid namespace. */
-  pid: number
-  /** Its start time in clock ticks: a pid alone may have been given to another process. */
-  startTicks: string
-}
-
 const recordPath = (node: LocalNode): string => join(node.dir, 'power.json')
 
-function startTicks(pid: number): string | undefined {
+/** The process that waits for the machine, in the host's pid namespace. */
+function waiterOf(node: LocalNode): ProcessIdentity | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  } catch {
-    return undefined
-  }
-}
-
-function readRecord(node: LocalNode): PowerRecord | undefined {
-  try {
-    const record = JSON.parse(readFileSync(recordPath(node), 'utf8')) as PowerRecord
-    return startTicks(record.pid) === record.startTicks ? record : undefined
+    const recorded = JSON.parse(readFileSync(recordPath(node), 'utf8')) as ProcessIdentity
+    return isRunning(recorded) ? recorded : undefined
   } catch {
     return undefined
   }
@@ -57,10 +43,10 @@ function readRecord(node: LocalNode): PowerRecord | undefined {
 
 /** Host pid of the machine's first process, or undefined when it is off. */
 export function firstProcess(node: LocalNode): number | undefined {
-  const record = readRecord(node)
-  if (!record) return undefined
+  const waiter = waiterOf(node)
+  if (!waiter) return undefined
   try {
-    const children = readFileSync(`/proc/${record.pid}/task/${record.pid}/children`, 'utf8').trim()
+    const children = readFileSync(`/proc/${waiter.pid}/task/${waiter.pid}/children`, 'utf8').trim()
     return children === '' ? undefined : Number(children.split(' ')[0])
   } catch {
     return undefined
@@ -100,11 +86,12 @@ export async function powerOn(node: LocalNode, hosts: string): Promise<void> {
   child.unref()
   const pid = child.pid
   if (pid === undefined) throw new Error(`${node.name}: nsenter could not be started`)
-  writeFileSync(recordPath(node), JSON.stringify({ pid, startTicks: startTicks(pid) ?? '' }))
+  const waiter = identifyProcess(pid)
+  writeFileSync(recordPath(node), JSON.stringify(waiter ?? null))
   for (let attempt = 0; attempt < 200; attempt++) {
     const first = firstProcess(node)
     if (first !== undefined && commandOf(first).includes('tini')) return
-    if (startTicks(pid) === undefined) break
+    if (!waiter || !isRunning(waiter)) break
     await sleep(25)
   }
   throw new Error(
@@ -122,9 +109,9 @@ function commandOf(pid: number): string {
 
 /** Power-off: SIGKILL to the first process, no hand-over. Resolves when nothing of the machine runs any more. */
 export async function powerOff(node: LocalNode): Promise<void> {
-  const record = readRecord(node)
+  const waiter = waiterOf(node)
   const first = firstProcess(node)
-  for (const pid of [first, record?.pid]) {
+  for (const pid of [first, waiter?.pid]) {
     if (pid === undefined) continue
     try {
       process.kill(pid, 'SIGKILL')
@@ -134,7 +121,7 @@ export async function powerOff(node: LocalNode): Promise<void> {
   }
   for (let attempt = 0; attempt < 400; attempt++) {
     const gone = (pid: number | undefined): boolean => pid === undefined || !existsSync(`/proc/${pid}`)
-    if (gone(first) && gone(record?.pid)) break
+    if (gone(first) && gone(waiter?.pid)) break
     await sleep(25)
   }
   rmSync(recordPath(node), { force: true })
