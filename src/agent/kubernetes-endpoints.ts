@@ -5,6 +5,7 @@ import type { Informers } from '../client/informer.ts'
 import { sameJson } from '../controllers/reconcile/same-json.ts'
 import type { Member } from '../decision/cluster-state.ts'
 import type { Clock } from '../lib/clock.ts'
+import { keepInStep } from '../lib/keep-in-step.ts'
 import type { Logger } from '../lib/log.ts'
 
 const retryMs = 500
@@ -22,7 +23,7 @@ interface ApiServer {
  * Keeps default/kubernetes pointing at the API servers of the members that are alive, in both forms that clients know,
  * until the signal comes.
  */
-export async function keepKubernetesEndpoints(
+export function keepKubernetesEndpoints(
   context: {
     client: Client
     informers: Informers
@@ -35,8 +36,6 @@ export async function keepKubernetesEndpoints(
   signal: AbortSignal,
 ): Promise<void> {
   const { client, informers, clock, logger } = context
-  let isDirty = true
-  let isRunning = false
 
   async function write(): Promise<void> {
     const servers = context.members().map((member) => apiServerOf(member, context.isAlive(member.node) !== false))
@@ -61,33 +60,20 @@ export async function keepKubernetesEndpoints(
     }
   }
 
-  async function sync(): Promise<void> {
-    if (isRunning) return
-    isRunning = true
-    while (isDirty && !signal.aborted) {
-      isDirty = false
-      try {
-        await write()
-      } catch (error) {
+  return keepInStep(
+    {
+      clock,
+      retryMs,
+      sync: write,
+      onChange: context.onMembership,
+      onError(error) {
+        // Another member was first: it is looked at again.
         if (!isStatus(error, 'AlreadyExists'))
           logger.warn({ error: String(error) }, 'endpoints of default/kubernetes not written')
-        clock.after(retryMs, changed)
-      }
-    }
-    isRunning = false
-  }
-  function changed(): void {
-    isDirty = true
-    void sync()
-  }
-
-  const stop = context.onMembership(changed)
-  changed()
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  stop()
+      },
+    },
+    signal,
+  )
 }
 
 function apiServerOf(member: Member, ready: boolean): ApiServer {

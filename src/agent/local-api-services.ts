@@ -4,6 +4,7 @@ import { isStatus } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import type { Clock } from '../lib/clock.ts'
+import { keepInStep } from '../lib/keep-in-step.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
 import { groupPriority } from '../registry/version-order.ts'
@@ -26,35 +27,19 @@ export interface LocalApiServicesContext {
  * Every group and version that we serve ourselves has an APIService that says so (kube-apiserver's autoregistration).
  * One that somebody has put in its place stays.
  */
-export async function keepLocalApiServices(context: LocalApiServicesContext, signal: AbortSignal): Promise<void> {
+export function keepLocalApiServices(context: LocalApiServicesContext, signal: AbortSignal): Promise<void> {
   const { catalogue, clock, logger } = context
-  let isDirty = true
-  let isRunning = false
-  const sync = async (): Promise<void> => {
-    if (isRunning) return
-    isRunning = true
-    while (isDirty && !signal.aborted) {
-      isDirty = false
-      try {
-        await register(context, signal)
-      } catch (error) {
-        if (!signal.aborted) logger.warn({ error: String(error) }, 'local APIServices not written yet')
-        clock.after(settleMs, changed)
-      }
-    }
-    isRunning = false
-  }
-  const changed = (): void => {
-    isDirty = true
-    clock.after(settleMs, () => void sync())
-  }
-  const stop = catalogue.onChange(changed)
-  changed()
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-  stop()
+  return keepInStep(
+    {
+      clock,
+      settleMs,
+      retryMs: settleMs,
+      sync: () => register(context, signal),
+      onChange: (changed) => catalogue.onChange(changed),
+      onError: (error) => logger.warn({ error: String(error) }, 'local APIServices not written yet'),
+    },
+    signal,
+  )
 }
 
 async function register({ client, informers, catalogue }: LocalApiServicesContext, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../decision/testing/virtual-clock.ts'
+import { VirtualClock } from '../lib/testing/virtual-clock.ts'
 import { createWorkQueue } from './workqueue.ts'
 
 function queueOf(work: (key: string) => Promise<void>, concurrency = 2) {

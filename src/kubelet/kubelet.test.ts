@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Node, Pod, PodSpec } from '../api/kinds.ts'
 import { refs } from '../client/client.ts'
-import { VirtualClock } from '../decision/testing/virtual-clock.ts'
+import { VirtualClock } from '../lib/testing/virtual-clock.ts'
 import { silentLogger } from '../lib/log.ts'
 import {
   createSimulatedRuntime,

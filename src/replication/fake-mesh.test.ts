@@ -1,10 +1,10 @@
 import { FakeNetwork } from '../../test/support/fake-mesh.ts'
 import { seededRandom } from '../lib/seeded-random.ts'
-import { virtualClock } from '../../test/support/fake-mesh-clock.ts'
+import { VirtualClock } from '../lib/testing/virtual-clock.ts'
 import { meshContract } from '../../test/support/mesh-contract.ts'
 
 meshContract('in memory', async (count) => {
-  const clock = virtualClock()
+  const clock = new VirtualClock()
   const network = new FakeNetwork(clock, seededRandom(1))
   const members = Array.from({ length: count }, (_, index) => ({
     peer: `peer-${index}`,
@@ -19,7 +19,7 @@ meshContract('in memory', async (count) => {
   // Requests that only a deadline ends are waited for without `until`: virtual time goes on by itself meanwhile.
   const stopping = new AbortController()
   void (async () => {
-    while (!stopping.signal.aborted) await clock.advance(1)
+    while (!stopping.signal.aborted) await clock.pass(1)
   })()
   return {
     meshes,

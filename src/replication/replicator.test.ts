@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { FakeNetwork } from '../../test/support/fake-mesh.ts'
 import { seededRandom } from '../lib/seeded-random.ts'
-import { virtualClock, type VirtualClock } from '../../test/support/fake-mesh-clock.ts'
+import { VirtualClock } from '../lib/testing/virtual-clock.ts'
 import type { KubeObject, ObjectKey } from '../api/object.ts'
 import { silentLogger } from '../lib/log.ts'
 import { digestText } from '../store/digest.ts'
@@ -26,7 +26,7 @@ interface Cluster {
 }
 
 async function cluster(count: number, seed: number, limits: Partial<StoreLimits> = {}): Promise<Cluster> {
-  const clock = virtualClock()
+  const clock = new VirtualClock()
   const network = new FakeNetwork(clock, seededRandom(seed))
   const members = Array.from({ length: count }, (_, index) => ({ peer: `p${index + 1}` }))
   const boot = async (number: number, disk = memoryDisk()): Promise<Node> => {
@@ -51,7 +51,7 @@ async function cluster(count: number, seed: number, limits: Partial<StoreLimits>
     await store.start()
     const stop = async () => {
       const stopped = Promise.all([replicator.stop(), mesh.stop()])
-      await clock.advance(200)
+      await clock.pass(200)
       await stopped
       await store.stop()
     }
@@ -59,7 +59,7 @@ async function cluster(count: number, seed: number, limits: Partial<StoreLimits>
   }
   const nodes: Node[] = []
   for (let number = 1; number <= count; number += 1) nodes.push(await boot(number))
-  await clock.advance(100)
+  await clock.pass(100)
   return { clock, network, nodes, boot }
 }
 
@@ -105,7 +105,7 @@ describe('replication', () => {
     const { clock, nodes } = await cluster(3, 1)
     await settled(clock, create(nodes[0]!, 'one'))
     expect(nodes.slice(1).filter((node) => dataOf(node, 'one'))).toHaveLength(1)
-    await clock.advance(100)
+    await clock.pass(100)
     expect(nodes.map((node) => dataOf(node, 'one'))).toEqual([{ a: '1' }, { a: '1' }, { a: '1' }])
     expect(nodes[1]?.replicator.status().peers.find(({ peer }) => peer === 'p1')?.lagMs).toBeLessThan(100)
   })
@@ -113,16 +113,16 @@ describe('replication', () => {
   test('both sides of a partition go on, and are equal after it heals', async () => {
     const { clock, network, nodes } = await cluster(4, 2)
     await settled(clock, create(nodes[0]!, 'one'))
-    await clock.advance(100)
+    await clock.pass(100)
     network.partition(['p1', 'p2'], ['p3', 'p4'])
-    await clock.advance(2_000)
+    await clock.pass(2_000)
     await settled(clock, set(nodes[0]!, 'one', 'left', 'yes'))
     await settled(clock, set(nodes[3]!, 'one', 'right', 'yes'))
     await settled(clock, create(nodes[1]!, 'two'))
-    await clock.advance(60_000)
+    await clock.pass(60_000)
     expect(areEqual(nodes)).toBe(false)
     network.heal()
-    await clock.advance(5_000)
+    await clock.pass(5_000)
     expect(areEqual(nodes)).toBe(true)
     expect(dataOf(nodes[2]!, 'one')).toEqual({ a: '1', left: 'yes', right: 'yes' })
     expect(dataOf(nodes[2]!, 'two')).toEqual({ a: '1' })
@@ -133,13 +133,13 @@ describe('replication', () => {
     network.weather = { minDelayMs: 1, maxDelayMs: 80, drop: 0.4, duplicate: 0.3, reorder: 0.5 }
     for (let round = 0; round < 20; round += 1) {
       await settled(clock, create(nodes[round % 3]!, `map-${round}`))
-      await clock.advance(50)
+      await clock.pass(50)
       const other = nodes[(round + 1) % 3]!
       if (dataOf(other, `map-${round}`)) await settled(clock, set(other, `map-${round}`, 'b', '2'))
       if (round % 4 === 3) await settled(clock, remove(nodes[round % 3]!, `map-${round}`))
     }
     network.weather = { minDelayMs: 1, maxDelayMs: 5, drop: 0, duplicate: 0, reorder: 0 }
-    await clock.advance(120_000)
+    await clock.pass(120_000)
     expect(areEqual(nodes)).toBe(true)
     expect(nodes.map(({ store }) => store.count(keyOf('')))).toEqual([15, 15, 15])
   })
@@ -149,13 +149,13 @@ describe('replication', () => {
     const [one, two, three] = nodes as [Node, Node, Node]
     await settled(clock, create(one, 'kept'))
     await settled(clock, create(one, 'gone'))
-    await clock.advance(100)
+    await clock.pass(100)
     await three.stop()
     await settled(clock, remove(one, 'gone'))
     await settled(clock, set(one, 'kept', 'b', '2'))
-    await clock.advance(60_000)
+    await clock.pass(60_000)
     const again = await boot(3, three.disk)
-    await clock.advance(5_000)
+    await clock.pass(5_000)
     expect(dataOf(again, 'kept')).toEqual({ a: '1', b: '2' })
     expect(again.store.get(keyOf('gone'))).toBeUndefined()
     expect(areEqual([one, two, again])).toBe(true)
@@ -165,12 +165,12 @@ describe('replication', () => {
     const { clock, nodes, boot } = await cluster(2, 5)
     const [one, two] = nodes as [Node, Node]
     const { metadata } = await settled(clock, create(one, 'one'))
-    await clock.advance(100)
+    await clock.pass(100)
     await two.stop()
     two.disk.corrupt(`d/${metadata.uid}`)
     const again = await boot(2, two.disk)
     expect(again.store.get(keyOf('one'))).toBeUndefined()
-    await clock.advance(5_000)
+    await clock.pass(5_000)
     expect(dataOf(again, 'one')).toEqual({ a: '1' })
   })
 
@@ -178,21 +178,21 @@ describe('replication', () => {
     const { clock, nodes } = await cluster(3, 6)
     const blob = 'x'.repeat(300_000)
     await settled(clock, create(nodes[0]!, 'large', { blob }))
-    await clock.advance(3_000)
+    await clock.pass(3_000)
     expect(nodes.map((node) => dataOf(node, 'large')?.blob?.length)).toEqual([300_000, 300_000, 300_000])
   })
 
   test('a tombstone goes once every member has it, and not before', async () => {
     const { clock, network, nodes } = await cluster(3, 7)
     await settled(clock, create(nodes[0]!, 'one'))
-    await clock.advance(100)
+    await clock.pass(100)
     network.partition(['p1', 'p2'], ['p3'])
-    await clock.advance(2_000)
+    await clock.pass(2_000)
     await settled(clock, remove(nodes[0]!, 'one'))
-    await clock.advance(1_800_000)
+    await clock.pass(1_800_000)
     expect(nodes[0]?.store.tombstoneCount()).toBe(1)
     network.heal()
-    await clock.advance(1_200_000)
+    await clock.pass(1_200_000)
     expect(nodes.map(({ store }) => store.tombstoneCount())).toEqual([0, 0, 0])
     expect(nodes.map((node) => dataOf(node, 'one'))).toEqual([undefined, undefined, undefined])
   })
@@ -200,13 +200,13 @@ describe('replication', () => {
   test('a node that was away for longer than deletions are remembered is told so, and gives back nothing', async () => {
     const { clock, network, nodes } = await cluster(3, 8, { retentionMs: 600_000 })
     await settled(clock, create(nodes[0]!, 'one'))
-    await clock.advance(120_000)
+    await clock.pass(120_000)
     network.partition(['p1', 'p2'], ['p3'])
-    await clock.advance(2_000)
+    await clock.pass(2_000)
     await settled(clock, remove(nodes[0]!, 'one'))
-    await clock.advance(900_000)
+    await clock.pass(900_000)
     network.heal()
-    await clock.advance(60_000)
+    await clock.pass(60_000)
     expect(nodes[2]?.stale.length).toBeGreaterThan(0)
     expect(nodes[0]?.stale).toEqual([])
     expect(nodes[1]?.stale).toEqual([])
@@ -218,12 +218,12 @@ describe('replication', () => {
     const stranger = network.at('p1')!
     stranger.broadcast(Uint8Array.of(0x53, 1, 2, 3))
     stranger.broadcast(Uint8Array.of(0x00, 1, 2, 3))
-    await clock.advance(10)
+    await clock.pass(10)
     expect(nodes[1]?.replicator.status().peers.map(({ malformed }) => malformed)).toEqual([1])
     const asked = stranger.request('p2', 'stormo/store/push/1', Uint8Array.of(9, 9, 9), { timeoutMs: 1_000 })
     await expect(settled(clock, asked)).rejects.toMatchObject({ reason: 'BadRequest' })
     await settled(clock, create(nodes[0]!, 'one'))
-    await clock.advance(100)
+    await clock.pass(100)
     expect(dataOf(nodes[1]!, 'one')).toEqual({ a: '1' })
   })
 })

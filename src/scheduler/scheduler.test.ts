@@ -3,13 +3,14 @@ import type { Pod, PersistentVolume, PersistentVolumeClaim, PodDisruptionBudget 
 import { StatusError } from '../api/status-error.ts'
 import { refs } from '../client/client.ts'
 import { silentLogger } from '../lib/log.ts'
+import { VirtualClock } from '../lib/testing/virtual-clock.ts'
 import { createProfile, defaultProfile } from './default-profile.ts'
 import { runScheduler } from './scheduler.ts'
-import { fakeApi, type FakeApi, fakeClock, type FakeClock, fixedRandom } from './testing/fake-api.ts'
+import { fakeApi, type FakeApi, fixedRandom } from './testing/fake-api.ts'
 import { affinityTerm, makeNode, makePod } from './testing/objects.ts'
 
 interface World extends FakeApi {
-  clock: FakeClock
+  clock: VirtualClock
 }
 
 const stops: (() => Promise<void>)[] = []
@@ -20,14 +21,14 @@ afterEach(async () => {
 function start(prepare: (api: FakeApi) => void, options: { profiles?: (typeof defaultProfile)[] } = {}): World {
   const api = fakeApi()
   prepare(api)
-  const clock = fakeClock()
+  const clock = new VirtualClock(Date.UTC(2030, 0, 1))
   const abort = new AbortController()
   const { client, informers, events } = api
   const context = { client, informers, events, clock, random: fixedRandom(), logger: silentLogger, ...options }
   const running = runScheduler(context, abort.signal)
   stops.push(async () => {
     abort.abort()
-    await clock.advance(0)
+    await clock.pass(0)
     await running
   })
   return { ...api, clock }
@@ -42,7 +43,7 @@ describe('binding', () => {
       informers.put(refs.nodes, makeNode('a'))
       informers.put(refs.pods, makePod('web'))
     })
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect(world.pod('web')?.spec?.nodeName).toBe('a')
     expect(world.recorded).toContainEqual({
       about: 'web',
@@ -57,7 +58,7 @@ describe('binding', () => {
       for (const name of ['a', 'b']) informers.put(refs.nodes, makeNode(name, { cpu: '1' }))
       for (const name of ['one', 'two']) informers.put(refs.pods, makePod(name, { cpu: '800m' }))
     })
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect([world.pod('one')?.spec?.nodeName, world.pod('two')?.spec?.nodeName].toSorted()).toEqual(['a', 'b'])
   })
 
@@ -67,10 +68,10 @@ describe('binding', () => {
       api.informers.put(refs.pods, makePod('web', { cpu: '800m' }))
       api.failures.set('web', new StatusError('ServiceUnavailable', 'no leader'))
     })
-    await world.clock.advance(500)
+    await world.clock.pass(500)
     expect(world.pod('web')?.spec?.nodeName).toBeUndefined()
     world.failures.clear()
-    await world.clock.advance(1000)
+    await world.clock.pass(1000)
     expect(world.pod('web')?.spec?.nodeName).toBe('a')
   })
 
@@ -89,7 +90,7 @@ describe('binding', () => {
       },
       { profiles: [defaultProfile, packing] },
     )
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect(world.pod('packed')?.spec?.nodeName).toBe('half')
     expect(world.pod('plain')?.spec?.nodeName).toBe('empty')
     expect(world.pod('foreign')?.spec?.nodeName).toBeUndefined()
@@ -107,7 +108,7 @@ describe('pods that fit nowhere', () => {
         )
       informers.put(refs.pods, makePod('web', { cpu: '2' }))
     })
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     const message =
       '0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {dedicated: db}. ' +
       'preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.'
@@ -117,10 +118,10 @@ describe('pods that fit nowhere', () => {
 
   test('without any node', async () => {
     const world = start(({ informers }) => informers.put(refs.pods, makePod('web')))
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect(condition(world.pod('web'))?.message).toBe('no nodes available to schedule pods')
     world.informers.put(refs.nodes, makeNode('a'))
-    await world.clock.advance(1000)
+    await world.clock.pass(1000)
     expect(world.pod('web')?.spec?.nodeName).toBe('a')
   })
 
@@ -130,12 +131,12 @@ describe('pods that fit nowhere', () => {
       informers.put(refs.pods, makePod('old', { cpu: '1', nodeName: 'a' }))
       informers.put(refs.pods, makePod('web', { cpu: '1' }))
     })
-    await world.clock.advance(5000)
+    await world.clock.pass(5000)
     world.informers.put(refs.nodes, makeNode('a', { cpu: '1', labels: { other: 'label' } }))
-    await world.clock.advance(5000)
+    await world.clock.pass(5000)
     expect(world.recorded).toHaveLength(1)
     world.informers.remove(refs.pods, 'default', 'old')
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect(world.pod('web')?.spec?.nodeName).toBe('a')
   })
 
@@ -146,9 +147,9 @@ describe('pods that fit nowhere', () => {
       informers.put(refs.pods, done)
       informers.put(refs.pods, makePod('web', { cpu: '1' }))
     })
-    await world.clock.advance(2000)
+    await world.clock.pass(2000)
     world.informers.put(refs.pods, { ...done, status: { phase: 'Succeeded' } } as Pod)
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect(world.pod('web')?.spec?.nodeName).toBe('a')
   })
 })
@@ -159,7 +160,7 @@ test('a gated pod says so and waits for its gates to go', async () => {
     informers.put(refs.nodes, makeNode('a'))
     informers.put(refs.pods, gated)
   })
-  await world.clock.advance(10_000)
+  await world.clock.pass(10_000)
   expect(condition(world.pod('web'))).toMatchObject({
     status: 'False',
     reason: 'SchedulingGated',
@@ -167,7 +168,7 @@ test('a gated pod says so and waits for its gates to go', async () => {
   })
   expect(world.pod('web')?.spec?.nodeName).toBeUndefined()
   world.informers.put(refs.pods, { ...gated, spec: { ...gated.spec!, schedulingGates: [] } } as Pod)
-  await world.clock.advance(10)
+  await world.clock.pass(10)
   expect(world.pod('web')?.spec?.nodeName).toBe('a')
 })
 
@@ -178,7 +179,7 @@ describe('preemption', () => {
       informers.put(refs.pods, makePod('low', { cpu: '1', nodeName: 'a', priority: 1 }))
       informers.put(refs.pods, makePod('high', { cpu: '1', priority: 10 }))
     })
-    await world.clock.advance(100)
+    await world.clock.pass(100)
     expect(world.pod('low')).toBeUndefined()
     expect(world.pod('high')?.status?.nominatedNodeName).toBe('a')
     expect(world.recorded).toContainEqual({
@@ -189,7 +190,7 @@ describe('preemption', () => {
     })
     // Somebody who came meanwhile does not get the room.
     world.informers.put(refs.pods, makePod('thief', { cpu: '1', priority: 1 }))
-    await world.clock.advance(2000)
+    await world.clock.pass(2000)
     expect(world.pod('high')?.spec?.nodeName).toBe('a')
     expect(world.pod('thief')?.spec?.nodeName).toBeUndefined()
   })
@@ -214,7 +215,7 @@ describe('preemption', () => {
       )
     })
     world.informers.put(refs.pods, makePod('high', { ...gpu('500'), priority: 10 }))
-    await world.clock.advance(5000)
+    await world.clock.pass(5000)
     expect(world.pod('high')?.spec?.nodeName).toBe('a')
     expect(made).toBe(2)
   })
@@ -234,7 +235,7 @@ describe('preemption', () => {
       informers.put(refs.pods, makePod('web', { cpu: '1', nodeName: 'b', priority: 2, labels: { app: 'web' } }))
       informers.put(refs.pods, makePod('high', { cpu: '1', priority: 10 }))
     })
-    await world.clock.advance(2000)
+    await world.clock.pass(2000)
     expect(world.pod('db')).toBeDefined()
     expect(world.pod('high')?.spec?.nodeName).toBe('b')
   })
@@ -245,7 +246,7 @@ describe('preemption', () => {
       informers.put(refs.pods, makePod('low', { cpu: '1', nodeName: 'a', priority: 1 }))
       informers.put(refs.pods, makePod('high', { cpu: '1', priority: 10, spec: { preemptionPolicy: 'Never' } }))
     })
-    await world.clock.advance(5000)
+    await world.clock.pass(5000)
     expect(world.pod('low')).toBeDefined()
     expect(condition(world.pod('high'))?.message).toBe(
       '0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.',
@@ -265,10 +266,10 @@ test('the earliest deadline goes first, and one that is missed is told', async (
     )
     informers.put(refs.pods, makePod('odd', { cpu: '9', annotations: { 'stormo.dev/start-before': 'noon' } }))
   })
-  await world.clock.advance(59_000)
+  await world.clock.pass(59_000)
   expect(world.pod('soon')?.spec?.nodeName).toBe('a')
   expect(world.recorded.filter(({ reason }) => reason === 'StartDeadlineMissed')).toEqual([])
-  await world.clock.advance(2000)
+  await world.clock.pass(2000)
   expect(world.recorded.filter(({ reason }) => reason === 'StartDeadlineMissed')).toEqual([
     { about: 'late', type: 'Warning', reason: 'StartDeadlineMissed', message: `No node was found before ${late}` },
   ])
@@ -304,12 +305,12 @@ describe('volumes', () => {
       informers.put(refs.persistentVolumeClaims, claim)
       informers.put(refs.pods, withClaim)
     })
-    await world.clock.advance(1000)
+    await world.clock.pass(1000)
     const told = world.informers.for<PersistentVolumeClaim>(refs.persistentVolumeClaims).get('default', 'data')
     expect(told?.metadata.annotations).toEqual({ 'volume.kubernetes.io/selected-node': 'a' })
     expect(world.pod('db')?.spec?.nodeName).toBeUndefined()
     world.informers.put(refs.persistentVolumeClaims, bound)
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect(world.pod('db')?.spec?.nodeName).toBe('a')
   })
 
@@ -338,11 +339,11 @@ describe('volumes', () => {
       informers.put(refs.persistentVolumeClaims, claim)
       informers.put(refs.pods, withClaim)
     })
-    await world.clock.advance(1000)
+    await world.clock.pass(1000)
     const given = world.informers.for<PersistentVolume>(refs.persistentVolumes).get('', 'pv')
     expect(given?.spec?.claimRef).toMatchObject({ namespace: 'default', name: 'data', uid: 'claim' })
     world.informers.put(refs.persistentVolumeClaims, bound)
-    await world.clock.advance(10)
+    await world.clock.pass(10)
     expect(world.pod('db')?.spec?.nodeName).toBe('b')
   })
 
@@ -351,7 +352,7 @@ describe('volumes', () => {
       informers.put(refs.nodes, makeNode('a'))
       informers.put(refs.pods, withClaim)
     })
-    await world.clock.advance(2000)
+    await world.clock.pass(2000)
     expect(condition(world.pod('db'))?.message).toBe(
       '0/1 nodes are available: persistentvolumeclaim "data" not found. ' +
         'preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
@@ -362,7 +363,7 @@ describe('volumes', () => {
       metadata: { name: 'pv' },
     })
     world.informers.put(refs.persistentVolumeClaims, bound)
-    await world.clock.advance(10_000)
+    await world.clock.pass(10_000)
     expect(world.pod('db')?.spec?.nodeName).toBe('a')
   })
 })
@@ -381,12 +382,12 @@ test('a pod that others must be near lets them in once it is placed', async () =
       }),
     )
   })
-  await world.clock.advance(3000)
+  await world.clock.pass(3000)
   expect(condition(world.pod('near'))?.message).toContain("2 node(s) didn't match pod affinity rules")
   world.informers.put(
     refs.pods,
     makePod('db', { labels: { app: 'db' }, spec: { nodeSelector: { 'kubernetes.io/hostname': 'b' } } }),
   )
-  await world.clock.advance(10)
+  await world.clock.pass(10)
   expect(world.pod('near')?.spec?.nodeName).toBe('b')
 })

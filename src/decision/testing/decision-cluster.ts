@@ -8,7 +8,7 @@ import type { DecisionLogConfig } from '../decision-log-config.ts'
 import type { DecisionLog } from '../decision-log.ts'
 import { createMemoryLogStorage, type MemoryLogStorage } from '../memory-log-storage.ts'
 import { wantedVoters } from '../voter-plan.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { VirtualClock } from '../../lib/testing/virtual-clock.ts'
 import { VirtualNetwork } from './virtual-network.ts'
 
 /** A store reduced to what the log asks of it. */

@@ -1,6 +1,6 @@
 import { errors } from '../../api/status-error.ts'
 import type { Mesh, PeerId } from '../../mesh/mesh.ts'
-import type { VirtualClock } from './virtual-clock.ts'
+import type { VirtualClock } from '../../lib/testing/virtual-clock.ts'
 
 type RequestHandler = (from: PeerId, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>
 

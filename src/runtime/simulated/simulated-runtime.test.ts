@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { VirtualClock } from '../../decision/testing/virtual-clock.ts'
+import { VirtualClock } from '../../lib/testing/virtual-clock.ts'
 import { describeRuntimeContract } from '../testing/runtime-contract.ts'
 import { createSimulatedRuntime } from './simulated-runtime.ts'
 

@@ -4,43 +4,7 @@ import { StatusError } from '../../api/status-error.ts'
 import { type Client, refs } from '../../client/client.ts'
 import { fakeInformers, type FakeInformers } from '../../client/fake-informers.ts'
 import type { EventRecorder } from '../../client/events.ts'
-import type { Clock, Random } from '../../lib/clock.ts'
-
-/** Time that passes when told to. */
-export interface FakeClock extends Clock {
-  /** Runs everything that is due within this time, and lets promises settle in between. */
-  advance(ms: number): Promise<void>
-}
-
-export function fakeClock(startMs = Date.UTC(2030, 0, 1)): FakeClock {
-  let nowMs = 0
-  let timers: { atMs: number; run: () => void }[] = []
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 20; turn++) await Promise.resolve()
-  }
-  return {
-    nowMs: () => startMs + nowMs,
-    monotonicMs: () => nowMs,
-    after(delayMs, run) {
-      const timer = { atMs: nowMs + Math.max(0, delayMs), run }
-      timers.push(timer)
-      return { cancel: () => void (timers = timers.filter((one) => one !== timer)) }
-    },
-    async advance(ms) {
-      const endMs = nowMs + ms
-      await settle()
-      for (;;) {
-        const due = timers.filter(({ atMs }) => atMs <= endMs).toSorted((a, b) => a.atMs - b.atMs)[0]
-        if (!due) break
-        timers = timers.filter((one) => one !== due)
-        nowMs = Math.max(nowMs, due.atMs)
-        due.run()
-        await settle()
-      }
-      nowMs = endMs
-    },
-  }
-}
+import type { Random } from '../../lib/clock.ts'
 
 /** Always the same number. */
 export const fixedRandom = (value = 0): Random => ({ next: () => value, bytes: (length) => new Uint8Array(length) })

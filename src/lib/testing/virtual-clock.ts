@@ -1,4 +1,4 @@
-import type { Clock } from '../../lib/clock.ts'
+import type { Clock } from '../clock.ts'
 
 interface Due {
   atMs: number
@@ -8,12 +8,18 @@ interface Due {
 
 /** Time that passes only when it is told to, and at once. */
 export class VirtualClock implements Clock {
+  /** Of the monotonic clock, which is not the wall clock: who confuses them finds out. */
   #nowMs = 1_000_000
   #order = 0
   readonly #due = new Set<Due>()
+  readonly #startMs: number
+
+  constructor(startMs = Date.UTC(2026, 5, 1)) {
+    this.#startMs = startMs - this.#nowMs
+  }
 
   nowMs(): number {
-    return 1_700_000_000_000 + this.#nowMs
+    return this.#startMs + this.#nowMs
   }
 
   monotonicMs(): number {
@@ -46,7 +52,7 @@ export class VirtualClock implements Clock {
   }
 
   /** Lets time pass until the condition holds; throws when it does not within `limitMs`. */
-  async until(condition: () => boolean, limitMs: number, what: string): Promise<number> {
+  async until(condition: () => boolean, limitMs = 300_000, what = 'the condition'): Promise<number> {
     const startedMs = this.#nowMs
     while (!condition()) {
       if (this.#nowMs - startedMs >= limitMs) throw new Error(`not within ${limitMs} ms: ${what}`)
