@@ -123,6 +123,8 @@ function serviceAddresses({ decisions, informers, config, nodeName, logger }: Ap
         if (isTaken) throw errors.alreadyExists(refs.services, clusterIp)
         return
       }
+      const given = clusterIp ?? nodePort
+      if (given !== undefined && decisions.takeGiven(given)) return
       await decisions.command({ type: 'claim', node: nodeName, clusterIp, nodePort, owner })
     },
     async release({ clusterIps, nodePorts }) {

@@ -167,6 +167,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     onLeadership: (run) => leadership.onLeadership(run),
     takeClusterIp: () => reserve.takeClusterIp(),
     takeNodePort: () => reserve.takeNodePort(),
+    takeGiven: (value) => reserve.takeGiven(value),
     returnClusterIp: (ip) => reserve.giveBack(ip),
     returnNodePort: (port) => reserve.giveBack(port),
     lastLeaderContactMs: () => runner.lastLeaderContactMs,

@@ -293,6 +293,21 @@ describe('reserves', () => {
     expect(node.log.takeClusterIp()).not.toBe(used)
   })
 
+  test('a given value of the own reserve is taken once; whether others are free only the log can say', async () => {
+    const cluster = await DecisionCluster.of(1)
+    await cluster.clock.pass(5_000)
+    const { log, used } = cluster.node('n1')
+    const port = log.takeNodePort()
+    expect(() => log.takeGiven(port)).toThrow('provided port is already allocated')
+    log.returnNodePort(port)
+    expect(log.takeGiven(port)).toBe(true)
+    used.add(String(port))
+    expect(log.takeNodePort()).not.toBe(port)
+    expect(() => log.takeGiven(port)).toThrow('provided port is already allocated')
+    expect(log.takeGiven(30_001)).toBe(false)
+    expect(log.takeGiven('10.96.0.77')).toBe(false)
+  })
+
   test('a used-up reserve is filled again', async () => {
     const cluster = await DecisionCluster.of(2)
     await cluster.clock.pass(5_000)

@@ -47,6 +47,11 @@ export interface DecisionLog extends Service, DecidedSource {
   /** This node's own reserve: takes a free ClusterIP / NodePort for a declared create. Refills itself while there is a leader. */
   takeClusterIp(): string
   takeNodePort(): number
+  /**
+   * Takes one given ClusterIP or NodePort of this node's own reserve. False when it is not from there: then it has to be
+   * claimed by a command. Throws Conflict when it is in use.
+   */
+  takeGiven(value: string | number): boolean
   /** Gives back what a failed create took. */
   returnClusterIp(ip: string): void
   returnNodePort(port: number): void

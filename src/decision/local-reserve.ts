@@ -4,7 +4,7 @@ import type { Command } from './cluster-state.ts'
 import type { DecisionLogConfig } from './decision-log-config.ts'
 import { formatIpv4 } from './ipv4.ts'
 import type { LogRunner } from './log-runner.ts'
-import { reserveOf, type ReserveTable } from './reserve-table.ts'
+import { alreadyAllocated, reserveOf, type ReserveTable } from './reserve-table.ts'
 
 /** Between two attempts to get more. */
 const refillEveryMs = 2_000
@@ -44,6 +44,23 @@ export class LocalReserve {
     const port = this.#take(this.#parts.runner.machine.nodePorts, String)
     if (port === undefined) throw errors.unavailable(this.#exhausted('NodePorts'))
     return Number(port)
+  }
+
+  /**
+   * Takes one given value of this node's own reserve; false when it is not from there, so that only the log can say whether
+   * it is free. Throws Conflict when a Service, or a create that is under way, has it.
+   */
+  takeGiven(value: string | number): boolean {
+    const { machine } = this.#parts.runner
+    const text = String(value)
+    const [table, format, what] =
+      typeof value === 'number'
+        ? ([machine.nodePorts, String, 'port'] as const)
+        : ([machine.clusterIps, formatIpv4, 'IP'] as const)
+    if (!this.#held(table).some((own) => format(own) === text)) return false
+    if (this.#used().has(text)) throw alreadyAllocated(what)
+    this.#taken.add(text)
+    return true
   }
 
   giveBack(value: string | number): void {

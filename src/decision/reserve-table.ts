@@ -6,6 +6,21 @@ export type Holder = `reserve:${string}` | `claim:${string}` | 'cluster'
 /** The reserve of one incarnation of a node. */
 export const reserveOf = (node: string, incarnation: number): Holder => `reserve:${node}#${incarnation}`
 
+/** What a claim of a value that somebody has is answered. */
+export const alreadyAllocated = (what: string): StatusError =>
+  new StatusError('Conflict', `provided ${what} is already allocated`)
+
+/**
+ * Steps of this size visit all of `span` values, neighbours far apart in time: reserves are spread over the range, so that
+ * they seldom hold the round numbers that people ask for, which may be claimed from nobody's reserve but one's own.
+ */
+function strideOver(span: number): number {
+  const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
+  let stride = Math.max(1, Math.round(span * 0.618))
+  while (gcd(stride, span) !== 1) stride++
+  return stride
+}
+
 /**
  * A range of numbers (addresses or ports) that are given out at most once: in blocks to nodes, which then hand them
  * out by themselves, or one by one to those who ask for a certain value. Reserves come from above `dynamicFirst`, so
@@ -61,9 +76,10 @@ export class ReserveTable {
     const allowed = Math.min(wanted, Math.ceil(this.free / 4))
     const taken: number[] = []
     const span = this.last - this.#dynamicFirst + 1
+    const stride = strideOver(span)
     for (let tried = 0; tried < span && taken.length < allowed; tried++) {
       const value = this.#cursor
-      this.#cursor = value === this.last ? this.#dynamicFirst : value + 1
+      this.#cursor = this.#dynamicFirst + ((value - this.#dynamicFirst + stride) % span)
       if (this.#holders.has(value)) continue
       this.#holders.set(value, holder)
       taken.push(value)
@@ -73,15 +89,13 @@ export class ReserveTable {
 
   /** Throws Conflict when another holds it, Invalid when it is outside of the range. Twice by the same owner is once. */
   claim(value: number, holder: Holder): void {
-    const text = this.#format(value)
     if (!(value >= this.first && value <= this.last)) {
       const range = `${this.#format(this.first)}-${this.#format(this.last)}`
-      throw new StatusError('Invalid', `provided ${this.#what} ${text} is not in the valid range ${range}`)
+      const valid = `The range of valid ${this.#what}s is ${range}`
+      throw new StatusError('Invalid', `provided ${this.#what} is not in the valid range. ${valid}`)
     }
     const other = this.#holders.get(value)
-    if (other !== undefined && other !== holder) {
-      throw new StatusError('Conflict', `provided ${this.#what} ${text} is already allocated`)
-    }
+    if (other !== undefined && other !== holder) throw alreadyAllocated(this.#what)
     this.#holders.set(value, holder)
   }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { KubeObject } from '../api/object.ts'
-import { errors, type StatusError } from '../api/status-error.ts'
+import { errors, StatusError } from '../api/status-error.ts'
 import type { Write } from '../store/store.ts'
 import { createPager } from './paging.ts'
 import { memoryStore } from './testing/memory-store.ts'
@@ -264,6 +264,47 @@ describe('services', () => {
     await env.create('services', service('s', { clusterIP: '10.0.0.9' }))
     expect(await reasonOf(env.create('services', service('s')))).toBe('AlreadyExists')
     expect(log).toEqual(['claim 10.0.0.9', 'return 10.0.0.1'])
+  })
+  test('a port number of two protocols gets one node port', async () => {
+    withAddresses()
+    const ports = [
+      { name: 'a', port: 80 },
+      { name: 'b', port: 80, protocol: 'UDP' },
+      { name: 'c', port: 81 },
+    ]
+    const made = await env.create('services', service('s', { type: 'NodePort', ports }))
+    expect(made.spec.ports.map((one: { nodePort: number }) => one.nodePort)).toEqual([30_000, 30_000, 30_001])
+  })
+  test('a refused claim names the field, and nothing stays taken', async () => {
+    const log: string[] = []
+    env = testRegistry({
+      addresses: {
+        takeClusterIp: () => '10.0.0.1',
+        takeNodePort: () => 30_000,
+        returnClusterIp: (ip) => void log.push(`return ${ip}`),
+        returnNodePort: () => {},
+        claim: async () => {
+          throw new StatusError('Conflict', 'provided port is already allocated')
+        },
+        release: async () => {},
+      },
+    })
+    const wanted = service('s', { type: 'NodePort', ports: [{ port: 80, nodePort: 30_007 }] })
+    await expect(env.create('services', wanted)).rejects.toMatchObject({
+      reason: 'Invalid',
+      message:
+        'Service "s" is invalid: spec.ports[0].nodePort: Invalid value: 30007: provided port is already allocated',
+    })
+    expect(log).toEqual(['return 10.0.0.1'])
+  })
+  test('an address that a balancer gave is virtual unless it says otherwise', async () => {
+    withAddresses()
+    await env.create('services', service('s', { type: 'LoadBalancer' }))
+    const status = { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } }
+    const target = env.target('services', 's', 'status')
+    await env.registry.patch(env.context, target, { type: 'merge', body: { status } }, {})
+    const made = await env.get('services', 's')
+    expect(made.status.loadBalancer.ingress).toEqual([{ ip: '203.0.113.1', ipMode: 'VIP' }])
   })
   test('headless services and external names hold none', async () => {
     withAddresses()

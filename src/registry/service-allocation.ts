@@ -1,5 +1,6 @@
 import type { Service, ServicePort, ServiceSpec } from '../api/kinds.ts'
 import type { KubeObject } from '../api/object.ts'
+import { errors, fieldErrors, isStatus } from '../api/status-error.ts'
 import type { ServiceAddresses } from './ports.ts'
 
 /** Addresses that change hands with one write of a Service. */
@@ -42,59 +43,92 @@ export async function allocateAddresses(
 ): Promise<Allocation> {
   const spec = specOf(next)
   const before = holdings(old)
-  const undo: (() => void | Promise<void>)[] = []
-  const owner = next.metadata.uid ?? ''
-
-  const undoAll = async () => {
-    for (const step of undo.reverse()) await step()
-  }
-  const port = async (wanted: number | undefined): Promise<number> => {
-    if (!wanted) {
-      const taken = addresses.takeNodePort()
-      undo.push(() => addresses.returnNodePort(taken))
-      return taken
-    }
-    if (!before.nodePorts.includes(wanted)) {
-      await addresses.claim({ nodePort: wanted, owner })
-      undo.push(() => addresses.release({ clusterIps: [], nodePorts: [wanted] }))
-    }
+  const taking = createTaking(next, addresses)
+  const nodePort = async (wanted: number | undefined, field: string): Promise<number> => {
+    if (!wanted) return taking.anyNodePort()
+    if (!before.nodePorts.includes(wanted)) await taking.nodePort(wanted, field)
     return wanted
   }
-
   try {
     if (hasClusterIp(spec)) {
-      if (!spec.clusterIP) {
-        const ip = addresses.takeClusterIp()
-        undo.push(() => addresses.returnClusterIp(ip))
-        spec.clusterIP = ip
-      } else if (!before.clusterIps.includes(spec.clusterIP)) {
-        const ip = spec.clusterIP
-        await addresses.claim({ clusterIp: ip, owner })
-        undo.push(() => addresses.release({ clusterIps: [ip], nodePorts: [] }))
-      }
+      if (!spec.clusterIP) spec.clusterIP = taking.anyClusterIp()
+      else if (!before.clusterIps.includes(spec.clusterIP)) await taking.clusterIp(spec.clusterIP)
       spec.clusterIPs = [spec.clusterIP]
     }
     if (usesNodePorts(spec)) {
-      // TCP and UDP of one number may share their node port when the manifest says so.
+      const ports = spec.ports ?? []
+      const isFirst = before.nodePorts.length === 0
       const claimed = new Set<number>()
-      for (const one of spec.ports ?? []) {
+      for (const [index, one] of ports.entries()) {
         if (!one.nodePort && spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts === false) continue
-        if (!one.nodePort || !claimed.has(one.nodePort)) one.nodePort = await port(one.nodePort)
+        // One port number by several protocols gets one node port for them all.
+        if (isFirst) one.nodePort ||= ports.find((twin) => twin.port === one.port && twin.nodePort)?.nodePort
+        if (!one.nodePort || !claimed.has(one.nodePort))
+          one.nodePort = await nodePort(one.nodePort, `spec.ports[${index}].nodePort`)
         claimed.add(one.nodePort)
       }
     }
-    if (usesHealthPort(spec)) spec.healthCheckNodePort = await port(spec.healthCheckNodePort)
+    if (usesHealthPort(spec))
+      spec.healthCheckNodePort = await nodePort(spec.healthCheckNodePort, 'spec.healthCheckNodePort')
   } catch (error) {
-    await undoAll()
+    await taking.undo()
     throw error
   }
   const after = holdings(next)
   return {
-    undo: undoAll,
+    undo: () => taking.undo(),
     async commit() {
       const clusterIps = before.clusterIps.filter((ip) => !after.clusterIps.includes(ip))
       const nodePorts = before.nodePorts.filter((one) => !after.nodePorts.includes(one))
       if (clusterIps.length + nodePorts.length > 0) await addresses.release({ clusterIps, nodePorts })
+    },
+  }
+}
+
+/** Takes values for one Service, and gives all of them back on `undo`. */
+function createTaking(service: KubeObject, addresses: ServiceAddresses) {
+  const owner = service.metadata.uid ?? ''
+  const undo: (() => void | Promise<void>)[] = []
+
+  async function claim(what: { clusterIp?: string; nodePort?: number }, field: string, value: unknown): Promise<void> {
+    try {
+      await addresses.claim({ ...what, owner })
+    } catch (error) {
+      if (!isStatus(error, 'Conflict', 'Invalid')) throw error
+      const detail = what.clusterIp ? `failed to allocate IP ${what.clusterIp}: ${error.message}` : error.message
+      throw errors.invalid({ group: '', kind: 'Service' }, service.metadata.name ?? '', [
+        fieldErrors.invalid(field, value, detail),
+      ])
+    }
+  }
+
+  return {
+    anyClusterIp(): string {
+      const ip = addresses.takeClusterIp()
+      undo.push(() => addresses.returnClusterIp(ip))
+      return ip
+    },
+    anyNodePort(): number {
+      const port = addresses.takeNodePort()
+      undo.push(() => addresses.returnNodePort(port))
+      return port
+    },
+    async clusterIp(ip: string): Promise<void> {
+      await claim({ clusterIp: ip }, 'spec.clusterIPs', [ip])
+      undo.push(async () => {
+        addresses.returnClusterIp(ip)
+        await addresses.release({ clusterIps: [ip], nodePorts: [] })
+      })
+    },
+    async nodePort(port: number, field: string): Promise<void> {
+      await claim({ nodePort: port }, field, port)
+      undo.push(async () => {
+        addresses.returnNodePort(port)
+        await addresses.release({ clusterIps: [], nodePorts: [port] })
+      })
+    },
+    async undo(): Promise<void> {
+      for (const step of undo.splice(0).toReversed()) await step()
     },
   }
 }

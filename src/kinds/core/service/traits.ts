@@ -37,7 +37,10 @@ export const serviceTraits = traits<Service>({
         spec.externalTrafficPolicy ||= 'Cluster'
       }
       if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ||= 'Cluster'
-      if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true
+      if (spec.type === 'LoadBalancer') {
+        spec.allocateLoadBalancerNodePorts ??= true
+        for (const one of service.status?.loadBalancer?.ingress ?? []) if (one.ip) one.ipMode ??= 'VIP'
+      }
     },
     validate: validateService,
     validateUpdate: validateServiceUpdate,
