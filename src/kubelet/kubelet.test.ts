@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Node, Pod, PodSpec } from '../api/kinds.ts'
+import type { Node, Pod, PodSpec, ResourceRequirements } from '../api/kinds.ts'
 import { refs } from '../client/client.ts'
 import { VirtualClock } from '../lib/testing/virtual-clock.ts'
 import { silentLogger } from '../lib/log.ts'
@@ -248,4 +248,50 @@ test('a status that somebody else has written over is put right', async () => {
   if (altered) cluster.put(refs.pods, altered)
   expect(ready()).toBe('False')
   await until('ready again', () => ready() === 'True')
+})
+
+const resize = (name: string, resources: ResourceRequirements): Pod => {
+  const now = pod(name)
+  const spec = { containers: [{ name: 'main', image: 'app:1', resources }] }
+  return cluster.put<Pod>(refs.pods, { ...now, metadata: now?.metadata ?? {}, spec: { ...now?.spec, ...spec } } as Pod)
+}
+const condition = (name: string, type: string) => pod(name)?.status?.conditions?.find((one) => one.type === type)
+
+test('a resize beyond the node waits, says why, and leaves what is in force', async () => {
+  const resources = { requests: { memory: '1Mi' } }
+  run('large', { containers: [{ name: 'main', image: 'app:1', resources }] })
+  await until('running', () => pod('large')?.status?.phase === 'Running')
+  resize('large', { requests: { memory: '1Pi' } })
+  await until('refused', () => condition('large', 'PodResizePending')?.reason === 'Infeasible')
+  expect(condition('large', 'PodResizePending')?.message).toMatch(
+    /^Node didn't have enough capacity: memory, requested: 1125899906842624, capacity: \d+$/,
+  )
+  expect(state('large')).toMatchObject({ resources, allocatedResources: resources.requests })
+  resize('large', { requests: { memory: '2Mi' } })
+  await until('granted', () => state('large')?.allocatedResources?.['memory'] === '2Mi')
+  expect(state('large')?.resources).toEqual({ requests: { memory: '2Mi' } })
+  expect(condition('large', 'PodResizePending')).toBeUndefined()
+})
+
+test('a memory limit below what is in use stays in progress, with the error, until it is taken back', async () => {
+  const resources = { limits: { memory: '8Mi' }, requests: { memory: '8Mi' } }
+  run('shrunk', { containers: [{ name: 'main', image: 'app:1', resources }] })
+  await until('running', () => pod('shrunk')?.status?.phase === 'Running')
+  resize('shrunk', { limits: { memory: '10Ki' }, requests: { memory: '10Ki' } })
+  await until('an error', () => condition('shrunk', 'PodResizeInProgress')?.reason === 'Error')
+  expect(condition('shrunk', 'PodResizeInProgress')?.message).toMatch(/memory limit \(10240\) below current usage/)
+  expect(state('shrunk')?.resources).toEqual(resources)
+  resize('shrunk', resources)
+  await until('over', () => condition('shrunk', 'PodResizeInProgress') === undefined)
+})
+
+test('a preStop hook of a container that ends by itself is not waited for', async () => {
+  behaviours.set('main', { exitAfterMs: 5_000 })
+  const lifecycle = { preStop: { sleep: { seconds: 50 } } }
+  run('sleeper', { restartPolicy: 'Never', containers: [{ name: 'main', image: 'app:1', lifecycle }] })
+  await until('running', () => pod('sleeper')?.status?.phase === 'Running')
+  const startedMs = clock.monotonicMs()
+  await cluster.client.delete(refs.pods, 'default', 'sleeper', { gracePeriodSeconds: 100 })
+  await until('gone', () => pod('sleeper') === undefined)
+  expect(clock.monotonicMs() - startedMs).toBeLessThan(20_000)
 })

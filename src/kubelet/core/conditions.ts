@@ -1,16 +1,14 @@
 import type { ContainerStatus, Pod, PodCondition } from '../../api/kinds.ts'
 import { isSidecar } from './pod-view.ts'
+import { resizeConditions } from './resize.ts'
 
 type Verdict = Pick<PodCondition, 'status' | 'reason' | 'message'>
 
-/** Condition types that the kubelet owns; others in the object are left as they are. */
-export const kubeletConditions = [
-  'PodReadyToStartContainers',
-  'Initialized',
-  'Ready',
-  'ContainersReady',
-  'PodScheduled',
-]
+const lastingConditions = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']
+
+/** Whether the kubelet owns this condition type; others in the object are left as they are. */
+export const isKubeletCondition = (type: string): boolean =>
+  lastingConditions.includes(type) || resizeConditions.some((one) => one === type)
 
 export interface ConditionInput {
   readonly pod: Pod
@@ -31,7 +29,7 @@ export function podConditions(input: ConditionInput, now: string): PodCondition[
     PodScheduled: { status: 'True' },
   }
   const before = input.pod.status?.conditions ?? []
-  return kubeletConditions.map((type) => {
+  return lastingConditions.map((type) => {
     const old = before.find((condition) => condition.type === type)
     const verdict = verdicts[type] ?? { status: 'Unknown' }
     const { generation } = input.pod.metadata

@@ -50,10 +50,21 @@ function containerStatus(
     imageID: latest?.imageId ?? '',
     ...(latest === undefined ? {} : { containerID: `${runtimeName}://${latest.id}` }),
     started,
-    ...(container.resources && latest?.state === 'running' ? { resources: container.resources } : {}),
-    ...(container.resources?.requests && latest?.state === 'running'
-      ? { allocatedResources: container.resources.requests }
-      : {}),
+    ...resourcesStatus(view, container, latest),
+  }
+}
+
+/** What is granted, and what is in force: of a container that does not run they are the same. */
+function resourcesStatus(
+  view: PodView,
+  container: AnyContainer,
+  latest: RuntimeContainer | undefined,
+): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
+  const granted = container.resources
+  const inForce = (latest?.state === 'running' ? view.resourcesInForce.get(latest.id) : undefined) ?? granted
+  return {
+    ...(inForce === undefined ? {} : { resources: inForce }),
+    ...(granted?.requests === undefined ? {} : { allocatedResources: granted.requests }),
   }
 }
 

@@ -50,6 +50,8 @@ function view(spec: PodSpec, observed: RuntimeContainer[], more: Partial<PodView
     crashes: new Map(),
     stop: undefined,
     terminationMessages: new Map(),
+    resourcesInForce: new Map(),
+    resize: { refusal: undefined, inProgress: undefined },
     startedAtMs: now,
     ...more,
   }

@@ -1,6 +1,7 @@
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../../api/kinds.ts'
-import { kubeletConditions, podConditions } from './conditions.ts'
+import { isKubeletCondition, podConditions } from './conditions.ts'
 import { containerStatuses, timeText } from './container-status.ts'
+import { podResizeConditions } from './resize.ts'
 import { isSidecar, isTerminalPhase, newestSandbox, type PodView } from './pod-view.ts'
 
 /**
@@ -31,7 +32,7 @@ export function podStatus(view: PodView, runtimeName: string, nowMs: number): Po
   return {
     ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     phase,
-    conditions: [...foreignConditions(pod), ...conditions],
+    conditions: [...foreignConditions(pod), ...conditions, ...podResizeConditions(pod, view.resize, nowMs)],
     ...(failure === undefined ? {} : { reason: failure.reason, message: failure.message }),
     hostIP: view.hostIp,
     hostIPs: [{ ip: view.hostIp }],
@@ -47,7 +48,7 @@ export function podStatus(view: PodView, runtimeName: string, nowMs: number): Po
 
 /** Conditions of others: readiness gates, DisruptionTarget. */
 const foreignConditions = (pod: Pod): PodCondition[] =>
-  (pod.status?.conditions ?? []).filter((condition) => !kubeletConditions.includes(condition.type))
+  (pod.status?.conditions ?? []).filter((condition) => !isKubeletCondition(condition.type))
 
 function reportedFailure(pod: Pod): { reason: string; message: string } | undefined {
   const { reason, message } = pod.status ?? {}

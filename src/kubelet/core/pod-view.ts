@@ -1,4 +1,11 @@
-import type { Container, ContainerStatus, EphemeralContainer, Pod, PodSpec } from '../../api/kinds.ts'
+import type {
+  Container,
+  ContainerStatus,
+  EphemeralContainer,
+  Pod,
+  PodSpec,
+  ResourceRequirements,
+} from '../../api/kinds.ts'
 import type { RuntimeContainer } from '../../runtime/runtime.ts'
 
 /** Why a container that should run does not, in the words of its waiting state. */
@@ -30,6 +37,19 @@ export interface PodStop {
   readonly finished: boolean
 }
 
+/** A resize that waits for room, or is under way. */
+export interface ResizeState {
+  readonly refusal: ResizeRefusal | undefined
+  /** A resize is granted and not in force: with the error that keeps it from that, or ''. */
+  readonly inProgress: string | undefined
+}
+
+/** Why a resize is not granted, now (Deferred) or ever on this node (Infeasible). */
+export interface ResizeRefusal {
+  readonly reason: 'Deferred' | 'Infeasible'
+  readonly message: string
+}
+
 /** All that decisions about one pod depend on. Time is an argument beside it. */
 export interface PodView {
   readonly pod: Pod
@@ -46,6 +66,9 @@ export interface PodView {
   /** By container id: what it left in its termination message file. */
   readonly terminationMessages: ReadonlyMap<string, string>
   readonly startedAtMs: number
+  /** By container id: requests and limits that it was last brought to. */
+  readonly resourcesInForce: ReadonlyMap<string, ResourceRequirements>
+  readonly resize: ResizeState
 }
 
 export type AnyContainer = Container | EphemeralContainer

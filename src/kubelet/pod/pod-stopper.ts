@@ -40,16 +40,26 @@ async function preStop(
   const handler = container.lifecycle?.preStop
   if (!handler) return
   const over = new AbortController()
+  const ended = new AbortController()
+  const done = new AbortController()
   const timer = clock.after(graceMs, () => over.abort())
+  // A hook of a container that has ended by itself is not waited for: there is nothing to prepare any more.
+  void context.observer.ended(instance.id, done.signal).then(() => ended.abort())
   try {
-    await runHook(handler, { runtime, clock, container, containerId: instance.id, host }, over.signal)
+    await runHook(
+      handler,
+      { runtime, clock, container, containerId: instance.id, host },
+      AbortSignal.any([over.signal, ended.signal]),
+    )
   } catch (error) {
+    if (ended.signal.aborted) return
     const message = over.signal.aborted
       ? `PreStopHook not completed in grace period (${graceMs / 1000}s)`
       : `PreStopHook failed: ${(error as Error).message}`
     say(context, pod, 'Warning', 'FailedPreStopHook', message, container.name)
   } finally {
     timer.cancel()
+    done.abort()
   }
 }
 

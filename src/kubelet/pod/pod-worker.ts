@@ -12,6 +12,7 @@ import {
   type CrashBackoff,
   type PodStop,
   type PodView,
+  type ResizeRefusal,
   type StartFailure,
 } from '../core/pod-view.ts'
 import { RuntimeError } from '../../runtime/runtime.ts'
@@ -32,6 +33,8 @@ import { terminationMessage } from './termination-message.ts'
 /** Wait before the next try after an action has failed. */
 const retryMs = 1_000
 const maxRetryMs = 30_000
+/** A resize that waits for room is tried again this often. */
+const resizeRetryMs = 5_000
 
 /** Drives one pod, from its first sight to its last trace. */
 export interface PodWorker {
@@ -55,6 +58,8 @@ export interface PodWorkerOptions {
   readonly current: () => Pod | undefined
   /** Why this node does not take the pod; asked before anything of it is made. */
   readonly refusal: (pod: Pod) => StartFailure | undefined
+  /** Why this node does not grant what the pod asks for since it was taken. */
+  readonly resizeRefusal: (pod: Pod, granted: Pod) => ResizeRefusal | undefined
   /** Everything of the pod has been removed. */
   readonly onDone: () => void
 }
@@ -67,7 +72,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   const logger = options.logger.child({ pod: `${firstPod.metadata.namespace}/${firstPod.metadata.name}`, uid })
   const startedAtMs = clock.nowMs()
   const attempts = createStartAttempts()
-  const resizer = createResizer(context)
+  const resizer = createResizer(context, workerOptions.resizeRefusal)
   const admission = createAdmission(workerOptions.refusal, clock)
   const statusWriter = createStatusWriter(client, clock)
   const crashes = new Map<string, CrashBackoff>()
@@ -81,6 +86,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   let stop: PodStop | undefined
   let mounted: ReadonlyMap<string, MountedVolume> | undefined
   let timer: Timer | undefined
+  let timerAtMs = 0
   let syncing: Promise<void> | undefined
   let dirty = false
   let closed = false
@@ -123,9 +129,16 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     recheck(delayMs)
   }
 
+  /** The nearest of all reasons to look again counts. */
   function recheck(delayMs: number): void {
+    const atMs = clock.monotonicMs() + delayMs
+    if (timer !== undefined && timerAtMs <= atMs) return
     timer?.cancel()
-    timer = clock.after(delayMs, wake)
+    timerAtMs = atMs
+    timer = clock.after(delayMs, () => {
+      timer = undefined
+      wake()
+    })
   }
 
   const view = (): PodView => ({
@@ -139,6 +152,8 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     stop,
     terminationMessages: messages,
     startedAtMs,
+    resourcesInForce: resizer.inForce,
+    resize: resizer,
   })
 
   /** One look at the pod: what it should be, what it is, what to do, what to report. */
@@ -157,10 +172,11 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     }
     act(actions)
     probe()
-    if (stop === undefined) await resizer.sync(pod, observer.of(uid)).catch(retryLater)
+    if (stop === undefined) await resizer.actuate(pod, observer.of(uid)).catch(retryLater)
     await report()
     if (stop?.finished && work.size === 0) await finish()
-    const waits = [recheckAtMs, activeDeadlineMs(pod), ...attempts.nextAtMs()].filter(
+    const resizeAtMs = resizer.refusal?.reason === 'Deferred' ? now + resizeRetryMs : undefined
+    const waits = [recheckAtMs, activeDeadlineMs(pod), resizeAtMs, ...attempts.nextAtMs()].filter(
       (one) => one !== undefined && one > now,
     )
     if (waits.length > 0) recheck(Math.max(10, Math.min(...(waits as number[])) - now))
@@ -175,7 +191,8 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   function refreshPod(): void {
     const latest = current()
     gone = latest === undefined
-    pod = latest ?? pod
+    if (latest !== undefined)
+      pod = resizer.allocate(latest, admission.isTaken() || latest.status?.startTime !== undefined)
     const now = clock.nowMs()
     const wanted = wantedStop(pod, gone, stop, now)
     if (wanted === undefined || !isSooner(wanted, stop, now)) return
@@ -323,7 +340,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   }
 
   function probe(): void {
-    if (stop !== undefined || isTerminalPhase(pod.status?.phase)) {
+    if (isTerminalPhase(pod.status?.phase)) {
       prober.stop()
       return
     }
@@ -331,7 +348,8 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
       const instance = observer.of(uid).find((one) => one.name === container.name && one.state === 'running')
       return instance === undefined || kind === 'ephemeral' ? [] : [{ container, instance }]
     })
-    prober.sync(pod, running, pod.spec?.hostNetwork ? options.nodeIp : context.podIps.get(uid))
+    const host = pod.spec?.hostNetwork ? options.nodeIp : context.podIps.get(uid)
+    prober.sync(pod, running, host, stop !== undefined)
   }
 
   async function readTerminationMessages(): Promise<void> {

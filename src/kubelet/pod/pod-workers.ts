@@ -6,6 +6,7 @@ import type { Timer } from '../../lib/clock.ts'
 import type { Service } from '../../lib/service.ts'
 import { refusal } from '../core/pod-admission.ts'
 import type { StartFailure } from '../core/pod-view.ts'
+import { resizeRefusal } from '../core/resize.ts'
 import { memoryDirectory, podsDirectory } from '../volumes/pod-paths.ts'
 import type { PodContext } from './pod-context.ts'
 import { createPodWorker, type PodWorker } from './pod-worker.ts'
@@ -60,6 +61,7 @@ export function createPodWorkers(context: PodContext): PodWorkers {
       pod,
       current: () => currentOf(uid, namespace, name),
       refusal: (one) => refusal({ pod: one, node: ownNode(), allocatable: context.allocatable(), others: held(uid) }),
+      resizeRefusal: (one, granted) => resizeRefusal(one, granted, context.allocatable(), held(uid)),
       onDone: () => {
         workers.delete(uid)
         namesByUid.delete(uid)

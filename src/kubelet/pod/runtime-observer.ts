@@ -18,6 +18,8 @@ export interface RuntimeObserver extends Service {
   /** Undefined until the runtime has been listed for the first time: nothing may be concluded from absence before. */
   pods(): ReadonlySet<string> | undefined
   of(podUid: string): readonly RuntimeContainer[]
+  /** Resolves once the container does not run, or the signal fires. */
+  ended(id: string, signal: AbortSignal): Promise<void>
   /** Looks at one container now. */
   refresh(id: string): Promise<RuntimeContainer | undefined>
 }
@@ -32,6 +34,10 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
   const { runtime, clock, logger } = options
   const stopping = new AbortController()
   const containers = new Map<string, RuntimeContainer>()
+  /** The same by pod: every decision asks for those of one. */
+  const byPod = new Map<string, Map<string, RuntimeContainer>>()
+  /** By container: those who wait for its end. */
+  const waiting = new Map<string, Set<() => void>>()
   const inFlight = new Map<string, { again: boolean }>()
   /** By container: when the look began whose answer counts. Answers overtake each other; an older one must not win. */
   const lookedAt = new Map<string, number>()
@@ -44,11 +50,27 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
 
   function put(id: string, container: RuntimeContainer | undefined): void {
     const before = containers.get(id)
-    if (container === undefined) containers.delete(id)
-    else containers.set(id, container)
+    if (container === undefined) forget(id, before)
+    else keep(id, container)
+    if (container?.state !== 'running') waiting.get(id)?.forEach((tell) => tell())
     const uids = new Set([before?.pod.uid, container?.pod.uid])
     if (JSON.stringify(before) === JSON.stringify(container)) return
     for (const uid of uids) if (uid !== undefined) options.onChange(uid)
+  }
+
+  function keep(id: string, container: RuntimeContainer): void {
+    containers.set(id, container)
+    const { uid } = container.pod
+    const pod = byPod.get(uid) ?? new Map<string, RuntimeContainer>()
+    byPod.set(uid, pod.set(id, container))
+  }
+
+  function forget(id: string, before: RuntimeContainer | undefined): void {
+    containers.delete(id)
+    const uid = before?.pod.uid ?? ''
+    const pod = byPod.get(uid)
+    pod?.delete(id)
+    if (pod?.size === 0) byPod.delete(uid)
   }
 
   /** Takes what was seen by a look that began as the given one, unless a later look has answered before. */
@@ -170,8 +192,22 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
       timer?.cancel()
       await loop
     },
-    pods: () => (listed ? new Set([...containers.values()].map((one) => one.pod.uid)) : undefined),
-    of: (podUid) => [...containers.values()].filter((one) => one.pod.uid === podUid),
+    pods: () => (listed ? new Set(byPod.keys()) : undefined),
+    of: (podUid) => [...(byPod.get(podUid)?.values() ?? [])],
+    ended(id, signal) {
+      if (containers.get(id)?.state !== 'running' || signal.aborted) return Promise.resolve()
+      return new Promise((resolve) => {
+        const waiters = waiting.get(id) ?? new Set()
+        const tell = (): void => {
+          signal.removeEventListener('abort', tell)
+          waiters.delete(tell)
+          if (waiters.size === 0) waiting.delete(id)
+          resolve()
+        }
+        waiting.set(id, waiters.add(tell))
+        signal.addEventListener('abort', tell, { once: true })
+      })
+    },
     refresh,
   }
 }

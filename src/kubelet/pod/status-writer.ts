@@ -3,7 +3,7 @@ import type { Pod, PodCondition, PodStatus } from '../../api/kinds.ts'
 import { isStatus } from '../../api/status-error.ts'
 import { refs, type Client } from '../../client/client.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { kubeletConditions } from '../core/conditions.ts'
+import { isKubeletCondition } from '../core/conditions.ts'
 import { qosClass } from '../core/quality.ts'
 
 /** What others have written over is put right, but not more often: two who disagree must not keep a cluster busy. */
@@ -53,7 +53,7 @@ export function createStatusWriter(client: Client, clock: Clock): StatusWriter {
   }
 }
 
-const isOwn = ({ type }: PodCondition): boolean => kubeletConditions.includes(type)
+const isOwn = ({ type }: PodCondition): boolean => isKubeletCondition(type)
 
 /** Whether two copies agree in all that the kubelet writes. */
 function saysTheSame(a: Pod, b: Pod, own: PodStatus): boolean {

@@ -21,11 +21,15 @@ export interface ProberOptions {
 
 /** Probes the running containers of one pod. */
 export interface Prober {
-  /** Level-triggered: starts what is missing, stops what is over. */
+  /**
+   * Level-triggered: starts what is missing, stops what is over. A pod that is ending is still asked whether it is ready,
+   * so that its last connections find it, and nothing else (upstream StopLivenessAndStartup).
+   */
   sync(
     pod: Pod,
     running: readonly { container: AnyContainer; instance: RuntimeContainer }[],
     host: string | undefined,
+    isEnding: boolean,
   ): void
   /** By container id. */
   readonly results: ReadonlyMap<string, ProbeResults>
@@ -42,6 +46,7 @@ export function createProber(options: ProberOptions): Prober {
   const { clock, onChange } = options
   const results = new Map<string, ProbeResults>()
   const runs = new Map<string, Run>()
+  let onlyReadiness = false
 
   function set(id: string, kind: ProbeKind, value: boolean): void {
     const before = results.get(id)
@@ -64,12 +69,13 @@ export function createProber(options: ProberOptions): Prober {
         )
     }
     const once = async (): Promise<void> => {
+      if (onlyReadiness && kind !== 'readiness') return
       // Until the container has started, only its startup probe counts.
       const started = run.container.startupProbe === undefined || results.get(instance.id)?.startup === true
       if (kind !== 'startup' && !started) return later(Math.min(periodMs, 1000))
       const target = { runtime: options.runtime, container: run.container, containerId: instance.id, host }
       const result = await (options.check ?? check)(probe, target, run.stop.signal)
-      if (run.stop.signal.aborted) return
+      if (run.stop.signal.aborted || (onlyReadiness && kind !== 'readiness')) return
       if (!result.ok) tell(run.container, kind, result)
       inRow = last === result.ok ? inRow + 1 : 1
       last = result.ok
@@ -99,7 +105,8 @@ export function createProber(options: ProberOptions): Prober {
 
   return {
     results,
-    sync(pod, running, host) {
+    sync(pod, running, host, isEnding) {
+      onlyReadiness = isEnding
       const ids = new Set(running.map(({ instance }) => instance.id))
       for (const id of runs.keys()) if (!ids.has(id)) end(id)
       if (host === undefined) return

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
+import { labelKeys } from '../container-names.ts'
 import { channel } from '../../streams/channels.ts'
 import {
   RuntimeError,
@@ -223,7 +224,7 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
         attempt: config.attempt,
         imageRef: config.imageRef,
         imageId: config.image,
-        labels: config.labels,
+        labels: { ...config.labels, [labelKeys.resources]: JSON.stringify(config.resources) },
         user: config.user ?? '',
       }
       entries.set(id, { container, config, behaviour: options.behaviour?.(config) ?? {}, log: [], waiters: [] })

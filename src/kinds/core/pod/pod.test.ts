@@ -5,7 +5,7 @@ import { summarizePod } from './printer.ts'
 import { qosClassOf } from './qos.ts'
 import { podTraits } from './traits.ts'
 import { validatePod } from './validate.ts'
-import { validateEphemeralUpdate, validatePodUpdate } from './validate-update.ts'
+import { validateEphemeralUpdate, validatePodUpdate, validateResize } from './validate-update.ts'
 
 const { strategy = {} } = podTraits
 const pod = (spec: Partial<PodSpec> = {}, status: PodStatus = {}): Pod => ({
@@ -314,5 +314,28 @@ describe('the status column', () => {
     const dying = pod({}, { phase: 'Running' })
     dying.metadata.deletionTimestamp = '2026-01-01T00:00:00Z'
     expect(summarizePod(dying, nowMs).status).toBe('Terminating')
+  })
+})
+
+describe('resize', () => {
+  const one = (resources: PodSpec['containers'][0]['resources'], name = 'a') =>
+    defaulted({ containers: [{ name, image: 'nginx', resources }] })
+  test.each<[string, Pod, Pod, string]>([
+    ['another class', one({ requests: { cpu: '1' } }), one({}), 'Pod QOS Class may not change as a result of resizing'],
+    [
+      'a limit that goes',
+      one({ requests: { cpu: '1' } }),
+      one({ requests: { cpu: '1' }, limits: { cpu: '2' } }),
+      'resource limits cannot be removed',
+    ],
+    [
+      'a request that goes',
+      one({ requests: { cpu: '1' } }),
+      one({ requests: { cpu: '1', memory: '1Mi' } }),
+      'resource requests cannot be removed',
+    ],
+    ['another name', one({}, 'b'), one({}, 'a'), 'containers may not be renamed or reordered on resize'],
+  ])('%s is refused', (_name, next, before, message) => {
+    expect(validateResize(next, before).map((error) => error.message)).toEqual([expect.stringContaining(message)])
   })
 })

@@ -1,6 +1,7 @@
 import type { Container, Pod, PodSpec, Toleration } from '../../../api/kinds.ts'
 import { fieldErrors, type FieldError } from '../../../api/status-error.ts'
 import { sameValue } from '../../meta/validate.ts'
+import { qosClassOf } from './qos.ts'
 import { validateEphemeralContainers } from './validate-container.ts'
 import { validateResources } from './validate-resources.ts'
 
@@ -135,11 +136,41 @@ export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {
   return wrong
 }
 
+function renamedContainers(
+  next: readonly Container[] | undefined,
+  before: readonly Container[] | undefined,
+  path: string,
+): FieldError[] {
+  if (next?.length !== before?.length) {
+    return [fieldErrors.forbidden(path, 'containers may not be added or removed on resize')]
+  }
+  return (next ?? []).flatMap(({ name }, index) =>
+    name === before?.[index]?.name
+      ? []
+      : [fieldErrors.forbidden(`${path}[${index}].name`, 'containers may not be renamed or reordered on resize')],
+  )
+}
+
+/** What was set may change, and not go: the kernel's own default would be a surprise. */
+function removedResources(next: Container['resources'], before: Container['resources'], path: string): FieldError[] {
+  return (['limits', 'requests'] as const).flatMap((part) => {
+    const isRemoved = (['cpu', 'memory'] as const).some(
+      (name) => before?.[part]?.[name] !== undefined && next?.[part]?.[name] === undefined,
+    )
+    return isRemoved ? [fieldErrors.forbidden(`${path}.${part}`, `resource ${part} cannot be removed`)] : []
+  })
+}
+
 /** /resize (KEP-1287): the cpu and memory of containers, and nothing else. */
 export function validateResize(pod: Pod, old: Pod): FieldError[] {
   const next = pod.spec
   const before = old.spec
   if (!next || !before) return []
+  const renamed = [
+    ...renamedContainers(next.containers, before.containers, 'spec.containers'),
+    ...renamedContainers(next.initContainers, before.initContainers, 'spec.initContainers'),
+  ]
+  if (renamed.length > 0) return renamed
   const withoutResources = (spec: PodSpec) => ({
     ...spec,
     containers: spec.containers?.map((one) => ({ ...one, resources: undefined, resizePolicy: undefined })),
@@ -152,10 +183,15 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
     return [fieldErrors.forbidden('spec', 'only cpu and memory resources are mutable')]
   }
   const wrong: FieldError[] = []
+  const qos = qosClassOf(next)
+  if (qos !== (old.status?.qosClass ?? qosClassOf(before))) {
+    wrong.push(fieldErrors.invalid('spec', qos, 'Pod QOS Class may not change as a result of resizing'))
+  }
   for (const [index, container] of (next.containers ?? []).entries()) {
     const at = `spec.containers[${index}].resources`
     wrong.push(...validateResources(container.resources ?? {}, at))
     const was = before.containers?.[index]?.resources
+    wrong.push(...removedResources(container.resources, was, at))
     for (const part of ['requests', 'limits'] as const) {
       const names = new Set([...Object.keys(container.resources?.[part] ?? {}), ...Object.keys(was?.[part] ?? {})])
       for (const name of names) {
