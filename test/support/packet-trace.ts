@@ -75,6 +75,7 @@ export function createTracer(
       case 'accepts':
         return packet.accepts === match.port && packet.saddr === match.address
       case 'established':
+      case 'invalid':
         return false
     }
   }

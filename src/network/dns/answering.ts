@@ -27,6 +27,9 @@ interface Reply {
   additionals: WireRecord[]
 }
 
+/** Aliases of aliases that are followed; then the asker has to, if it likes. */
+const maxAliases = 8
+
 const empty = { answers: [], authorities: [], additionals: [] }
 
 /**
@@ -73,19 +76,33 @@ async function replyTo(question: { name: string; type: string }, options: Answer
         additionals: found.additionals.map(toWire),
       }
     }
-    case 'alias': {
-      const answers = found.answers.map(toWire)
-      const inside = resolve({ name: found.target, type: question.type }, options.view, options.config)
-      if (inside.kind === 'answer') answers.push(...inside.answers.map(toWire))
-      else {
-        const outside = await options.forwarder.ask({ name: found.target, type: question.type })
-        answers.push(...(outside?.answers ?? []))
-      }
-      return { ...empty, rcode: 'NOERROR', authoritative: true, answers }
-    }
+    case 'alias':
+      return follow(found, question.type, options)
     case 'forward':
       return forward(question, options)
   }
+}
+
+/** The alias, and what stands at its end, in the zone or outside. */
+async function follow(
+  alias: { answers: ZoneRecord[]; target: string },
+  type: string,
+  options: AnsweringOptions,
+): Promise<Reply> {
+  const answers = alias.answers.map(toWire)
+  let { target } = alias
+  for (let steps = 1; steps < maxAliases; steps++) {
+    const next = resolve({ name: target, type }, options.view, options.config)
+    if (next.kind === 'forward') {
+      const outside = await options.forwarder.ask({ name: target, type })
+      answers.push(...(outside?.answers ?? []))
+      break
+    }
+    answers.push(...next.answers.map(toWire))
+    if (next.kind === 'answer') break
+    target = next.target
+  }
+  return { ...empty, rcode: 'NOERROR', authoritative: true, answers }
 }
 
 async function forward(question: { name: string; type: string }, { forwarder }: AnsweringOptions): Promise<Reply> {

@@ -161,6 +161,28 @@ test('foreign names are asked upstream, also large ones, and an alias brings its
   expect(alias?.answers?.map((one) => one.type)).toEqual(['CNAME', ...Array.from({ length: 60 }, () => 'A')])
 })
 
+test('aliases of aliases are followed to the end, and not round and round', async () => {
+  const informers = clusterOf(1)
+  const alias = (name: string, externalName: string) => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { type: 'ExternalName', externalName },
+  })
+  informers.put(refs.services, alias('far', 'near.default.svc.cluster.local'))
+  informers.put(refs.services, alias('near', 'db.default.svc.cluster.local'))
+  informers.put(refs.services, alias('round', 'round.default.svc.cluster.local'))
+  const port = await startServer('cluster.local', [], informers)
+  const [far] = await askTcp(port, [query('far.default.svc.cluster.local')])
+  expect(far?.answers).toMatchObject([
+    { type: 'CNAME', data: 'near.default.svc.cluster.local' },
+    { type: 'CNAME', data: 'db.default.svc.cluster.local' },
+    { type: 'A', data: '10.244.0.0' },
+  ])
+  const [round] = await askTcp(port, [query('round.default.svc.cluster.local')])
+  expect(round?.answers?.every((one) => one.type === 'CNAME')).toBe(true)
+})
+
 test('names of a stub domain are asked of its own servers', async () => {
   const stub = await startServer('acme.example', [], clusterOf(2))
   const stubs = { 'acme.example': [{ address: '127.0.0.1', port: stub }] }

@@ -103,6 +103,14 @@ describe('headless services', () => {
     ])
   })
 
+  test('SRV of the service itself is all of its servers, and nothing where there are none', () => {
+    const { ask } = setUp()
+    expect(dataOf(ask('db.default.svc.cluster.local', 'SRV'))).toEqual(
+      dataOf(ask('_http._tcp.db.default.svc.cluster.local', 'SRV')),
+    )
+    expect(outcome(ask('empty.default.svc.cluster.local', 'SRV'))).toBe('NOERROR 0 SOA')
+  })
+
   test('without endpoints the name exists but has no address', () => {
     expect(outcome(setUp().ask('empty.default.svc.cluster.local'))).toBe('NOERROR 0 SOA')
   })

@@ -122,7 +122,11 @@ function findService(finder: Finder, namespace: string, rest: readonly string[])
   }
   const hosts = isHeadless(service) ? readyHosts(view.slices(namespace, service.metadata.name ?? '')) : undefined
   const ips = hosts?.map((one) => one.ip) ?? clusterIps(service)
-  if (below.length === 0) return { records: [...new Set(ips)].map((ip) => address(asked, ip)) }
+  if (below.length === 0) {
+    // Clients that look for their peers ask for the servers of a whole service, as CoreDNS lets them.
+    if (finder.type === 'SRV') return findSrv(finder, service) ?? { records: [] }
+    return { records: [...new Set(ips)].map((ip) => address(asked, ip)) }
+  }
   if (below.length === 1 && hosts) {
     const own = hosts.filter((one) => one.label === below[0])
     return own.length === 0 ? undefined : { records: own.map((one) => address(asked, one.ip)) }
@@ -132,15 +136,18 @@ function findService(finder: Finder, namespace: string, rest: readonly string[])
   return findSrv(finder, service, { port: port.slice(1), protocol: proto.slice(1).toUpperCase() })
 }
 
-function findSrv(finder: Finder, service: Service, wanted: { port: string; protocol: string }): Found {
+/** Of one port, or of all of them. */
+function findSrv(finder: Finder, service: Service, wanted?: { port: string; protocol: string }): Found {
   const { view, domain, asked } = finder
   const { namespace = '', name = '' } = service.metadata
   const base = `${name}.${namespace}.svc.${domain}`
+  const isWanted = (port: { name?: string; protocol?: string }): boolean =>
+    !wanted || ((port.name ?? '') === wanted.port && (port.protocol ?? 'TCP') === wanted.protocol)
   const targets: { target: string; ip: string; port: number }[] = []
   if (isHeadless(service)) {
     for (const slice of view.slices(namespace, name)) {
       for (const port of slice.ports ?? []) {
-        if ((port.name ?? '') !== wanted.port || (port.protocol ?? 'TCP') !== wanted.protocol) continue
+        if (!isWanted(port)) continue
         for (const host of readyHosts([slice])) {
           targets.push({ target: `${host.label}.${base}`, ip: host.ip, port: port.port ?? 0 })
         }
@@ -148,7 +155,7 @@ function findSrv(finder: Finder, service: Service, wanted: { port: string; proto
     }
   } else {
     for (const port of service.spec?.ports ?? []) {
-      if ((port.name ?? '') !== wanted.port || (port.protocol ?? 'TCP') !== wanted.protocol) continue
+      if (!isWanted(port)) continue
       for (const ip of clusterIps(service)) targets.push({ target: base, ip, port: port.port })
     }
   }

@@ -23,19 +23,36 @@ export function staleUdpBackends(before: Contribution | undefined, after: Contri
 }
 
 /**
+ * UDP ports at the node's own addresses that one version of a contribution does not take and the next does. Whoever sent
+ * there before has a flow that leads to the node itself, and would keep it.
+ */
+export function newUdpPorts(before: Contribution | undefined, after: Contribution | undefined): string[] {
+  const portsOf = (contribution: Contribution | undefined): string[] =>
+    (contribution?.elements ?? []).flatMap(({ container, key }) => {
+      const [proto, port = ''] = key.split(' . ')
+      return container === 'port-services' && proto === 'udp' ? [port] : []
+    })
+  const known = new Set(portsOf(before))
+  return portsOf(after).filter((port) => !known.has(port))
+}
+
+/** Makes the kernel forget UDP flows to a port, whoever answers them. */
+export async function forgetUdpPorts(exec: Exec, ports: readonly string[], family: Family): Promise<void> {
+  for (const port of ports) await forget(exec, family, '--orig-port-dst', port)
+}
+
+/**
  * Makes the kernel forget UDP flows to endpoints that are gone. Without a handshake a client would go on sending into
  * a translation that nobody answers, for as long as it sends.
  */
 export async function forgetUdpFlows(exec: Exec, backends: readonly string[], family: Family): Promise<void> {
   for (const backend of backends) {
     const [address = '', port = ''] = backend.split(' ')
-    // Exit code 1 says that there was no such flow.
-    await exec(
-      'conntrack',
-      ['-D', '-f', family.apiName.toLowerCase(), '-p', 'udp', '--reply-src', address, '--reply-port-src', port],
-      {
-        timeoutMs: 10_000,
-      },
-    )
+    await forget(exec, family, '--reply-src', address, '--reply-port-src', port)
   }
+}
+
+async function forget(exec: Exec, family: Family, ...which: string[]): Promise<void> {
+  // Exit code 1 says that there was no such flow.
+  await exec('conntrack', ['-D', '-f', family.apiName.toLowerCase(), '-p', 'udp', ...which], { timeoutMs: 10_000 })
 }

@@ -144,6 +144,15 @@ describe('ClusterIP', () => {
     expect(rulesOf(local, [endpoint(podThere)]).tracer.forward(to(clusterIp, 80, '10.244.1.99')).outcome).toBe('drop')
   })
 
+  test("services that are labelled as another proxy's add nothing", () => {
+    for (const label of ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless']) {
+      const { metadata, ...rest } = service()
+      const labelled = { ...rest, metadata: { ...metadata, labels: { [label]: '' } } }
+      const { tracer } = rulesOf(labelled, [endpoint(podHere)])
+      expect(tracer.forward(to(clusterIp, 80, podThere)).outcome).toBe('reject')
+    }
+  })
+
   test('headless and ExternalName services add nothing', () => {
     for (const spec of [
       { clusterIP: 'None', clusterIPs: ['None'] },

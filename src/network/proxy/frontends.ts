@@ -29,11 +29,17 @@ export interface PreferredBackend {
   readonly whileIn: string
 }
 
-/** False for services that the proxy has nothing to do with: headless, ExternalName, or without an address of the family. */
-export function isProxied(service: Service, family: Family): boolean {
-  const spec = service.spec
+/** Services that bear one of these labels are served by somebody else, or by nobody (KEP-2447). */
+const labelsOfOthers = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless']
+
+/**
+ * False for services that the proxy has nothing to do with: headless, ExternalName, another proxy's, or without an address
+ * of the family.
+ */
+export function isProxied({ metadata, spec }: Service, family: Family): boolean {
   return (
     spec !== undefined &&
+    !labelsOfOthers.some((label) => metadata.labels?.[label] !== undefined) &&
     spec.type !== 'ExternalName' &&
     spec.clusterIP !== 'None' &&
     addressesOf(clusterIps(spec), family).length > 0

@@ -21,6 +21,8 @@ export type Match =
   | { match: 'accepts'; address: string; port: number }
   /** Not the first packet of its connection, or related to one (an ICMP error). */
   | { match: 'established' }
+  /** Of no connection that the kernel knows, and not the beginning of one. */
+  | { match: 'invalid' }
 
 export type Action =
   | { do: 'mark' }
@@ -96,6 +98,8 @@ function matchText(match: Match, mark: number, family: Family): string {
       return `${family.name} saddr ${match.address} tcp sport ${match.port} tcp flags & (syn | ack | rst) == syn | ack`
     case 'established':
       return 'ct state established,related'
+    case 'invalid':
+      return 'ct state invalid'
   }
 }
 

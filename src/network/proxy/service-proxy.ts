@@ -10,7 +10,7 @@ import { podAddress, policyContribution } from '../policy/network-policies.ts'
 import { createApiProbe } from './api-probe.ts'
 import { createApplier } from './applier.ts'
 import type { Drift } from './audit.ts'
-import { forgetUdpFlows, staleUdpBackends } from './conntrack.ts'
+import { forgetUdpFlows, forgetUdpPorts, newUdpPorts, staleUdpBackends } from './conntrack.ts'
 import type { Contribution } from './contribution.ts'
 import { hostPortContribution, pinnedContribution, serviceContribution, type HostPort } from './frontends.ts'
 import { createHealthChecks, healthCheckOf } from './health-check.ts'
@@ -71,6 +71,9 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const dirty = new Set<string>()
   const contributions = new Map<string, Contribution>()
   const staleFlows = new Set<string>()
+  const newPorts = new Set<string>()
+  /** What is there at the start was there before; its flows lead where they should. */
+  let isFirstRound = true
   const healthChecks = createHealthChecks(logger)
   let stops: (() => void)[] = []
   let zone = ''
@@ -117,20 +120,24 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
       const before = contributions.get(owner)
       const after = contributionOrPrevious(owner, before)
       for (const backend of staleUdpBackends(before, after)) staleFlows.add(backend)
+      if (!isFirstRound) for (const port of newUdpPorts(before, after)) newPorts.add(port)
       if (after) contributions.set(owner, after)
       else contributions.delete(owner)
       // Services come before host ports; the pinned ones ("0") before both.
       ruleset.set(owner.startsWith('service/') ? `1/${owner}` : `2/${owner}`, after)
     }
     dirty.clear()
+    isFirstRound = false
   }
 
   /** After the rules have changed, so that the old ones do not make the flow anew. */
   async function cleanFlows(): Promise<void> {
-    const stale = [...staleFlows]
+    const [stale, fresh] = [[...staleFlows], [...newPorts]]
     staleFlows.clear()
+    newPorts.clear()
     try {
       await forgetUdpFlows(exec, stale, family)
+      await forgetUdpPorts(exec, fresh, family)
     } catch (error) {
       logger.warn({ error: (error as Error).message }, 'UDP flows of endpoints that are gone could not be removed')
     }
@@ -143,7 +150,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     ruleset,
     prepare,
     onApplied() {
-      if (staleFlows.size > 0) void cleanFlows()
+      if (staleFlows.size + newPorts.size > 0) void cleanFlows()
     },
   })
 

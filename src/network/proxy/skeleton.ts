@@ -200,6 +200,11 @@ export function fixedChains(ranges: ProxyRanges, family: Family): Map<string, Ch
   ]
   const toServices: Rule[] = [{ when: [], does: [{ do: 'jump', chain: 'services' }] }]
   const rejects = rejectRules(ranges)
+  // Such a packet is not translated back: its receiver would see an address that it never spoke to, and end the connection.
+  const strays = (['saddr', 'daddr'] as const).map((field): Rule => ({
+    when: [{ match: 'invalid' }, { match: 'prefix', field, in: [ranges.clusterCidr] }],
+    does: [{ do: 'drop' }],
+  }))
   const rejectPorts: Rule = {
     when: [...toThisMachine(family), { match: 'set', key: tuple.port, set: 'port-none' }],
     does: [{ do: 'reject' }],
@@ -230,7 +235,10 @@ export function fixedChains(ranges: ProxyRanges, family: Family): Map<string, Ch
     ],
     [
       'forward-filter',
-      { hook: { type: 'filter', hook: 'forward', priority: 'filter - 10' }, rules: [...rejects, ...policies] },
+      {
+        hook: { type: 'filter', hook: 'forward', priority: 'filter - 10' },
+        rules: [...strays, ...rejects, ...policies],
+      },
     ],
     [
       'output-filter',
