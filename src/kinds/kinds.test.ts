@@ -138,6 +138,23 @@ test.each<[string, string, object, string]>([
     'spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: "11.0.0.0/16": must be a strict subset of `cidr`',
   ],
   [
+    'v1',
+    'ResourceQuota',
+    { spec: { hard: { services: '1' }, scopes: ['BestEffort'] } },
+    'spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource',
+  ],
+  [
+    'v1',
+    'ResourceQuota',
+    {
+      spec: {
+        hard: { secrets: '1' },
+        scopeSelector: { matchExpressions: [{ scopeName: 'Terminating', operator: 'Exists' }] },
+      },
+    },
+    'spec.scopeSelector.matchExpressions: Invalid value: ["Terminating"]: unsupported scope applied to resource',
+  ],
+  [
     'policy/v1',
     'PodDisruptionBudget',
     { spec: { minAvailable: 1, maxUnavailable: 1 } },

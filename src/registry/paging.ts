@@ -11,6 +11,12 @@ export interface Page {
   remainingItemCount?: number
 }
 
+/** All that a list selects, at one version. */
+interface Cut {
+  items: KubeObject[]
+  resourceVersion: string
+}
+
 /** What a continue token says, base64url of its JSON. `rv` '' stands for "whatever is current". */
 interface Token {
   v: 'stormo/v1'
@@ -25,16 +31,16 @@ interface Token {
  * until its last page is read or its time is over. Then the token answers 410 as an etcd after compaction does.
  */
 export interface Pager {
-  first(ref: GroupResource, list: { items: KubeObject[]; resourceVersion: string }, limit: number, exact: boolean): Page
+  first(ref: GroupResource, list: Cut, limit: number, exact: boolean): Page
   /** `list` serves tokens that were told to go on without a consistent cut. Throws StatusError Expired or BadRequest. */
-  next(token: string, list: () => { items: KubeObject[]; resourceVersion: string }, limit: number, exact: boolean): Page
+  next(token: string, list: () => Promise<Cut>, limit: number, exact: boolean): Promise<Page>
 }
 
 const maxCuts = 256
 
 /** `keepMs`: how long a cut lives, upstream's compaction interval of five minutes. */
 export function createPager(clock: Clock, keepMs = 300_000): Pager {
-  const cuts = new Map<number, { items: KubeObject[]; resourceVersion: string; expiresMs: number }>()
+  const cuts = new Map<number, Cut & { expiresMs: number }>()
   let sequence = 0
 
   function dropOld(): void {
@@ -44,7 +50,7 @@ export function createPager(clock: Clock, keepMs = 300_000): Pager {
     }
   }
 
-  function keep(list: { items: KubeObject[]; resourceVersion: string }): number {
+  function keep(list: Cut): number {
     const id = ++sequence
     cuts.set(id, { ...list, expiresMs: clock.monotonicMs() + keepMs })
     dropOld()
@@ -76,14 +82,14 @@ export function createPager(clock: Clock, keepMs = 300_000): Pager {
       if (limit <= 0 || list.items.length <= limit) return { items: list.items, resourceVersion: list.resourceVersion }
       return page(list.items, 0, limit, list.resourceVersion, keep(list), exact)
     },
-    next(text, list, limit, exact) {
+    async next(text, list, limit, exact) {
       dropOld()
       const token = decode(text)
       const cut = token.rv === '' ? undefined : cuts.get(token.cut)
       if (token.rv !== '' && cut?.resourceVersion !== token.rv) {
         throw new ExpiredContinue(encode({ ...token, rv: '' }))
       }
-      const source = cut ?? list()
+      const source = cut ?? (await list())
       // What goes on without the old cut is consistent again from here to its end.
       const id = cut ? token.cut : keep(source)
       const at = source.items.findIndex((item) => positionOf(item) > token.after)

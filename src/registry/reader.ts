@@ -4,10 +4,11 @@ import type { ResourceDefinition } from '../kinds/definition.ts'
 import { convert, type RegistryOptions } from './environment.ts'
 import { keyOf } from './metadata.ts'
 import type { ListRequest, Target } from './options.ts'
+import { must } from '../lib/assert.ts'
 import { createPager, type Page, type Pager } from './paging.ts'
 import { apiVersionOf } from './api-version.ts'
-import { selectorOf } from './selection.ts'
-import { createWatchQueue, type WatchEvent, type WatchStream } from './watch-stream.ts'
+import { selectionOf, type Selection } from './selection.ts'
+import { createWatchQueue, type Unjudged, type WatchEvent, type WatchQueue, type WatchStream } from './watch-stream.ts'
 
 /** Every minute, as upstream's watch cache: a client that sleeps on a quiet kind still learns the newest version. */
 const bookmarkIntervalMs = 60_000
@@ -20,20 +21,24 @@ export interface Reader {
   get(target: Target): Promise<KubeObject>
   list(target: Target, request: ListRequest): Promise<Page>
   watch(target: Target, request: ListRequest, signal?: AbortSignal): WatchStream
-  /** True when an object of the store is selected by the request. */
-  selects(target: Target, request: ListRequest): (object: KubeObject) => boolean
+  /** Those of `items`, in the version of the request, that it selects. */
+  select(target: Target, request: ListRequest, items: KubeObject[]): KubeObject[]
 }
 
 export function createReader(registry: RegistryOptions): Reader {
   const { store, catalogue, clock } = registry
   const pager: Pager = createPager(clock, registry.continueTtlMs)
 
-  function selects(target: Target, request: ListRequest): (object: KubeObject) => boolean {
-    const selected = selectorOf(catalogue.storage(target.definition), request)
-    return (object) =>
-      (target.namespace === '' || object.metadata.namespace === target.namespace) &&
-      (target.name === '' || object.metadata.name === target.name) &&
-      selected(object)
+  /** Those of the store's objects that the request selects: fields are looked for in the version that asks for them. */
+  async function selected(target: Target, request: ListRequest, items: KubeObject[]): Promise<KubeObject[]> {
+    const { definition } = target
+    const storage = catalogue.storage(definition)
+    const { common, fields } = selectionOf(definition, target, request)
+    const alike = items.filter(common)
+    if (!fields) return alike
+    if (storage === definition) return alike.filter(fields)
+    const views = await Promise.all(alike.map((item) => convert(registry, item, storage, definition)))
+    return alike.filter((_item, index) => fields(must(views[index], 'each has its view')))
   }
 
   function watch(target: Target, request: ListRequest, signal?: AbortSignal): WatchStream {
@@ -41,8 +46,11 @@ export function createReader(registry: RegistryOptions): Reader {
     const { definition } = target
     const storage = catalogue.storage(definition)
     const ref = storage.storedAs ?? storage
-    const selected = selects(target, request)
-    const queue = createWatchQueue(() => expiredEvent(request.resourceVersion ?? ''))
+    const { common, fields } = selectionOf(definition, target, request)
+    // Fields of another version than the stored one are judged by who reads: conversion may call a webhook.
+    const isJudgedLater = fields !== undefined && storage !== definition
+    const isSelected = (object: KubeObject) => common(object) && (isJudgedLater || !fields || fields(object))
+    const queue = createWatchQueue<WatchEvent | Unjudged>(() => expiredEvent(request.resourceVersion ?? ''))
     const bookmark = (version: string, annotations?: Record<string, string>): WatchEvent => ({
       type: 'BOOKMARK',
       object: {
@@ -57,17 +65,25 @@ export function createReader(registry: RegistryOptions): Reader {
     if (request.sendInitialEvents === true) checkReachable(since)
     if (fromNow && request.sendInitialEvents !== false) {
       const list = store.list(ref, target.namespace || undefined)
-      for (const object of list.items) if (selected(object)) queue.push({ type: 'ADDED', object })
+      for (const object of list.items) {
+        if (!isSelected(object)) continue
+        queue.push(isJudgedLater ? { type: 'UNJUDGED', object, isGone: false } : { type: 'ADDED', object })
+      }
       if (request.sendInitialEvents === true && request.allowWatchBookmarks === true) {
         queue.push(bookmark(list.resourceVersion, { [initialEventsEnd]: 'true' }))
       }
     }
     const subscription = store.watch(ref, fromNow ? undefined : since, (event) => {
-      const now = selected(event.object) && event.type !== 'DELETED'
-      const before = event.previous !== undefined && selected(event.previous)
-      if (now) queue.push({ type: before ? 'MODIFIED' : 'ADDED', object: event.object })
-      else if (before)
-        queue.push({ type: 'DELETED', object: departed(event.previous ?? event.object, event.resourceVersion) })
+      const isNow = event.type !== 'DELETED' && isSelected(event.object)
+      const was = event.previous !== undefined && isSelected(event.previous)
+      if (!isNow && !was) return
+      if (isJudgedLater) {
+        const { object, previous } = event
+        const isGone = event.type === 'DELETED' || !isNow
+        queue.push({ type: 'UNJUDGED', object, isGone, ...(was && previous ? { previous } : {}) })
+      } else if (isNow) queue.push({ type: was ? 'MODIFIED' : 'ADDED', object: event.object })
+      else
+        queue.push({ type: 'DELETED', object: departed(event.previous ?? event.object, String(event.resourceVersion)) })
     })
     queue.onClose(() => subscription.close())
 
@@ -92,18 +108,25 @@ export function createReader(registry: RegistryOptions): Reader {
       queue.onClose(() => timer.cancel())
     }
 
-    return converted(queue, storage, definition)
+    return converted(queue, storage, definition, fields)
   }
 
   /** Conversion happens on the reading side: the store's callbacks are synchronous, webhooks are not. */
-  function converted(queue: WatchStream, storage: ResourceDefinition, definition: ResourceDefinition): WatchStream {
-    if (storage === definition) return queue
+  function converted(
+    queue: WatchQueue<WatchEvent | Unjudged>,
+    storage: ResourceDefinition,
+    definition: ResourceDefinition,
+    fields: Selection['fields'],
+  ): WatchStream {
+    if (storage === definition) return queue as WatchQueue<WatchEvent>
+    const view = (object: KubeObject) => convert(registry, object, storage, definition)
     return {
       close: () => queue.close(),
       async *[Symbol.asyncIterator]() {
         for await (const event of queue) {
           if (event.type === 'ERROR' || event.type === 'BOOKMARK') yield event
-          else yield { ...event, object: await convert(registry, event.object, storage, definition) }
+          else if (event.type !== 'UNJUDGED') yield { ...event, object: await view(event.object) }
+          else yield* await judged(event, view, must(fields, 'only fields are judged late'))
         }
       },
     }
@@ -126,7 +149,10 @@ export function createReader(registry: RegistryOptions): Reader {
   }
 
   return {
-    selects,
+    select(target, request, items) {
+      const { common, fields } = selectionOf(target.definition, target, request)
+      return items.filter((item) => common(item) && (!fields || fields(item)))
+    },
     watch,
     async get(target) {
       const { definition } = target
@@ -138,17 +164,16 @@ export function createReader(registry: RegistryOptions): Reader {
       refuseInvalidOptions(request, false)
       const { definition } = target
       const storage = catalogue.storage(definition)
-      const selected = selects(target, request)
-      const cut = () => {
+      const cut = async () => {
         const list = store.list(storage.storedAs ?? storage, target.namespace || undefined)
-        return { items: list.items.filter(selected), resourceVersion: list.resourceVersion }
+        return { items: await selected(target, request, list.items), resourceVersion: list.resourceVersion }
       }
       const plain = !request.labelSelector && !request.fieldSelector
       let page: Page
-      if (request.continue) page = pager.next(request.continue, cut, request.limit ?? 0, plain)
+      if (request.continue) page = await pager.next(request.continue, cut, request.limit ?? 0, plain)
       else {
         checkReachable(request.resourceVersion)
-        const list = cut()
+        const list = await cut()
         if (request.resourceVersionMatch === 'Exact' && request.resourceVersion !== list.resourceVersion) {
           throw errors.expired('The resourceVersion for the provided list is too old.')
         }
@@ -163,9 +188,22 @@ export function createReader(registry: RegistryOptions): Reader {
   }
 }
 
+/** What an event means to a watch whose fields are those of another version than the stored one. */
+async function judged(
+  { object, previous, isGone }: Unjudged,
+  view: (object: KubeObject) => Promise<KubeObject>,
+  fields: (object: KubeObject) => boolean,
+): Promise<WatchEvent[]> {
+  const now = isGone ? undefined : await view(object)
+  const before = previous && (await view(previous))
+  const was = before !== undefined && fields(before)
+  if (now && fields(now)) return [{ type: was ? 'MODIFIED' : 'ADDED', object: now }]
+  return was ? [{ type: 'DELETED', object: departed(before, object.metadata.resourceVersion ?? '') }] : []
+}
+
 /** The last selected state of an object that left the selection, at the version of the event that took it away. */
-function departed(object: KubeObject, version: bigint): KubeObject {
-  return { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } }
+function departed(object: KubeObject, resourceVersion: string): KubeObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion } }
 }
 
 function expiredEvent(version: string): WatchEvent {

@@ -183,7 +183,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const virtual = virtualReader(target)
       if (!virtual) return reader.list(target, request)
       const items = await virtual.list(target.namespace, context.signal)
-      return { items: items.filter(reader.selects(target, request)), resourceVersion: '' }
+      return { items: reader.select(target, request, items), resourceVersion: '' }
     },
     watch: (context, target, request) => reader.watch(target, request, context.signal),
     create: async (context, target, body, write) => {

@@ -11,19 +11,41 @@ import {
 } from '../lib/selector.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import { apiVersionOf } from './api-version.ts'
-import type { ListRequest } from './options.ts'
+import type { ListRequest, Target } from './options.ts'
 
-/** Whether an object is meant by the request's selectors. Throws BadRequest for selectors that cannot be read. */
-export function selectorOf(
+/** What the selectors of a request ask for. */
+export interface Selection {
+  /** What is the same in every version of a kind: namespace, name and labels. */
+  common(object: KubeObject): boolean
+  /** What must be looked for in the version of the request. Undefined where it says no more than `common`. */
+  fields: ((object: KubeObject) => boolean) | undefined
+}
+
+const commonFields = new Set(['metadata.name', 'metadata.namespace'])
+
+/** Reads the selectors of a request for a kind in one version. Throws BadRequest for those that cannot be read. */
+export function selectionOf(
   definition: ResourceDefinition,
+  target: Pick<Target, 'namespace' | 'name'>,
   request: Pick<ListRequest, 'labelSelector' | 'fieldSelector'>,
-): (object: KubeObject) => boolean {
+): Selection {
   const labels = read(request.labelSelector, parseLabelSelector)
   const fields = read(request.fieldSelector, parseFieldSelector)
   if (fields.length > 0) refuseUnknownFields(definition, fields, request.fieldSelector ?? '')
-  return (object) =>
-    matchesLabels(labels, object.metadata.labels) &&
-    (fields.length === 0 || matchesFields(fields, definition.selectableFields(object)))
+  const about = fields.filter(({ field }) => commonFields.has(field))
+  const others = fields.filter(({ field }) => !commonFields.has(field))
+  return {
+    common({ metadata }) {
+      const { namespace = '', name = '' } = metadata
+      return (
+        (target.namespace === '' || namespace === target.namespace) &&
+        (target.name === '' || name === target.name) &&
+        matchesLabels(labels, metadata.labels) &&
+        (about.length === 0 || matchesFields(about, { 'metadata.name': name, 'metadata.namespace': namespace }))
+      )
+    },
+    fields: others.length === 0 ? undefined : (object) => matchesFields(others, definition.selectableFields(object)),
+  }
 }
 
 function read<T>(text: string | undefined, parse: (text: string) => T[]): T[] {

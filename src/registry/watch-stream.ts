@@ -6,8 +6,18 @@ export type WatchEvent =
   | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: KubeObject }
   | { type: 'ERROR'; object: Status }
 
+/** An object that changed, of which only who converts it can say whether the watch selects it, now or before. */
+export interface Unjudged {
+  type: 'UNJUDGED'
+  object: KubeObject
+  /** Absent where it was not selected before, whatever its fields were. */
+  previous?: KubeObject
+  /** Deleted, or no longer selected whatever its fields are. */
+  isGone: boolean
+}
+
 /** The events of one watch. Single consumer. Ends after an ERROR, on close, and when the watch's time is over. */
-export interface WatchStream extends AsyncIterable<WatchEvent> {
+export interface WatchStream<E = WatchEvent> extends AsyncIterable<E> {
   close(): void
 }
 
@@ -15,9 +25,9 @@ export interface WatchStream extends AsyncIterable<WatchEvent> {
 const maxPending = 10_000
 
 /** The queue between the store, which calls synchronously, and a client that reads at its own pace. */
-export interface WatchQueue extends WatchStream {
+export interface WatchQueue<E = WatchEvent> extends WatchStream<E> {
   /** False once the queue is closed or overflowed. */
-  push(event: WatchEvent): boolean
+  push(event: E): boolean
   /** Nothing is waiting to be read: the moment for a bookmark. */
   readonly idle: boolean
   /** Lets what is queued be read, then ends. */
@@ -26,8 +36,8 @@ export interface WatchQueue extends WatchStream {
 }
 
 /** `overflow` builds the event that ends an overfull queue. */
-export function createWatchQueue(overflow: () => WatchEvent, limit = maxPending): WatchQueue {
-  let pending: WatchEvent[] = []
+export function createWatchQueue<E = WatchEvent>(overflow: () => E, limit = maxPending): WatchQueue<E> {
+  let pending: E[] = []
   let finished = false
   let wake: (() => void) | undefined
   const closers: (() => void)[] = []

@@ -89,6 +89,9 @@ function propertyOf(field: Field, dialect: Dialect, description: string | undefi
  */
 export function customDefinition(schema: Schema, gvk: Json, dialect: Dialect): Json {
   const source = schema.rules?.source ?? { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+  const kinds = { 'x-kubernetes-group-version-kind': [gvk] }
+  // kubectl of v2 complains of fields that are not listed as soon as one is, apiVersion and metadata included.
+  if (dialect === 'v2' && preserves(source)) return { type: 'object', ...kinds }
   const body = dialect === 'v2' ? forV2(source) : source
   const properties = {
     ...(body['properties'] as Json | undefined),
@@ -96,7 +99,7 @@ export function customDefinition(schema: Schema, gvk: Json, dialect: Dialect): J
     kind: described({ type: 'string' }, 'kind'),
     metadata: described(propertyReference('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta', dialect), 'metadata'),
   }
-  return { ...body, type: 'object', properties, 'x-kubernetes-group-version-kind': [gvk] }
+  return { ...body, type: 'object', properties, ...kinds }
 }
 
 /** The definition of a list kind of a custom resource. */
@@ -123,20 +126,27 @@ function propertyReference(name: string, dialect: Dialect): Json {
   return dialect === 'v2' ? reference(name, dialect) : { allOf: [reference(name, dialect)] }
 }
 
-const unknownToV2 = new Set(['oneOf', 'anyOf', 'not', 'nullable'])
+const unknownToV2 = new Set(['allOf', 'oneOf', 'anyOf', 'not', 'nullable'])
 
+const preserves = (node: Json): boolean => node['x-kubernetes-preserve-unknown-fields'] === true
+const isNullable = (node: unknown): boolean => (node as Json | undefined)?.['nullable'] === true
+
+/** What v2 cannot say is left unsaid, so that kubectl refuses nothing that the server takes; so upstream does too. */
 function forV2(node: unknown): Json {
   const result: Json = {}
   const source = node as Json
-  // A field whose type v2 cannot say (nullable, preserving, int-or-string) is published without one, as upstream does.
-  const untyped = source['nullable'] === true || source['x-kubernetes-preserve-unknown-fields'] === true
+  const properties = source['properties'] as Json | undefined
+  const open = isNullable(source) || preserves(source)
   for (const [key, value] of Object.entries(source)) {
-    if (unknownToV2.has(key)) continue
-    if (untyped && ['type', 'properties', 'items', 'additionalProperties'].includes(key)) continue
-    if (key === 'properties' && typeof value === 'object' && value !== null) {
-      result[key] = Object.fromEntries(Object.entries(value).map(([name, child]) => [name, forV2(child)]))
+    if (unknownToV2.has(key) || (key === 'type' && isNullable(source))) continue
+    if (open && ['properties', 'items', 'additionalProperties'].includes(key)) continue
+    if (key === 'properties' && properties) {
+      result[key] = Object.fromEntries(Object.entries(properties).map(([name, child]) => [name, forV2(child)]))
     } else if (typeof value === 'object' && value !== null && (key === 'items' || key === 'additionalProperties')) {
       result[key] = forV2(value)
+    } else if (key === 'required') {
+      const required = (value as string[]).filter((name) => !isNullable(properties?.[name]))
+      if (required.length > 0) result[key] = required
     } else result[key] = value
   }
   return result

@@ -85,6 +85,55 @@ describe('OpenAPI v3', () => {
 })
 
 describe('OpenAPI v2', () => {
+  const published = (openApi: object) => {
+    const resource = { ...custom, schema: schemaFromOpenApi(openApi, metadata) }
+    const { json } = createOpenApiPublisher(graph, digest)
+      .snapshot(1, () => [...builtin, resource])
+      .v2Json()
+    return JSON.parse(json).definitions['com.example.stable.v1.CronTab']
+  }
+
+  it('names no field of a kind that takes any, lest kubectl refuse the others', () => {
+    const open = published({
+      type: 'object',
+      'x-kubernetes-preserve-unknown-fields': true,
+      properties: { spec: { type: 'object' } },
+    })
+    const kinds = [{ group: 'stable.example.com', version: 'v1', kind: 'CronTab' }]
+    expect(open).toEqual({ type: 'object', 'x-kubernetes-group-version-kind': kinds })
+  })
+
+  it('leaves out what it cannot say', () => {
+    const { spec } = published({
+      type: 'object',
+      properties: {
+        spec: {
+          type: 'object',
+          required: ['named', 'empty'],
+          allOf: [{ required: ['other'] }],
+          properties: {
+            named: { type: 'string' },
+            empty: { type: 'string', nullable: true },
+            free: {
+              type: 'object',
+              'x-kubernetes-preserve-unknown-fields': true,
+              properties: { a: { type: 'string' } },
+            },
+          },
+        },
+      },
+    }).properties
+    expect(spec).toEqual({
+      type: 'object',
+      required: ['named'],
+      properties: {
+        named: { type: 'string' },
+        empty: {},
+        free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      },
+    })
+  })
+
   it('says the same in JSON and in protobuf', () => {
     const json = JSON.parse(snapshot().v2Json().json)
     expect(json.definitions['com.example.stable.v1.CronTab'].properties.spec).toEqual({})

@@ -334,6 +334,40 @@ describe('[sig-network] Services', () => {
   })
 })
 
+describe('[sig-instrumentation] Events', () => {
+  test('are selected by what reported them, under the name of either version', async () => {
+    const events = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`
+    const eventTime = '2017-09-19T13:49:16.000000Z'
+    const made = await api.ok('POST', events, {
+      metadata: { name: 'selected-event', labels: { 'testevent-constant': 'true' } },
+      regarding: { namespace },
+      eventTime,
+      note: 'This is selected-event',
+      action: 'Do',
+      reason: 'Test',
+      type: 'Normal',
+      reportingController: 'test-controller',
+      reportingInstance: 'test-node',
+    })
+    const named = async (query: string) =>
+      (await api.ok('GET', query)).items.map(({ metadata }: { metadata: { name: string } }) => metadata.name)
+    expect(await named(`${events}?fieldSelector=reportingController=test-controller`)).toEqual(['selected-event'])
+    const core = `/api/v1/namespaces/${namespace}/events`
+    expect(await named(`${core}?fieldSelector=source=test-controller`)).toEqual(['selected-event'])
+    const updated = await api.ok('PUT', `${events}/selected-event`, {
+      ...made,
+      series: { count: 100, lastObservedTime: eventTime },
+    })
+    expect({ ...updated, metadata: undefined }).toEqual({
+      ...made,
+      metadata: undefined,
+      series: { count: 100, lastObservedTime: eventTime },
+    })
+    await api.ok('DELETE', `${events}?labelSelector=testevent-constant=true`)
+    expect(await named(`${events}?labelSelector=testevent-constant=true`)).toEqual([])
+  })
+})
+
 describe('[sig-node] subresources of pods', () => {
   const pods = `${inNamespace}/pods`
   beforeAll(async () => {

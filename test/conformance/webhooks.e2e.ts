@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock, systemRandom } from '../../src/lib/system.ts'
 import { createAuthority, openAuthority } from '../../src/pki/certificate-authority.ts'
 import { issueServerCertificate } from '../../src/pki/certificates.ts'
-import { apiOf, type Api } from './api.ts'
+import { apiOf, patchTypes, type Api } from './api.ts'
 import { openCluster, type Cluster } from './cluster.ts'
 
 // oxlint-disable-next-line no-explicit-any -- reviews hold objects of every kind
@@ -141,17 +141,28 @@ describe.skipIf(process.env['STORMO_KUBECONFIG'] !== undefined)('[sig-api-machin
 
   test('conversion of custom resources between versions', async () => {
     const group = 'convert.example.com'
-    const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+    const text = { type: 'string' }
+    const version = (name: string, fields: string[]) => ({
+      name,
+      served: true,
+      storage: name === 'v1',
+      schema: {
+        openAPIV3Schema: {
+          type: 'object',
+          properties: {
+            spec: { type: 'object', properties: Object.fromEntries(fields.map((field) => [field, text])) },
+          },
+        },
+      },
+      selectableFields: fields.map((field) => ({ jsonPath: `.spec.${field}` })),
+    })
     await api.ok('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
       metadata: { name: `routes.${group}` },
       spec: {
         group,
         scope: 'Namespaced',
         names: { plural: 'routes', kind: 'Route' },
-        versions: [
-          { name: 'v1', served: true, storage: true, schema },
-          { name: 'v2', served: true, storage: false, schema },
-        ],
+        versions: [version('v1', ['hostPort']), version('v2', ['host', 'port'])],
         conversion: {
           strategy: 'Webhook',
           webhook: { clientConfig: clientConfig('/convert'), conversionReviewVersions: ['v1'] },
@@ -165,5 +176,30 @@ describe.skipIf(process.env['STORMO_KUBECONFIG'] !== undefined)('[sig-api-machin
     expect((await api.ok('GET', `${path('v1')}/two`)).spec).toEqual({ hostPort: 'example.org:80' })
     const { items } = await api.ok('GET', path('v2'))
     expect(items.map(({ spec }: Loose) => spec.host)).toEqual(['example.com', 'example.org'])
+
+    // Each version is selected by fields of its own, in lists, watches and deletions alike.
+    const names = async (query: string) =>
+      (await api.ok('GET', query)).items.map(({ metadata }: Loose) => metadata.name as string)
+    expect(await names(`${path('v2')}?fieldSelector=spec.host=example.com,spec.port=443`)).toEqual(['one'])
+    expect(await names(`${path('v1')}?fieldSelector=spec.hostPort=example.org:80`)).toEqual(['two'])
+    expect((await api('GET', `${path('v2')}?fieldSelector=spec.hostPort=a`)).code).toBe(400)
+    const watching = api.watch(
+      `${path('v2')}?watch=1&fieldSelector=spec.host=example.com`,
+      (_event, seen) => seen.length === 5,
+    )
+    await api.ok('POST', path('v2'), { metadata: { name: 'three' }, spec: { host: 'example.com', port: '1' } })
+    await api.ok('POST', path('v2'), { metadata: { name: 'four' }, spec: { host: 'example.net', port: '1' } })
+    await api.ok('PATCH', `${path('v2')}/one`, { spec: { host: 'example.net' } }, patchTypes.merge)
+    await api.ok('PATCH', `${path('v2')}/four`, { spec: { host: 'example.com' } }, patchTypes.merge)
+    await api.ok('DELETE', `${path('v2')}?fieldSelector=spec.host=example.com,spec.port=1`)
+    const told = (await watching).map(({ type, object }) => `${type} ${object.metadata.name} ${object.spec.host}`)
+    expect(told.slice(0, 4)).toEqual([
+      'ADDED one example.com',
+      'ADDED three example.com',
+      'DELETED one example.com',
+      'ADDED four example.com',
+    ])
+    expect(told[4]).toMatch(/^DELETED (three|four) example.com$/)
+    expect(await names(path('v1'))).toEqual(['one', 'two'])
   })
 })

@@ -161,11 +161,12 @@ export const eventTraits = traits<EventsV1Event>({
   storedAs: { group: '', resource: 'events' },
   columns: columnsOf(toCoreEvent),
   selectable: (event) => {
-    const core = selectable(toCoreEvent(event))
-    const renamed = Object.entries(core)
-      .filter(([field]) => field.startsWith('involvedObject.'))
-      .map(([field, value]) => [field.replace('involvedObject', 'regarding'), value] as const)
-    return { ...core, ...Object.fromEntries(renamed), reportingController: core['reportingComponent'] ?? '' }
+    const { source: _source, reportingComponent, ...rest } = selectable(toCoreEvent(event))
+    const renamed = Object.entries(rest).map(([field, value]) => [
+      field.replace('involvedObject.', 'regarding.'),
+      value,
+    ])
+    return { ...Object.fromEntries(renamed), reportingController: reportingComponent ?? '' }
   },
   convertTo: toCoreEvent,
 })

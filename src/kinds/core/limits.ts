@@ -30,6 +30,22 @@ const contradictions = [
   ['Terminating', 'NotTerminating'],
 ] as const
 
+const computeNames = ['cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cpu', 'requests.memory']
+const claimNames = ['persistentvolumeclaims', 'requests.storage']
+const otherNames = [
+  ...['ephemeral-storage', 'limits.ephemeral-storage', 'requests.ephemeral-storage', 'configmaps', 'secrets'],
+  ...['replicationcontrollers', 'resourcequotas', 'services', 'services.loadbalancers', 'services.nodeports'],
+]
+const standardNames = new Set(['pods', ...computeNames, ...claimNames, ...otherNames])
+
+/** A scope says which pods (or claims) count; it means nothing to a standard resource that neither has. */
+function isForeignScope(scope: string, names: readonly string[]): boolean {
+  let allowed = ['pods', ...computeNames]
+  if (scope === 'BestEffort') allowed = ['pods']
+  if (scope === 'VolumeAttributesClass') allowed = claimNames
+  return names.some((name) => standardNames.has(name) && !allowed.includes(name))
+}
+
 function validateQuota({ spec = {} }: ResourceQuota): FieldError[] {
   const wrong: FieldError[] = []
   for (const [name, quantity] of Object.entries(spec.hard ?? {})) {
@@ -38,6 +54,14 @@ function validateQuota({ spec = {} }: ResourceQuota): FieldError[] {
   }
   for (const [index, scope] of (spec.scopes ?? []).entries())
     wrong.push(...oneOf(`spec.scopes[${index}]`, scope, scopes))
+  const selected = (spec.scopeSelector?.matchExpressions ?? []).map(({ scopeName }) => scopeName)
+  for (const [at, given] of [
+    ['spec.scopes', spec.scopes ?? []],
+    ['spec.scopeSelector.matchExpressions', selected],
+  ] as const) {
+    if (!given.some((scope) => isForeignScope(scope, Object.keys(spec.hard ?? {})))) continue
+    wrong.push(fieldErrors.invalid(at, given, 'unsupported scope applied to resource'))
+  }
   for (const [one, other] of contradictions) {
     if (spec.scopes?.includes(one) && spec.scopes.includes(other)) {
       wrong.push(fieldErrors.invalid('spec.scopes', spec.scopes, 'conflicting scopes'))
