@@ -116,6 +116,8 @@ export function createActions(registry: RegistryOptions, reader: Reader, writer:
 
   async function issueToken(target: Target, body: KubeObject): Promise<KubeObject> {
     if (!registry.issueToken) throw errors.unavailable('this server issues no service account tokens')
+    body.apiVersion ??= 'authentication.k8s.io/v1'
+    body.kind ??= 'TokenRequest'
     return (await registry.issueToken(target.namespace, target.name, body as TokenRequest)) as KubeObject
   }
 

@@ -32,10 +32,14 @@ const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?
 describe('[sig-auth] ServiceAccounts', () => {
   test('a token request gives a bound token that lets its bearer in', async () => {
     const answer = await api('POST', `${inNamespace}/serviceaccounts/robot/token`, {
-      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 600 } },
+      body: { spec: { expirationSeconds: 600 } },
     })
     expect(answer.code).toBe(201)
-    expect(answer.body).toMatchObject({ kind: 'TokenRequest', spec: { expirationSeconds: 600 } })
+    expect(answer.body).toMatchObject({
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: 600 },
+    })
     const { token } = answer.body.status
     expect(claimsOf(token)).toMatchObject({
       sub: `system:serviceaccount:${namespace}:robot`,

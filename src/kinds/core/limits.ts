@@ -32,11 +32,17 @@ const contradictions = [
 
 const computeNames = ['cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cpu', 'requests.memory']
 const claimNames = ['persistentvolumeclaims', 'requests.storage']
-const otherNames = [
-  ...['ephemeral-storage', 'limits.ephemeral-storage', 'requests.ephemeral-storage', 'configmaps', 'secrets'],
-  ...['replicationcontrollers', 'resourcequotas', 'services', 'services.loadbalancers', 'services.nodeports'],
+const storageNames = ['ephemeral-storage', 'limits.ephemeral-storage', 'requests.ephemeral-storage']
+const countedNames = [
+  'configmaps',
+  'replicationcontrollers',
+  'resourcequotas',
+  'secrets',
+  'services',
+  'services.loadbalancers',
+  'services.nodeports',
 ]
-const standardNames = new Set(['pods', ...computeNames, ...claimNames, ...otherNames])
+const standardNames = new Set(['pods', ...computeNames, ...claimNames, ...storageNames, ...countedNames])
 
 /** A scope says which pods (or claims) count; it means nothing to a standard resource that neither has. */
 function isForeignScope(scope: string, names: readonly string[]): boolean {
