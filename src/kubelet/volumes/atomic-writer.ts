@@ -19,7 +19,7 @@ export async function writeAtomically(root: string, payload: Payload, version: s
     await mkdir(dirname(target), { recursive: true, mode: 0o755 })
     await writeFile(target, file.content)
     await chmod(target, group === undefined ? file.mode : file.mode | 0o440)
-    if (group !== undefined) await chown(target, 0, group)
+    if (group !== undefined || file.user !== undefined) await chown(target, file.user ?? 0, group ?? 0)
   }
   await mkdir(join(root, directory), { recursive: true, mode: 0o755 })
   const temporary = join(root, `${dataLink}_tmp`)

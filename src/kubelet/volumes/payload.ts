@@ -5,6 +5,8 @@ import type { PodSources } from '../pod/container-env.ts'
 export interface VolumeFile {
   readonly content: Uint8Array
   readonly mode: number
+  /** Owner; root when absent. */
+  readonly user?: number
 }
 
 /** Files of a volume by path relative to its root. */
@@ -109,13 +111,21 @@ export function projectedPayload(
     if (serviceAccountToken) {
       const token = tokens.get(serviceAccountToken.path)
       if (token === undefined) throw new VolumeError(`no token for path ${serviceAccountToken.path}`)
-      payload.set(serviceAccountToken.path, { content: text(token), mode: tokenMode(pod, defaultMode) })
+      payload.set(serviceAccountToken.path, { content: text(token), ...tokenAccess(pod, defaultMode) })
     }
   }
   return payload
 }
 
-/** A token is readable by the pod's group when there is one, else as the volume says (upstream: 0600 with one common user). */
-function tokenMode(pod: Pod, defaultMode: number): number {
-  return pod.spec?.securityContext?.fsGroup === undefined ? defaultMode : 0o600
+/**
+ * A token is for the user that all containers share, or for the pod's group, and for nobody else; without either it has
+ * the volume's mode (KEP-1205).
+ */
+function tokenAccess({ spec }: Pod, defaultMode: number): Pick<VolumeFile, 'mode' | 'user'> {
+  const ofPod = spec?.securityContext ?? {}
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+  const users = new Set(containers.map(({ securityContext }) => securityContext?.runAsUser ?? ofPod.runAsUser))
+  const [user] = users
+  if (users.size === 1 && user !== undefined) return { mode: 0o600, user }
+  return { mode: ofPod.fsGroup === undefined ? defaultMode : 0o600 }
 }

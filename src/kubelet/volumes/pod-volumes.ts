@@ -139,7 +139,7 @@ function digestOf(payload: Payload): string {
   const hash = createHash('sha256')
   for (const path of [...payload.keys()].toSorted()) {
     const file = payload.get(path)
-    hash.update(`${path}\0${file?.mode}\0${file?.content.length}\0`).update(file?.content ?? '')
+    hash.update(`${path}\0${file?.mode}\0${file?.user}\0${file?.content.length}\0`).update(file?.content ?? '')
   }
   return hash.digest('hex')
 }

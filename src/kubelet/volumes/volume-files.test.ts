@@ -2,9 +2,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Pod } from '../../api/kinds.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { prepareHostPath } from './host-path.ts'
-import { configMapPayload, type Payload } from './payload.ts'
+import { configMapPayload, projectedPayload, type Payload } from './payload.ts'
 import { resolveSubPath } from './sub-path.ts'
 
 let root: string
@@ -67,4 +68,17 @@ test('named keys of a ConfigMap, optional or not', () => {
   )
   expect(() => configMapPayload('d', {}, sources)).toThrow('configmap "d" not found')
   expect(configMapPayload('d', { optional: true }, sources).size).toBe(0)
+})
+
+test.each([
+  ['the user that all containers share', { securityContext: { runAsUser: 7 } }, { mode: 0o600, user: 7 }],
+  ['the group of the pod', { securityContext: { fsGroup: 5 } }, { mode: 0o600 }],
+  ['everybody, where nobody is named', {}, { mode: 0o644 }],
+])('a token is for %s', (_name, spec, access) => {
+  const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: {}, spec: { containers: [{ name: 'main' }], ...spec } }
+  const projections = [{ serviceAccountToken: { path: 'token' } }]
+  const facts = { podIp: undefined, hostIp: '', allocatable: {} }
+  const none = { configMap: () => undefined, secret: () => undefined }
+  const payload = projectedPayload(pod, projections, 0o644, none, facts, new Map([['token', 'x']]))
+  expect(payload.get('token')).toEqual({ content: Buffer.from('x'), ...access })
 })
