@@ -52,7 +52,7 @@ export interface DecisionLog extends Service, DecidedSource {
    * claimed by a command. Throws Conflict when it is in use.
    */
   takeGiven(value: string | number): boolean
-  /** Gives back what a failed create took. */
+  /** The create that took it is over: its Service holds the value now, or nobody. */
   returnClusterIp(ip: string): void
   returnNodePort(port: number): void
   /** Monotonic ms at which this node last heard from a leader with a quorum; for fencing. */

@@ -60,7 +60,7 @@ export interface FieldWriter {
 export interface ServiceAddresses {
   takeClusterIp(): string
   takeNodePort(): number
-  /** Give back what a failed write took. */
+  /** The write is over: what was taken or claimed for it is held by its Service now, or free again. */
   returnClusterIp(ip: string): void
   returnNodePort(port: number): void
   /** Throws StatusError Invalid-like `AlreadyExists` when the value is taken, ServiceUnavailable without a leader. */

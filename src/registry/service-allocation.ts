@@ -78,6 +78,7 @@ export async function allocateAddresses(
   return {
     undo: () => taking.undo(),
     async commit() {
+      taking.settle()
       const clusterIps = before.clusterIps.filter((ip) => !after.clusterIps.includes(ip))
       const nodePorts = before.nodePorts.filter((one) => !after.nodePorts.includes(one))
       if (clusterIps.length + nodePorts.length > 0) await addresses.release({ clusterIps, nodePorts })
@@ -85,10 +86,11 @@ export async function allocateAddresses(
   }
 }
 
-/** Takes values for one Service, and gives all of them back on `undo`. */
+/** Takes values for one Service. Ended by `undo`, which gives all of them back, or by `settle`: the Service holds them now. */
 function createTaking(service: KubeObject, addresses: ServiceAddresses) {
   const owner = service.metadata.uid ?? ''
-  const undo: (() => void | Promise<void>)[] = []
+  const taken = { clusterIps: [] as string[], nodePorts: [] as number[] }
+  const claimed = { clusterIps: [] as string[], nodePorts: [] as number[] }
 
   async function claim(what: { clusterIp?: string; nodePort?: number }, field: string, value: unknown): Promise<void> {
     try {
@@ -102,33 +104,34 @@ function createTaking(service: KubeObject, addresses: ServiceAddresses) {
     }
   }
 
+  function settle(): void {
+    for (const ip of taken.clusterIps.splice(0)) addresses.returnClusterIp(ip)
+    for (const port of taken.nodePorts.splice(0)) addresses.returnNodePort(port)
+  }
+
   return {
     anyClusterIp(): string {
       const ip = addresses.takeClusterIp()
-      undo.push(() => addresses.returnClusterIp(ip))
+      taken.clusterIps.push(ip)
       return ip
     },
     anyNodePort(): number {
       const port = addresses.takeNodePort()
-      undo.push(() => addresses.returnNodePort(port))
+      taken.nodePorts.push(port)
       return port
     },
     async clusterIp(ip: string): Promise<void> {
       await claim({ clusterIp: ip }, 'spec.clusterIPs', [ip])
-      undo.push(async () => {
-        addresses.returnClusterIp(ip)
-        await addresses.release({ clusterIps: [ip], nodePorts: [] })
-      })
+      for (const list of [taken, claimed]) list.clusterIps.push(ip)
     },
     async nodePort(port: number, field: string): Promise<void> {
       await claim({ nodePort: port }, field, port)
-      undo.push(async () => {
-        addresses.returnNodePort(port)
-        await addresses.release({ clusterIps: [], nodePorts: [port] })
-      })
+      for (const list of [taken, claimed]) list.nodePorts.push(port)
     },
+    settle,
     async undo(): Promise<void> {
-      for (const step of undo.splice(0).toReversed()) await step()
+      settle()
+      if (claimed.clusterIps.length + claimed.nodePorts.length > 0) await addresses.release(claimed)
     },
   }
 }

@@ -119,16 +119,18 @@ export function createWriter(registry: RegistryOptions): Writer {
       return convert(registry, next, storage, definition)
     }
     const allocation = await allocate(storage, next, undefined)
+    let stored: KubeObject
     try {
-      const stored = await store.write(
+      stored = await store.write(
         { op: 'create', key, object: next, decided: storage.decided },
         { signal: context.signal },
       )
-      return await convert(registry, stored, storage, definition)
     } catch (error) {
       await allocation?.undo()
       throw error
     }
+    await quietly(() => allocation?.commit())
+    return convert(registry, stored, storage, definition)
   }
 
   async function change(
