@@ -1,4 +1,5 @@
 import type { Writer } from 'protobufjs/minimal.js'
+import { goJson } from '../lib/canonical-json.ts'
 import { isJsonObject } from './merge-patch.ts'
 import { maxMessageDepth, messageOf, type ProtoMessage, specialForm, wireType } from './proto-message.ts'
 import { encodeTime } from './proto-time.ts'
@@ -94,7 +95,7 @@ function encodeSpecial(value: unknown, schema: Schema, writer: Writer, depth: nu
       return
     case 'raw':
     case 'json':
-      bytes(1, JSON.stringify(value))
+      bytes(1, goJson(value))
       return
     case 'schema-or-array':
       if (Array.isArray(value)) for (const one of value) nested(2, one)

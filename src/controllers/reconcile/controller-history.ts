@@ -1,11 +1,12 @@
-import type { ControllerRevision, PodTemplateSpec } from '../../api/kinds.ts'
+import type { ControllerRevision, LabelSelector, PodTemplateSpec } from '../../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
+import { sortedKeys } from '../../lib/canonical-json.ts'
 import type { Action, View } from '../controller.ts'
 import { templateHash } from './deployment-revision.ts'
 import { controllerReference } from './ownership.ts'
 import { sameJson } from './same-json.ts'
-import { byController, deleteAction, mutateAction } from './workload.ts'
+import { claimChildren, deleteAction, mutateAction } from './workload.ts'
 
 /** Label of pods (and revisions) that says of which revision they are. */
 export const revisionLabel = 'controller-revision-hash'
@@ -15,6 +16,8 @@ export interface History {
   /** Oldest first; with the update revision, even if it is yet to be written. */
   revisions: ControllerRevision[]
   update: ControllerRevision
+  /** For the status: how often a name turned out to be taken. */
+  collisionCount: number
   actions: Action[]
 }
 
@@ -23,8 +26,12 @@ export const byRevision = (a: ControllerRevision, b: ControllerRevision): number
   (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') ||
   (a.metadata.name ?? '').localeCompare(b.metadata.name ?? '')
 
-/** The patch that a revision holds: applied to the owner it brings this template back (`kubectl rollout undo`). */
-const dataOf = (template: PodTemplateSpec): object => ({ spec: { template: { ...template, $patch: 'replace' } } })
+/**
+ * The patch that a revision holds: applied to the owner it brings this template back (`kubectl rollout undo`). Clients
+ * find the revision of a template by comparing bytes (upstream's daemon.Match), so the keys are in order.
+ */
+const dataOf = (template: PodTemplateSpec): object =>
+  sortedKeys({ spec: { template: { ...template, $patch: 'replace' } } })
 
 /** The template that a revision remembers. */
 export function templateOf(revision: ControllerRevision): PodTemplateSpec | undefined {
@@ -34,36 +41,52 @@ export function templateOf(revision: ControllerRevision): PodTemplateSpec | unde
   return template
 }
 
+/** Names that other data has taken, tried in one go; the next go tries on from there. */
+const maxCollisions = 10
+
 /**
- * Finds or makes the revision of the present template. A template that was there before takes its old revision back,
- * as the newest. Names come from the template alone, so two leaders make the same one.
+ * Finds or makes the revision of the present template, among those that `owner` has or adopts. A template that was there
+ * before takes its old revision back, as the newest. Names come from the template alone, so two leaders make the same one.
  */
 export function historyOf(
   view: View,
   owner: KubeObject,
   template: PodTemplateSpec,
-  options: { labels?: Record<string, string>; collisionCount?: number; hashLabel: string },
+  options: { selector: LabelSelector; labels?: Record<string, string>; collisionCount?: number; hashLabel: string },
 ): History {
-  const revisions = view
-    .indexed<ControllerRevision>(refs.controllerRevisions, byController, owner.metadata.uid ?? '')
-    .toSorted(byRevision)
+  const { claimed, actions } = claimChildren<ControllerRevision>(
+    view,
+    refs.controllerRevisions,
+    owner,
+    options.selector,
+  )
+  const revisions = claimed.toSorted(byRevision)
   const newest = revisions.at(-1)
   const data = dataOf(template)
+  const { collisionCount = 0 } = options
   const same = revisions.findLast((one) => sameJson(one.data, data))
-  if (same && same === newest) return { revisions, update: same, actions: [] }
+  if (same && same === newest) return { revisions, update: same, collisionCount, actions }
   const revision = (newest?.revision ?? 0) + 1
   if (same) {
     const update = { ...same, revision }
-    const change = mutateAction(refs.controllerRevisions, same, (current) => ({ ...current, revision }))
-    return { revisions: [...revisions.filter((one) => one !== same), update], update, actions: [change] }
+    actions.push(mutateAction(refs.controllerRevisions, same, (current) => ({ ...current, revision })))
+    return { revisions: [...revisions.filter((one) => one !== same), update], update, collisionCount, actions }
   }
-  const hash = templateHash(template, options.collisionCount ?? 0)
+  const { namespace } = owner.metadata
+  const isTaken = (name: string): boolean => {
+    const other = view.get<ControllerRevision>(refs.controllerRevisions, namespace ?? '', name)
+    return other !== undefined && !sameJson(other.data, data)
+  }
+  let collisions = collisionCount
+  const nameOf = (): string => `${owner.metadata.name}-${templateHash(template, collisions)}`
+  while (collisions < collisionCount + maxCollisions && isTaken(nameOf())) collisions++
+  const hash = templateHash(template, collisions)
   const update: ControllerRevision = {
     apiVersion: 'apps/v1',
     kind: 'ControllerRevision',
     metadata: {
-      name: `${owner.metadata.name}-${hash}`,
-      namespace: owner.metadata.namespace,
+      name: nameOf(),
+      namespace,
       labels: { ...options.labels, ...template.metadata?.labels, [options.hashLabel]: hash },
       annotations: changeCause(owner),
       ownerReferences: [controllerReference(owner)],
@@ -71,11 +94,8 @@ export function historyOf(
     data: data as ControllerRevision['data'],
     revision,
   }
-  return {
-    revisions: [...revisions, update],
-    update,
-    actions: [{ do: 'create', ref: refs.controllerRevisions, object: update }],
-  }
+  if (!owner.metadata.deletionTimestamp) actions.push({ do: 'create', ref: refs.controllerRevisions, object: update })
+  return { revisions: [...revisions, update], update, collisionCount: collisions, actions }
 }
 
 function changeCause(owner: KubeObject): Record<string, string> {

@@ -1,4 +1,5 @@
 import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../api/kinds.ts'
+import { sortedKeys } from '../../lib/canonical-json.ts'
 import { controllerReference } from './ownership.ts'
 import { sameJson } from './same-json.ts'
 
@@ -104,17 +105,7 @@ const alphabet = 'bcdfghjklmnpqrstvwxz2456789'
 /** FNV-1a of the template's canonical JSON, in the form that Kubernetes' template hashes have. */
 export function templateHash(template: PodTemplateSpec, collisionCount: number): string {
   let hash = 0x811c9dc5
-  for (const byte of Buffer.from(`${canonical(normal(withoutHash(template)))}#${collisionCount}`))
+  for (const byte of Buffer.from(`${JSON.stringify(sortedKeys(normal(withoutHash(template))))}#${collisionCount}`))
     hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
   return [...String(hash)].map((digit) => alphabet[digit.charCodeAt(0) % alphabet.length]).join('')
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const entries = Object.entries(value).filter(([, one]) => one !== undefined)
-  return `{${entries
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, one]) => `${JSON.stringify(key)}:${canonical(one)}`)
-    .join(',')}}`
 }

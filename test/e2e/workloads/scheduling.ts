@@ -273,6 +273,50 @@ export const preemption = (bench: () => Workbench) =>
       await space.remove()
     })
 
+    test('PreemptionExecutionPath runs ReplicaSets to verify preemption running path', async () => {
+      const space = await bench().space()
+      const [node] = bench().nodes
+      const resource = 'example.com/fakecpu'
+      for (const value of [1, 2, 3, 4]) await priorityClass(bench(), `e2e-path-${value}`, value)
+      const patch = { status: { capacity: { [resource]: '1000' } } }
+      await bench().api.ok('PATCH', `/api/v1/nodes/${node}/status`, patch, 'application/strategic-merge-patch+json')
+      const asks = (index: number, amount: string): object =>
+        asking(resource, amount, {
+          nodeSelector: { 'kubernetes.io/hostname': node },
+          priorityClassName: `e2e-path-${index}`,
+        })
+      const seen = new Map<string, string>()
+      const watching = bench().api.watch(`${space.path('pods')}?watch=1`, ({ type, object }) => {
+        const { uid, labels } = (object as Loose).metadata
+        if (type === 'ADDED') seen.set(uid, labels.name)
+        return labels.name === 'end'
+      })
+      for (const [index, amount] of ['200', '300', '450'].entries()) {
+        const labels = { name: `pod${index + 1}` }
+        await space.create('replicasets', {
+          metadata: { name: `rs-pod${index + 1}` },
+          spec: {
+            replicas: 1,
+            selector: { matchLabels: labels },
+            template: { metadata: { labels }, spec: asks(index + 1, amount) },
+          },
+        })
+        await space.until('replicasets', `rs-pod${index + 1}`, ({ status }) => status.availableReplicas === 1)
+      }
+      await space.create('pods', { metadata: { name: 'pod4', labels: { name: 'pod4' } }, spec: asks(4, '500') })
+      await space.until('pods', 'pod4', ({ status }) => status.nominatedNodeName === node)
+      const made = (): number[] =>
+        [1, 2, 3].map((index) => [...seen.values()].filter((name) => name === `pod${index}`).length)
+      // Those of the first two are removed once, and made again; that of the third stays.
+      await eventually('the ReplicaSets replace what went', async () => expect(made()).toEqual([2, 2, 1]))
+      await running(space, 'pod4')
+      await holds(2000, async () => expect(made()).toEqual([2, 2, 1]))
+      await space.create('pods', pod('end', {}, { name: 'end' }))
+      await watching
+      await advertise(bench(), node!, resource, null)
+      await space.remove()
+    }, 90_000)
+
     test('PriorityClass endpoints verify PriorityClass endpoints can be operated with different HTTP methods', async () => {
       const { api } = bench()
       const path = '/apis/scheduling.k8s.io/v1/priorityclasses'

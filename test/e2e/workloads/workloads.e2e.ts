@@ -14,7 +14,7 @@ let started: Workbench
 const bench = (): Workbench => started
 
 beforeAll(async () => {
-  started = await startWorkbench('workloads')
+  started = await startWorkbench(process.env['STORMO_WORKLOADS_CLUSTER'] ?? 'workloads')
 })
 afterAll(() => started.stop())
 

@@ -10,7 +10,8 @@ import {
   splitKey,
   type View,
 } from '../../controller.ts'
-import { historyOf, revisionLabel, truncateHistory } from '../controller-history.ts'
+import { type History, historyOf, revisionLabel, truncateHistory } from '../controller-history.ts'
+import { ownerKeys } from '../ownership.ts'
 import { availableInMs, isAvailable, isFinished, isReady } from '../pod-state.ts'
 import { sameJson } from '../same-json.ts'
 import {
@@ -34,6 +35,8 @@ const failedPodDelayMs = 1000
 /** Label of revisions that holds the hash that the pods bear. */
 const hashLabel = revisionLabel
 
+const hashOf = ({ update }: History): string => update.metadata.labels?.[hashLabel] ?? ''
+
 /** One pod on every node that wants it (apps/v1 DaemonSet). */
 export const daemonSetController: Controller = {
   name: 'daemonset',
@@ -44,6 +47,11 @@ export const daemonSetController: Controller = {
       kind: 'DaemonSet',
       selectorOf: (set) => set.spec?.selector,
     }),
+    {
+      // One that the present template needs is made again.
+      ref: refs.controllerRevisions,
+      keysOf: ({ object, previous }) => (object ? [] : ownerKeys('DaemonSet', [previous])),
+    },
     {
       ref: refs.nodes,
       keysOf({ object, previous }, view) {
@@ -65,9 +73,13 @@ function planDaemonSet(key: string, view: View, nowMs: number): Plan {
   const set = view.get<DaemonSet>(refs.daemonSets, namespace, name)
   if (!set?.spec) return nothing
   const { claimed, actions } = claimChildren<Pod>(view, refs.pods, set, set.spec.selector)
-  const history = historyOf(view, set, set.spec.template, { collisionCount: set.status?.collisionCount, hashLabel })
+  const history = historyOf(view, set, set.spec.template, {
+    selector: set.spec.selector,
+    collisionCount: set.status?.collisionCount,
+    hashLabel,
+  })
   actions.push(...history.actions)
-  const hash = history.update.metadata.labels?.[hashLabel] ?? ''
+  const hash = hashOf(history)
   const nodes = view.list<Node>(refs.nodes)
   const byTarget = Map.groupBy(claimed, (pod) => targetNode(pod) ?? '')
   const isDeleted = set.metadata.deletionTimestamp !== undefined
@@ -89,7 +101,7 @@ function planDaemonSet(key: string, view: View, nowMs: number): Plan {
     const limit = set.spec.revisionHistoryLimit ?? 10
     actions.push(...truncateHistory(refs.controllerRevisions, history.revisions, live, limit))
   }
-  const status = daemonSetStatus(set, nodes, byTarget, hash, nowMs)
+  const status = daemonSetStatus(set, nodes, byTarget, history, nowMs)
   if (!isDeleted && !sameJson(status, set.status)) actions.push(statusAction(refs.daemonSets, set, status))
   for (const pod of claimed) {
     const leftMs = isReady(pod) ? availableInMs(pod, set.spec.minReadySeconds ?? 0, nowMs) : 0
@@ -182,9 +194,10 @@ function daemonSetStatus(
   set: DaemonSet,
   nodes: readonly Node[],
   byTarget: ReadonlyMap<string, Pod[]>,
-  hash: string,
+  history: History,
   nowMs: number,
 ): DaemonSetStatus {
+  const hash = hashOf(history)
   const counts = { desired: 0, current: 0, misscheduled: 0, ready: 0, available: 0, updated: 0 }
   for (const node of nodes) {
     const pods = (byTarget.get(node.metadata.name!) ?? []).filter((pod) => isStaying(pod) && !isFinished(pod))
@@ -202,7 +215,7 @@ function daemonSetStatus(
   }
   return {
     ...(set.status?.conditions ? { conditions: set.status.conditions } : {}),
-    ...(set.status?.collisionCount ? { collisionCount: set.status.collisionCount } : {}),
+    ...(history.collisionCount > 0 ? { collisionCount: history.collisionCount } : {}),
     currentNumberScheduled: counts.current,
     desiredNumberScheduled: counts.desired,
     numberMisscheduled: counts.misscheduled,

@@ -59,6 +59,7 @@ function planStatefulSet(key: string, view: View, nowMs: number, isFenced: IsFen
   if (!set?.spec) return nothing
   const { claimed, actions } = claimPods(set, view)
   const history = historyOf(view, set, set.spec.template, {
+    selector: set.spec.selector,
     labels: set.spec.selector.matchLabels,
     collisionCount: set.status?.collisionCount,
     hashLabel: 'controller.kubernetes.io/hash',
@@ -78,7 +79,7 @@ function planStatefulSet(key: string, view: View, nowMs: number, isFenced: IsFen
         update: { name: updateName, template: set.spec.template },
       }),
     )
-  const status = statefulSetStatus(set, claimed, current.metadata.name!, updateName, nowMs)
+  const status = statefulSetStatus(set, claimed, current.metadata.name!, history, nowMs)
   if (!sameJson(status, set.status)) actions.push(statusAction(refs.statefulSets, set, status))
   const live = new Set([current.metadata.name!, updateName, ...claimed.map(revisionOfPod)])
   actions.push(

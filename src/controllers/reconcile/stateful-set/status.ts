@@ -1,5 +1,5 @@
 import type { Pod, StatefulSet, StatefulSetStatus } from '../../../api/kinds.ts'
-import { revisionLabel } from '../controller-history.ts'
+import { type History, revisionLabel } from '../controller-history.ts'
 import { isAvailable, isReady } from '../pod-state.ts'
 import { replicasOf } from './identity.ts'
 
@@ -15,9 +15,10 @@ export function statefulSetStatus(
   set: StatefulSet,
   pods: readonly Pod[],
   currentRevision: string,
-  updateRevision: string,
+  { update, collisionCount }: History,
   nowMs: number,
 ): StatefulSetStatus {
+  const updateRevision = update.metadata.name!
   const minReadySeconds = set.spec?.minReadySeconds ?? 0
   const created = pods.filter(isCreated)
   const staying = created.filter((pod) => !isTerminating(pod))
@@ -32,7 +33,7 @@ export function statefulSetStatus(
     updatedReplicas: staying.filter((pod) => revisionOfPod(pod) === updateRevision).length,
     currentRevision,
     updateRevision,
-    collisionCount: set.status?.collisionCount ?? 0,
+    collisionCount,
   }
   const isOver =
     set.spec?.updateStrategy?.type !== 'OnDelete' &&
