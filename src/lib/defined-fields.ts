@@ -12,7 +12,7 @@ export function definedFields<T>(value: T): T {
   for (const [key, one] of Object.entries(value)) {
     const defined = definedFields(one)
     if (defined === one && one !== undefined) continue
-    changed ??= { ...value }
+    changed ??= { ...value } as Record<string, unknown>
     if (one === undefined) delete changed[key]
     else changed[key] = defined
   }
