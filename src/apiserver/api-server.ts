@@ -72,6 +72,8 @@ export interface ApiServer extends Service {
 /** How long open requests may take to finish when the server stops. */
 const drainMs = 5000
 const maxConcurrentStreams = 250
+/** As kube-apiserver's: Node's default of 5 s cuts off clients that are just about to ask again. */
+const keepAliveMs = 90_000
 
 /** The HTTPS face of a registry: HTTP/1.1 and HTTP/2 on one port. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -109,6 +111,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         // A bearer token may stand in for a certificate: whether one counts is for the authenticator to say.
         rejectUnauthorized: false,
         settings: { maxConcurrentStreams },
+        http1Options: { keepAliveTimeout: keepAliveMs },
       })
       server.on('request', (request: Request, response: Response) => void handler(request, response))
       server.on('upgrade', onUpgrade)

@@ -36,6 +36,19 @@ test.each(['echo', 'echo:10250', 'https:echo:10250'])('the kubelet of %s is answ
   expect((await get('run/x')).code).toBe(404)
 })
 
+test('settings, metrics and logs are those of the node', async () => {
+  const get = (path: string) => http('GET', `/api/v1/nodes/echo/proxy/${path}`)
+  expect((await get('configz')).json().kubeletconfig).toMatchObject({ kind: 'KubeletConfiguration' })
+  expect((await get('metrics')).text).toContain('kubelet_node_name{node="echo"} 1')
+  expect((await get('metrics/resource')).text).toContain('resource_scrape_error 0')
+  expect((await get('metrics/cadvisor')).code).toBe(200)
+  expect((await get('runningpods/')).json().items).toEqual([])
+  expect((await get('containerLogs/default/here/c?tailLines=2')).text).toBe('log of c\nsecond line\n')
+  expect((await get('containerLogs/default/here/nosuch')).code).toBe(400)
+  // A pod of another node is not its to tell of.
+  expect((await get('containerLogs/default/there/c')).code).toBe(404)
+})
+
 test('a node that is not there has none', async () => {
   expect((await http('GET', '/api/v1/nodes/nosuch/proxy/healthz')).code).toBe(404)
 })

@@ -199,12 +199,41 @@ function orphanDependents(owner: Located, view: View, all: readonly CollectedRes
 }
 
 function deleteDependents(owner: Located, view: View, all: readonly CollectedResource[]): Plan {
-  const blocking = dependentsOf(owner.object, view, all).filter(({ object }) =>
-    object.metadata.ownerReferences?.some((one) => one.uid === owner.object.metadata.uid && one.blockOwnerDeletion),
-  )
+  const blocking = blockersOf(owner.object, view, all)
   // Those that do not block learn of it by their owner's change, and are collected on their own.
-  return blocking.length === 0 ? { actions: [dropFinalizer(owner, foreground)] } : nothing
+  if (blocking.length === 0) return { actions: [dropFinalizer(owner, foreground)] }
+  return waitsForItself(owner.object, blocking, view, all) ? { actions: [unblockOwners(owner)] } : nothing
 }
+
+const blockersOf = (owner: KubeObject, view: View, all: readonly CollectedResource[]): Located[] =>
+  dependentsOf(owner, view, all).filter(({ object }) =>
+    object.metadata.ownerReferences?.some((one) => one.uid === owner.metadata.uid && one.blockOwnerDeletion),
+  )
+
+/** True in a circle of owners that all wait for each other. Walks only objects that are being deleted with dependents. */
+function waitsForItself(
+  owner: KubeObject,
+  blocking: readonly Located[],
+  view: View,
+  all: readonly CollectedResource[],
+): boolean {
+  const seen = new Set<string>()
+  const open = [...blocking]
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { uid = '', finalizers } = next.object.metadata
+    if (uid === owner.metadata.uid) return true
+    if (seen.has(uid) || !next.object.metadata.deletionTimestamp || !finalizers?.includes(foreground)) continue
+    seen.add(uid)
+    open.push(...blockersOf(next.object, view, all))
+  }
+  return false
+}
+
+const unblockOwners = ({ resource, object }: Located): Action =>
+  mutateAction(resource.ref, object, (current) => {
+    for (const reference of current.metadata.ownerReferences ?? []) delete reference.blockOwnerDeletion
+    return current
+  })
 
 const dropOwners = ({ resource, object }: Located, uids: readonly string[]): Action =>
   mutateAction(resource.ref, object, (current) => {
