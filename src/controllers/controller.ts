@@ -43,6 +43,8 @@ export type Action =
       uid: string
       subresource?: string
       change(current: KubeObject): KubeObject | undefined
+      /** What may be done only once this is written. */
+      next?: Action
     }
   | { do: 'event'; about: ObjectReference; type: 'Normal' | 'Warning'; reason: string; message: string }
   | {

@@ -66,10 +66,11 @@ async function executeOne(action: Action, client: Client, events: EventRecorder,
     case 'mutate': {
       const change = (current: KubeObject): KubeObject | undefined =>
         current.metadata.uid === action.uid ? action.change(current) : undefined
-      return ignoring(
+      await ignoring(
         client.mutate(action.ref, action.namespace, action.name, change, { subresource: action.subresource, signal }),
         'NotFound',
       )
+      return action.next && followUp(action.next)
     }
   }
 }

@@ -53,7 +53,7 @@ function planNamespace(name: string, view: View, nowMs: number, all: readonly Co
     return { actions: [dropFinalizer(namespace)] }
   }
   const status = { phase: 'Terminating', conditions: conditionsOf(namespace, contents, nowMs) }
-  const actions = sameJson(status, namespace.status)
+  const actions: Action[] = sameJson(status, namespace.status)
     ? []
     : [mutateAction(refs.namespaces, namespace, (current) => ({ ...current, status }), 'status')]
   // Pods go first, while the policies and accounts that bind them are still there (KEP-5080).

@@ -1,6 +1,5 @@
-import type { Node, NodeCondition, Pod, Taint, Toleration } from '../../api/kinds.ts'
+import type { Node, NodeCondition, Pod, Taint } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
-import { tolerates } from '../../lib/taints.ts'
 import {
   type Action,
   type Controller,
@@ -15,7 +14,8 @@ import { evictionWaitMs, isOurEviction } from './node-zones.ts'
 import { timeMs, timestamp } from './timestamp.ts'
 import { isFinished, podCondition } from './pod-state.ts'
 import { sameJson } from './same-json.ts'
-import { byNode, deleteAction, eventAction, mutateAction, sooner } from './workload.ts'
+import { createTaintTimes, evictions, type TaintTimes } from './taint-eviction.ts'
+import { byNode, eventAction, mutateAction, sooner } from './workload.ts'
 
 const notReadyTaint = 'node.kubernetes.io/not-ready'
 const unreachableTaint = 'node.kubernetes.io/unreachable'
@@ -60,6 +60,7 @@ const staleReportMs = 340_000
 export function nodeLifecycleController(options: NodeLifecycleOptions): Controller {
   const { onLiveness } = options
   const verdict = createVerdict(options)
+  const taintTimes = createTaintTimes()
   return {
     name: 'node-lifecycle',
     watches: [
@@ -76,7 +77,7 @@ export function nodeLifecycleController(options: NodeLifecycleOptions): Controll
     ],
     ...(onLiveness ? { triggers: (enqueue) => onLiveness((nodeName) => enqueue(`/${nodeName}`)) } : {}),
     keys: (view) => view.list<Node>(refs.nodes).map(keyOf),
-    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, verdict),
+    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, verdict, taintTimes),
   }
 }
 
@@ -108,7 +109,7 @@ function createVerdict({ isAlive, hasMet, graceMs = defaultGraceMs }: NodeLifecy
 const readiness = (node: Node): string | undefined =>
   node.status?.conditions?.find((condition) => condition.type === 'Ready')?.status
 
-function planNode(name: string, view: View, nowMs: number, verdict: Verdict): Plan {
+function planNode(name: string, view: View, nowMs: number, verdict: Verdict, taintTimes: TaintTimes): Plan {
   const node = view.get<Node>(refs.nodes, '', name)
   if (!node) return nothing
   const { isLost, againMs } = verdict(node, nowMs)
@@ -130,11 +131,7 @@ function planNode(name: string, view: View, nowMs: number, verdict: Verdict): Pl
   const pods = view.indexed<Pod>(refs.pods, byNode, name)
   const ready = conditions.find((condition) => condition.type === 'Ready')?.status
   if (ready !== undefined && ready !== 'True') actions.push(...pods.flatMap((pod) => markNotReady(pod, nowMs)))
-  const eviction = evictions(
-    pods,
-    taints.filter((taint) => taint.effect === 'NoExecute'),
-    nowMs,
-  )
+  const eviction = evictions(pods, taintTimes(name, taints, nowMs), nowMs)
   actions.push(...eviction.actions)
   const requeueAfterMs = sooner(sooner(againMs, waitMs), eviction.nextMs)
   return { actions, ...(requeueAfterMs !== undefined ? { requeueAfterMs } : {}) }
@@ -234,66 +231,4 @@ function markNotReady(pod: Pod, nowMs: number): Action[] {
     ),
     eventAction(referenceTo(pod), 'Warning', 'NodeNotReady', 'Node is not ready'),
   ]
-}
-
-function evictions(
-  pods: readonly Pod[],
-  taints: readonly Taint[],
-  nowMs: number,
-): { actions: Action[]; nextMs?: number } {
-  const actions: Action[] = []
-  let nextMs: number | undefined
-  if (taints.length === 0) return { actions }
-  for (const pod of pods) {
-    if (pod.metadata.deletionTimestamp || isFinished(pod)) continue
-    const leftMs = toleratedForMs(pod.spec?.tolerations ?? [], taints, nowMs)
-    if (leftMs <= 0) {
-      const { namespace, name } = pod.metadata
-      actions.push(
-        eventAction(
-          referenceTo(pod),
-          'Normal',
-          'TaintManagerEviction',
-          `Marking for deletion Pod ${namespace}/${name}`,
-        ),
-        markDisrupted(pod, nowMs),
-        deleteAction(refs.pods, pod),
-      )
-    } else if (Number.isFinite(leftMs)) nextMs = Math.min(nextMs ?? Infinity, leftMs)
-  }
-  return { actions, nextMs }
-}
-
-/** Milliseconds that the pod may stay under these NoExecute taints: 0 when one is not tolerated, Infinity when all are for good. */
-function toleratedForMs(tolerations: readonly Toleration[], taints: readonly Taint[], nowMs: number): number {
-  let leftMs = Infinity
-  for (const taint of taints) {
-    const matching = tolerations.filter((toleration) => tolerates(toleration, taint))
-    if (matching.length === 0) return 0
-    const seconds = matching.map((toleration) => toleration.tolerationSeconds).filter((one) => one !== undefined)
-    if (seconds.length < matching.length && seconds.length === 0) continue
-    const since = Date.parse(taint.timeAdded ?? '')
-    leftMs = Math.min(leftMs, (Number.isNaN(since) ? nowMs : since) + Math.max(0, Math.min(...seconds)) * 1000 - nowMs)
-  }
-  return leftMs
-}
-
-/** Its owner must know that it did not fail by itself (KEP-3329). */
-function markDisrupted(pod: Pod, nowMs: number): Action {
-  const condition = {
-    type: 'DisruptionTarget',
-    status: 'True',
-    reason: 'DeletionByTaintManager',
-    message: 'Taint manager: deleting due to NoExecute taint',
-    lastTransitionTime: timestamp(nowMs),
-  }
-  return mutateAction(
-    refs.pods,
-    pod,
-    (current) => {
-      const others = (current.status?.conditions ?? []).filter((one) => one.type !== condition.type)
-      return { ...current, status: { ...current.status, conditions: [...others, condition] } }
-    },
-    'status',
-  )
 }

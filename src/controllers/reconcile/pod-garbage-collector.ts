@@ -113,5 +113,5 @@ function end(pod: Pod, nowMs: number): Action[] {
     'status',
   )
   // A pod that something holds stays until its end is told; any other goes at once.
-  return pod.metadata.finalizers?.length ? [fail] : [fail, removal]
+  return pod.metadata.finalizers?.length ? [fail] : [{ ...fail, next: removal }]
 }

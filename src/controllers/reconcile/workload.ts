@@ -108,7 +108,7 @@ export function mutateAction<T extends KubeObject>(
   object: T,
   change: (current: T) => T | undefined,
   subresource?: string,
-): Action {
+): Extract<Action, { do: 'mutate' }> {
   return {
     do: 'mutate',
     ref,
