@@ -1,7 +1,16 @@
 import type { Namespace, NamespaceCondition, Pod } from '../../api/kinds.ts'
 import { groupResourceName, type KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
-import { type Controller, keyOf, nothing, type Plan, splitKey, type View, type Watch } from '../controller.ts'
+import {
+  type Action,
+  type Controller,
+  keyOf,
+  nothing,
+  type Plan,
+  splitKey,
+  type View,
+  type Watch,
+} from '../controller.ts'
 import type { CollectedResource, Resources } from '../resources.ts'
 import { sameJson } from './same-json.ts'
 import { timestamp } from './timestamp.ts'
