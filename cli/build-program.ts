@@ -9,15 +9,24 @@ export interface ProgramOptions {
   finish(exitCode: number): void
 }
 
-/** commander's tree from our definitions. */
-export function buildProgram(definition: CommandDefinition, options: ProgramOptions): Command {
+/** commander's tree from our definitions; `above` are the names of the commands that it stands under. */
+export function buildProgram(
+  definition: CommandDefinition,
+  options: ProgramOptions,
+  above: readonly string[] = [],
+): Command {
   const { io, rest, finish } = options
+  const path = [...above, definition.name]
   const command = new Command(definition.name)
   command.description(definition.summary)
-  command.configureOutput({ writeOut: io.out, writeErr: io.err })
+  command.configureOutput({
+    writeOut: io.out,
+    writeErr: io.err,
+    outputError: (text, write) => write(inKubectlsWords(text)),
+  })
   command.enablePositionalOptions()
   command.exitOverride()
-  command.showHelpAfterError(`See '${definition.name} --help' for usage.`)
+  command.showHelpAfterError(`See '${path.join(' ')} --help' for usage.`)
   if (definition.arguments) command.arguments(definition.arguments)
   if (definition.aliases) command.aliases([...definition.aliases])
   if (definition.examples) command.addHelpText('after', `\n${definition.examples}`)
@@ -25,7 +34,7 @@ export function buildProgram(definition: CommandDefinition, options: ProgramOpti
   if (definition.passThrough) command.passThroughOptions().allowUnknownOption().helpOption(false)
   for (const one of definition.options ?? []) command.addOption(buildOption(one))
   for (const child of definition.commands ?? [])
-    command.addCommand(buildProgram(child, options), { hidden: child.hidden ?? false })
+    command.addCommand(buildProgram(child, options, path), { hidden: child.hidden ?? false })
   const { run } = definition
   if (run) {
     command.action(async () => {
@@ -34,6 +43,13 @@ export function buildProgram(definition: CommandDefinition, options: ProgramOpti
   }
   return command
 }
+
+/** Scripts and people know kubectl's messages. */
+const inKubectlsWords = (text: string): string =>
+  text
+    .replace(/^error: unknown option '(--[^=']+)[^']*'/, 'error: unknown flag: $1')
+    .replace(/^error: unknown option '-(.)([^']*)'/, "error: unknown shorthand flag: '$1' in -$1$2")
+    .replace(/^error: option '(?:(-.), )?(--[-a-z]+)[^']*' argument missing/, 'error: flag needs an argument: $2')
 
 /**
  * Options of a command and of those above it. What was typed wins over defaults, and what stands nearer to the command
@@ -59,5 +75,6 @@ function buildOption(definition: OptionDefinition): Option {
     })
   }
   if (definition.default !== undefined) option.default(definition.default)
+  if (definition.hidden) option.hideHelp()
   return option
 }

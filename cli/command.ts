@@ -29,6 +29,8 @@ export interface OptionDefinition {
   repeatable?: boolean
   /** The value is a whole number; anything else is refused with the option's name. */
   integer?: boolean
+  /** Taken, but left out of the help: `stormo options` lists those of every command. */
+  hidden?: boolean
 }
 
 /** A command as data: commander is built from it, help and tests read it. */

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
+import type { OutgoingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import { type Connection, connectionFromKubeconfig } from '../src/client/kubeconfig.ts'
 import { createRestClient, type RestClient } from '../src/client/rest-client.ts'
+import { parseDurationMs } from '../src/lib/duration.ts'
 import { clustersDir, localNodes } from '../src/local/layout.ts'
 import { firstProcess } from '../src/local/machine.ts'
 import { listClusters } from '../src/local/state.ts'
@@ -14,7 +16,7 @@ export function findKubeconfig(invocation: Invocation): string {
   const { env } = invocation.io
   const asked = option.text(invocation, 'kubeconfig') ?? env['KUBECONFIG']?.split(':').find((path) => path !== '')
   if (asked !== undefined) {
-    if (!existsSync(asked)) throw new UsageError(`kubeconfig ${asked} is not there`)
+    if (!existsSync(asked)) throw new UsageError(`stat ${asked}: no such file or directory`)
     return asked
   }
   const candidates = [
@@ -42,20 +44,82 @@ function localKubeconfigs(io: Io): string[] {
 }
 
 export function connectionOf(invocation: Invocation): Connection {
+  const text = (name: string): string | undefined => option.text(invocation, name)
+  const pem = (name: string): string | undefined => {
+    const path = text(name)
+    return path === undefined ? undefined : readFileSync(path, 'utf8')
+  }
   const path = findKubeconfig(invocation)
   const connection = connectionFromKubeconfig(readFileSync(path, 'utf8'), (file) => readFileSync(file, 'utf8'), {
-    context: option.text(invocation, 'context'),
+    context: text('context'),
+    cluster: text('cluster'),
+    user: text('user'),
   })
-  return { ...connection, server: option.text(invocation, 'server') ?? connection.server }
+  const token = text('token')
+  const serverName = text('tlsServerName')
+  return {
+    ...connection,
+    server: text('server') ?? connection.server,
+    caPem: pem('certificateAuthority') ?? connection.caPem,
+    certPem: pem('clientCertificate') ?? connection.certPem,
+    keyPem: pem('clientKey') ?? connection.keyPem,
+    insecure: option.flag(invocation, 'insecureSkipTlsVerify') || connection.insecure,
+    ...(token === undefined ? {} : { token }),
+    ...(serverName === undefined ? {} : { serverName }),
+  }
+}
+
+/** As whom the request is to be made, in the headers that the API server knows. */
+function impersonation(invocation: Invocation): OutgoingHttpHeaders {
+  const user = option.text(invocation, 'as')
+  const uid = option.text(invocation, 'asUid')
+  const groups = option.list(invocation, 'asGroup')
+  if (user === undefined && (uid !== undefined || groups.length > 0))
+    throw new UsageError('requesting uid, groups or user-extra without impersonating a user')
+  return {
+    ...(user === undefined ? {} : { 'impersonate-user': user }),
+    ...(uid === undefined ? {} : { 'impersonate-uid': uid }),
+    ...(groups.length > 0 ? { 'impersonate-group': groups } : {}),
+  }
+}
+
+/** Longer than any request may take: what `--request-timeout=0` means. */
+const neverMs = 2 ** 31 - 1
+/** From this level of `-v` on requests are told, as with kubectl. */
+const tellRequestsLevel = 6
+
+function requestTimeoutMs(invocation: Invocation): number | undefined {
+  const text = option.text(invocation, 'requestTimeout')
+  if (text === undefined) return undefined
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text)
+  if (ms === undefined)
+    throw new UsageError(
+      `invalid timeout value "${text}": must be a single integer in seconds, or an integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)`,
+    )
+  return ms === 0 ? neverMs : ms
 }
 
 /** Runs `use` with a client that is closed afterwards. */
 export async function withClient<T>(invocation: Invocation, use: (client: RestClient) => Promise<T>): Promise<T> {
+  const { io } = invocation
+  let warningCount = 0
+  const timeoutMs = requestTimeoutMs(invocation)
   const client = createRestClient(connectionOf(invocation), {
-    onWarning: (text) => invocation.io.err(`Warning: ${text}\n`),
+    headers: impersonation(invocation),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    onWarning: (text) => {
+      warningCount++
+      io.err(`Warning: ${text}\n`)
+    },
+    ...((option.integer(invocation, 'v') ?? 0) >= tellRequestsLevel
+      ? { onAnswer: (method, path, code) => io.err(`${method} ${client.connection.server}${path} ${code}\n`) }
+      : {}),
   })
   try {
-    return await use(client)
+    const result = await use(client)
+    if (warningCount > 0 && option.flag(invocation, 'warningsAsErrors'))
+      throw new UsageError(`${warningCount} warning${warningCount > 1 ? 's' : ''} received`)
+    return result
   } finally {
     client.close()
   }

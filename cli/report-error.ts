@@ -11,14 +11,16 @@ export function describeError(error: unknown, about?: string): string {
 
 function describeStatus(error: StatusError, about: string | undefined): string {
   if (error.reason === 'Unauthorized') return 'error: You must be logged in to the server (Unauthorized)'
-  const causes = error.details?.causes ?? []
-  if (error.reason === 'Invalid') {
-    if (causes.length < 2) return `The ${error.message}`
-    const { kind = '', name = '', group } = error.details ?? {}
-    const lines = causes.map((cause) => `* ${cause.field}: ${cause.message}`)
-    return `The ${group ? `${kind}.${group}` : kind} "${name}" is invalid: \n${lines.join('\n')}`
-  }
+  if (error.reason === 'Invalid') return describeInvalid(error)
   return `Error from server (${error.reason}): ${about ? `${about}: ` : ''}${error.message}`
+}
+
+function describeInvalid({ message, details }: StatusError): string {
+  const { kind = '', name = '', causes = [] } = details ?? {}
+  const head = kind === '' && name === '' ? 'The request is invalid' : `The ${kind} "${name}" is invalid`
+  const said = [...new Set(causes.map((cause) => `${cause.field ?? ''}: ${cause.message ?? ''}`))]
+  if (said.length === 0) return kind === '' && name === '' ? `${head}: ${message}` : head
+  return said.length === 1 ? `${head}: ${said[0]}` : `${head}: \n${said.map((one) => `* ${one}`).join('\n')}`
 }
 
 export const reportError = (io: Io, error: unknown, about?: string): void => io.err(`${describeError(error, about)}\n`)

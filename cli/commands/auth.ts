@@ -13,28 +13,12 @@ interface UserInfo {
   extra?: Record<string, string[]>
 }
 
-const impersonationOptions = [
-  { flags: '--as <user>', summary: 'ask as this user' },
-  { flags: '--as-group <group>', summary: 'ask as a member of this group', repeatable: true },
-]
-
-function impersonation(invocation: Invocation): Record<string, string> {
-  const user = option.text(invocation, 'as')
-  const groups = option.list(invocation, 'asGroup')
-  if (user === undefined) {
-    if (groups.length > 0) throw new UsageError('--as-group needs --as')
-    return {}
-  }
-  return { 'impersonate-user': user, ...(groups.length > 0 ? { 'impersonate-group': groups.join(',') } : {}) }
-}
-
 const canICommand: CommandDefinition = {
   name: 'can-i',
   arguments: '[verb] [resource] [name]',
   summary: 'Ask whether something is allowed',
   options: [
     ...namespaceOptions,
-    ...impersonationOptions,
     { flags: '--list', summary: 'all that is allowed in the namespace' },
     { flags: '-A, --all-namespaces', summary: 'in all namespaces' },
     { flags: '--subresource <name>', summary: 'a part such as log or scale' },
@@ -62,7 +46,6 @@ async function canI(invocation: Invocation, client: RestClient): Promise<number>
   const { status } = await client.json<{ status: { allowed: boolean; reason?: string; evaluationError?: string } }>({
     method: 'POST',
     path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-    headers: impersonation(invocation),
     body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: attributes },
   })
   if (!option.flag(invocation, 'quiet')) {
@@ -116,7 +99,6 @@ async function listRules(invocation: Invocation, client: RestClient): Promise<nu
   const { status } = await client.json<{ status: Rules }>({
     method: 'POST',
     path: '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
-    headers: impersonation(invocation),
     body: {
       apiVersion: 'authorization.k8s.io/v1',
       kind: 'SelfSubjectRulesReview',
@@ -150,13 +132,12 @@ async function listRules(invocation: Invocation, client: RestClient): Promise<nu
 const whoAmICommand: CommandDefinition = {
   name: 'whoami',
   summary: 'Who the server takes us for',
-  options: [...connectionOptions, ...impersonationOptions, { flags: '-o, --output <format>', summary: 'json or yaml' }],
+  options: [...connectionOptions, { flags: '-o, --output <format>', summary: 'json or yaml' }],
   run: (invocation) =>
     withClient(invocation, async (client) => {
       const review = await client.json<{ status: { userInfo: UserInfo } }>({
         method: 'POST',
         path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
-        headers: impersonation(invocation),
         body: { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
       })
       const output = option.text(invocation, 'output')

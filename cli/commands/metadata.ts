@@ -1,99 +1,111 @@
 import type { KubeObject } from '../../src/api/object.ts'
+import { labelValue } from '../../src/kinds/meta/names.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
+import { eachObject, localOption, patchObjects, patchOptions, type PatchVerb } from '../patch-objects.ts'
+import { selectObjects } from '../select-objects.ts'
 import { displayName, pathOf } from '../discovery.ts'
-import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
-import { listAll } from '../list-all.ts'
 
-/** `label` and `annotate` differ in the map they write and in a word. */
-function metadataCommand(name: 'label' | 'annotate', map: 'labels' | 'annotations', done: string): CommandDefinition {
+type MetadataMap = 'labels' | 'annotations'
+
+/** `label` and `annotate` differ in the map they write and in a few words. */
+function metadataCommand(name: 'label' | 'annotate', map: MetadataMap): CommandDefinition {
   return {
     name,
-    arguments: '<type> [name-or-change...]',
+    arguments: '[type] [name-or-change...]',
     summary: `Set (key=value) or remove (key-) ${map}`,
     options: [
-      ...namespaceOptions,
+      ...patchOptions,
+      localOption,
       { flags: '--overwrite', summary: 'change what is there' },
-      { flags: '--all', summary: 'all objects of the type' },
-      { flags: '-l, --selector <selector>', summary: 'objects with these labels' },
+      { flags: '--list', summary: `print the ${map} that there are` },
+      { flags: '--resource-version <version>', summary: 'only if the object has this version' },
     ],
-    run: (invocation) => withClient(invocation, (client) => change(invocation, client, map, done)),
+    run: (invocation) => change(invocation, map),
   }
 }
 
-export const labelCommand = metadataCommand('label', 'labels', 'labeled')
-export const annotateCommand = metadataCommand('annotate', 'annotations', 'annotated')
+export const labelCommand = metadataCommand('label', 'labels')
+export const annotateCommand = metadataCommand('annotate', 'annotations')
 
-async function change(
-  invocation: Invocation,
-  client: Parameters<typeof namespaceOf>[1],
-  map: 'labels' | 'annotations',
-  done: string,
-): Promise<number> {
-  const isChange = (arg: string): boolean =>
-    arg.includes('=') || (arg.endsWith('-') && !arg.includes('/')) || /^[^/]+\/[^/]+-$/.test(arg)
-  const changes = changesOf(invocation.args.slice(1).filter(isChange))
-  const named = [invocation.args[0]!, ...invocation.args.slice(1).filter((arg) => !isChange(arg))]
-  if (changes.size === 0) throw new UsageError(`at least one change of ${map} is required: key=value or key-`)
-  const namespace = namespaceOf(invocation, client)
-  const { targets } = await targetsOf(client, named)
-  const labelSelector = option.text(invocation, 'selector')
-  for (const { resource, name } of targets) {
-    if (name === undefined && labelSelector === undefined && !option.flag(invocation, 'all'))
-      throw new UsageError('one or more resources must be specified as <resource> <name> or <resource>/<name>')
-    for (const object of await listAll(
-      client,
-      pathOf(resource, namespace, name),
-      { labelSelector },
-      { resource, name },
-    )) {
-      refuseOverwrite(invocation, object, map, changes)
-      const before = object.metadata.resourceVersion
-      const body = JSON.stringify({ metadata: { [map]: Object.fromEntries(changes) } })
-      const path = pathOf(resource, object.metadata.namespace ?? namespace, object.metadata.name)
-      const after = await client.json<KubeObject>({
-        method: 'PATCH',
-        path,
-        body,
-        contentType: 'application/merge-patch+json',
-        query: { fieldManager: 'stormo' },
-      })
-      const said =
-        // Only labels tell whether there was anything to do, as with kubectl.
-        map === 'annotations'
-          ? done
-          : before === after.metadata.resourceVersion
-            ? `not ${done}`
-            : [...changes.values()].every((value) => value === null)
-              ? `un${done}`
-              : done
-      invocation.io.out(`${displayName(resource, object.metadata.name ?? '')} ${said}\n`)
-    }
-  }
-  return 0
+const isChange = (arg: string): boolean =>
+  arg.includes('=') || (arg.endsWith('-') && !arg.includes('/')) || /^[^/]+\/[^/]+-$/.test(arg)
+
+async function change(invocation: Invocation, map: MetadataMap): Promise<number> {
+  const hasFiles = option.list(invocation, 'filename').length > 0 || option.text(invocation, 'kustomize') !== undefined
+  const [first, ...others] = invocation.args
+  const words = hasFiles || first === undefined ? invocation.args : others
+  const changes = changesOf(words.filter(isChange), map)
+  const args = [...(words === others ? [first!] : []), ...words.filter((word) => !isChange(word))]
+  const about = { ...invocation, args }
+  if (option.flag(invocation, 'list')) return await list(about, map)
+  if (changes.size === 0)
+    throw new UsageError(`at least one ${map === 'labels' ? 'label' : 'annotation'} update is required`)
+  return await patchObjects(about, verbOf(invocation, map, changes))
 }
 
-function changesOf(args: readonly string[]): Map<string, string | null> {
+function verbOf(invocation: Invocation, map: MetadataMap, changes: ReadonlyMap<string, string | null>): PatchVerb {
+  const resourceVersion = option.text(invocation, 'resourceVersion')
+  return {
+    patchOf(object) {
+      const current = object.metadata[map] ?? {}
+      if (!option.flag(invocation, 'overwrite')) refuseOverwrite(current, map, changes)
+      for (const [key, value] of changes)
+        if (map === 'labels' && value === null && current[key] === undefined)
+          invocation.io.out(`label "${key}" not found.\n`)
+      const body = { metadata: { [map]: Object.fromEntries(changes) } }
+      return { type: 'merge', body, ...(resourceVersion === undefined ? {} : { resourceVersion }) }
+    },
+    said({ before, after, isSame }) {
+      if (map === 'annotations') return 'annotated'
+      if (isSame) return 'not labeled'
+      // Of several changes kubectl tells by whether there is less to read than before.
+      const length = ({ metadata }: KubeObject): number => JSON.stringify(metadata.labels ?? {}).length
+      return !option.flag(invocation, 'overwrite') && length(after) < length(before) ? 'unlabeled' : 'labeled'
+    },
+  }
+}
+
+function changesOf(args: readonly string[], map: MetadataMap): Map<string, string | null> {
   const changes = new Map<string, string | null>()
   for (const arg of args) {
     const at = arg.indexOf('=')
     if (at === 0) throw new UsageError(`invalid change "${arg}": the key is missing`)
-    if (at > 0) changes.set(arg.slice(0, at), arg.slice(at + 1))
-    else changes.set(arg.slice(0, -1), null)
+    if (at < 0) {
+      changes.set(arg.slice(0, -1), null)
+      continue
+    }
+    const value = arg.slice(at + 1)
+    const [wrong] = map === 'labels' ? labelValue(value) : []
+    if (wrong !== undefined) throw new UsageError(`invalid label value: "${arg}": ${wrong}`)
+    changes.set(arg.slice(0, at), value)
   }
   return changes
 }
 
 function refuseOverwrite(
-  invocation: Invocation,
-  object: KubeObject,
-  map: 'labels' | 'annotations',
+  current: Readonly<Record<string, string>>,
+  map: MetadataMap,
   changes: ReadonlyMap<string, string | null>,
 ): void {
-  if (option.flag(invocation, 'overwrite')) return
-  for (const [key, value] of changes) {
-    const current = object.metadata[map]?.[key]
-    if (value !== null && current !== undefined && current !== value)
-      throw new UsageError(`'${key}' already has a value (${current}), and --overwrite is false`)
-  }
+  const standing = [...changes].filter(
+    ([key, value]) => value !== null && current[key] !== undefined && current[key] !== value,
+  )
+  if (standing.length === 0) return
+  const said = standing.map(([key]) => `'${key}' already has a value (${current[key]})`)
+  throw new UsageError(
+    map === 'labels'
+      ? `${said[0]}, and --overwrite is false`
+      : `--overwrite is false but found the following declared annotation(s): ${said.join('; ')}`,
+  )
 }
+
+const list = (invocation: Invocation, map: MetadataMap): Promise<number> =>
+  withClient(invocation, async (client) => {
+    const selected = await selectObjects(invocation, client, { needExist: false })
+    return await eachObject(invocation, selected, async ({ resource, namespace, name, ...one }) => {
+      const object = one.object ?? (await client.json<KubeObject>({ path: pathOf(resource, namespace, name) }))
+      if (selected.length > 1) invocation.io.out(`Listing ${map} for ${displayName(resource, name)}:\n`)
+      for (const [key, value] of Object.entries(object.metadata[map] ?? {})) invocation.io.out(`${key}=${value}\n`)
+    })
+  })

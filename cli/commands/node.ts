@@ -2,49 +2,52 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node, Pod } from '../../src/api/kinds.ts'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { parseDurationMs } from '../../src/lib/duration.ts'
+import { type CommandDefinition, type Invocation, option, type OptionDefinition, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
+import { eachObject, patchObjects, type PatchVerb } from '../patch-objects.ts'
+import { selectObjects } from '../select-objects.ts'
+import { dryRunOf, dryRunSuffix } from '../write-options.ts'
 
-const nodePath = (name: string): string => `/api/v1/nodes/${encodeURIComponent(name)}`
+const nodeOptions: readonly OptionDefinition[] = [
+  ...connectionOptions,
+  { flags: '-l, --selector <selector>', summary: 'nodes with these labels' },
+  { flags: '--dry-run <how>', summary: 'none, client or server', default: 'none' },
+]
 
-async function setUnschedulable(client: RestClient, name: string, unschedulable: boolean): Promise<boolean> {
-  const node = await client.json<Node>({ path: nodePath(name) })
-  if ((node.spec?.unschedulable ?? false) === unschedulable) return false
-  await client.send({
-    method: 'PATCH',
-    path: nodePath(name),
-    body: JSON.stringify({ spec: { unschedulable: unschedulable || null } }),
-    contentType: 'application/merge-patch+json',
-    query: { fieldManager: 'stormo' },
-  })
-  return true
+/** `cordon a b` is about nodes, whatever they are called. */
+function aboutNodes(invocation: Invocation): Invocation {
+  const names = invocation.args.map((arg) => arg.replace(/^(?:nodes?|no)\//, ''))
+  if (names.length === 0 && option.text(invocation, 'selector') === undefined)
+    throw new UsageError(`name the nodes, or give a selector`)
+  return { ...invocation, args: ['nodes', ...names] }
 }
 
-function cordonVerb(name: 'cordon' | 'uncordon', summary: string, unschedulable: boolean): CommandDefinition {
-  return {
-    name,
-    arguments: '<node...>',
-    summary,
-    options: connectionOptions,
-    run: (invocation) =>
-      withClient(invocation, async (client) => {
-        for (const node of invocation.args) {
-          const changed = await setUnschedulable(client, node, unschedulable)
-          invocation.io.out(`node/${node} ${changed ? '' : 'already '}${name}ed\n`)
-        }
-      }),
-  }
-}
+const cordon = (name: 'cordon' | 'uncordon'): PatchVerb => ({
+  patchOf: (object) =>
+    ((object as Node).spec?.unschedulable ?? false) === (name === 'cordon')
+      ? undefined
+      : { type: 'merge', body: { spec: { unschedulable: name === 'cordon' || null } } },
+  said: ({ isSame }) => (isSame ? `already ${name}ed` : `${name}ed`),
+})
 
-export const cordonCommand = cordonVerb('cordon', 'Let no new pods come to a node', true)
-export const uncordonCommand = cordonVerb('uncordon', 'Let pods come to a node again', false)
+const cordonVerb = (name: 'cordon' | 'uncordon', summary: string): CommandDefinition => ({
+  name,
+  arguments: '[node...]',
+  summary,
+  options: nodeOptions,
+  run: (invocation) => patchObjects(aboutNodes(invocation), cordon(name)),
+})
+
+export const cordonCommand = cordonVerb('cordon', 'Let no new pods come to a node')
+export const uncordonCommand = cordonVerb('uncordon', 'Let pods come to a node again')
 
 export const drainCommand: CommandDefinition = {
   name: 'drain',
-  arguments: '<node>',
+  arguments: '[node...]',
   summary: 'Move the pods of a node elsewhere, to work on it',
   options: [
-    ...connectionOptions,
+    ...nodeOptions,
     { flags: '--ignore-daemonsets', summary: 'leave pods of DaemonSets where they are' },
     { flags: '--delete-emptydir-data', summary: 'also pods whose emptyDir data will be lost' },
     { flags: '--force', summary: 'also pods that no controller will make anew' },
@@ -54,30 +57,55 @@ export const drainCommand: CommandDefinition = {
       integer: true,
       default: -1,
     },
-    { flags: '--timeout <seconds>', summary: 'give up after this; 0: never', integer: true, default: 0 },
+    { flags: '--timeout <duration>', summary: 'give up after this; 0: never', default: '0s' },
+    { flags: '--pod-selector <selector>', summary: 'only pods with these labels' },
     { flags: '--disable-eviction', summary: 'delete instead of evicting: disruption budgets do not count' },
+    {
+      flags: '--skip-wait-for-delete-timeout <seconds>',
+      summary: 'do not wait for pods that have been ending for so long; 0: wait for all',
+      integer: true,
+      default: 0,
+    },
+    { flags: '--chunk-size <count>', summary: 'how many to ask for at a time', integer: true },
   ],
-  run: (invocation) => withClient(invocation, (client) => drain(invocation, client)),
+  run: (invocation) => drainNodes(aboutNodes(invocation)),
 }
 
-async function drain(invocation: Invocation, client: RestClient): Promise<number> {
+async function drainNodes(invocation: Invocation): Promise<number> {
+  const cordoned = await patchObjects(invocation, cordon('cordon'))
+  if (cordoned !== 0) return cordoned
+  const timeoutMs = timeoutOf(invocation)
+  const deadlineMs = timeoutMs > 0 ? Date.now() + timeoutMs : Infinity
+  return await withClient(invocation, async (client) =>
+    eachObject(invocation, await selectObjects(invocation, client, { needExist: false }), ({ name }) =>
+      drain(invocation, client, name, deadlineMs),
+    ),
+  )
+}
+
+/** A duration; a bare number is seconds. */
+function timeoutOf(invocation: Invocation): number {
+  const text = option.text(invocation, 'timeout') ?? '0s'
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text)
+  if (ms === undefined) throw new UsageError(`--timeout ${text}: must be a duration such as 90s`)
+  return ms
+}
+
+async function drain(invocation: Invocation, client: RestClient, name: string, deadlineMs: number): Promise<void> {
   const { io } = invocation
-  const [name = ''] = invocation.args
-  const changed = await setUnschedulable(client, name, true)
-  io.out(`node/${name} ${changed ? '' : 'already '}cordoned\n`)
   const { items } = await client.json<{ items: Pod[] }>({
     path: '/api/v1/pods',
-    query: { fieldSelector: `spec.nodeName=${name}` },
+    query: { fieldSelector: `spec.nodeName=${name}`, labelSelector: option.text(invocation, 'podSelector') },
   })
   const { leaving, refusals, skipped } = sort(invocation, items)
   if (refusals.length > 0) throw new UsageError(`unable to drain node "${name}" due to: ${refusals.join(', ')}`)
   if (skipped.length > 0) io.err(`Warning: ignoring DaemonSet-managed Pods: ${skipped.join(', ')}\n`)
-  const timeoutSeconds = option.integer(invocation, 'timeout') ?? 0
-  const deadlineMs = timeoutSeconds > 0 ? Date.now() + timeoutSeconds * 1000 : Infinity
-  await Promise.all(leaving.map((pod) => evict(invocation, client, pod, deadlineMs)))
-  await Promise.all(leaving.map((pod) => waitUntilGone(invocation, client, pod, deadlineMs)))
-  io.out(`node/${name} drained\n`)
-  return 0
+  const how = dryRunOf(invocation)
+  if (how === 'none') {
+    await Promise.all(leaving.map((pod) => evict(invocation, client, pod, deadlineMs)))
+    await Promise.all(leaving.map((pod) => waitUntilGone(invocation, client, pod, deadlineMs)))
+  } else for (const pod of leaving) io.out(`evicting pod ${fullName(pod)}${dryRunSuffix(how)}\n`)
+  io.out(`node/${name} drained${dryRunSuffix(how)}\n`)
 }
 
 const podPath = (pod: Pod): string => `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`
@@ -154,6 +182,9 @@ async function evict(invocation: Invocation, client: RestClient, pod: Pod, deadl
 }
 
 async function waitUntilGone(invocation: Invocation, client: RestClient, pod: Pod, deadlineMs: number): Promise<void> {
+  const skipAfterSeconds = option.integer(invocation, 'skipWaitForDeleteTimeout') ?? 0
+  const endingSince = pod.metadata.deletionTimestamp
+  if (skipAfterSeconds > 0 && endingSince && Date.now() - Date.parse(endingSince) > skipAfterSeconds * 1000) return
   for (;;) {
     const current = await client.json<Pod>({ path: podPath(pod) }).catch((error: unknown) => {
       if (isStatus(error, 'NotFound')) return undefined

@@ -1,195 +1,179 @@
-import type { Container, EnvVar, Pod, PodSpec } from '../../src/api/kinds.ts'
-import type { KubeObject } from '../../src/api/object.ts'
-import type { RestClient } from '../../src/client/rest-client.ts'
-import { type CommandDefinition, type Invocation, option, type OptionDefinition, UsageError } from '../command.ts'
-import { withClient } from '../connection.ts'
-import { displayName, pathOf } from '../discovery.ts'
+import type { RbacV1Subject, RoleBinding } from '../../src/api/kinds.ts'
+import { quantityError } from '../../src/lib/quantity.ts'
+import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { withoutFlag } from '../connection-options.ts'
 import { parsePairs } from '../key-values.ts'
-import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
+import { localOption, patchObjects, patchOptions } from '../patch-objects.ts'
+import { setEnvironmentCommand } from '../set/environment.ts'
+import { containersPatch, podSpecOf, podSpecPatch } from '../set/pod-template.ts'
+import { chosenContainers, containerOption, isAssignment } from '../set/words.ts'
 
-type PodBearer = KubeObject & { spec?: { template?: Pod; jobTemplate?: { spec?: { template?: Pod } } } }
+const options = [...patchOptions, localOption]
 
-/** Where an object's pod spec is: the path of its keys. */
-function podSpecPath(object: PodBearer): string[] {
-  if (object.kind === 'Pod') return ['spec']
-  if (object.spec?.jobTemplate) return ['spec', 'jobTemplate', 'spec', 'template', 'spec']
-  if (object.spec?.template) return ['spec', 'template', 'spec']
-  throw new UsageError(`${object.kind} ${object.metadata.name} has no pod template`)
-}
-
-const at = (object: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], object)
-
-const nested = (path: readonly string[], value: unknown): unknown =>
-  path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)
-
-/** Changes of one container, as a strategic merge patch of it; undefined leaves it. */
-type Change = (container: Container) => Record<string, unknown> | undefined
-
-interface SetVerb {
-  name: string
-  summary: string
-  done: string
-  examples: string
-  options: readonly OptionDefinition[]
-  /** Splits what is no object off the arguments, and says what to do. */
-  read(invocation: Invocation): { objects: string[]; change: Change; mustFind?: readonly string[] }
-}
-
-function command({ name, summary, done, examples, options, read }: SetVerb): CommandDefinition {
-  return {
-    name,
-    arguments: '<type/name...>',
-    summary,
-    examples,
-    options: [...namespaceOptions, ...options],
-    run: (invocation) =>
-      withClient(invocation, async (client) => {
-        const { objects, change, mustFind = [] } = read(invocation)
-        const { targets } = await targetsOf(client, objects)
-        for (const { resource, name: object } of targets) {
-          if (object === undefined) throw new UsageError('name the objects, for example: deployment/web')
-          const path = pathOf(resource, namespaceOf(invocation, client), object)
-          const current = await client.json<PodBearer>({ path })
-          const isListed = option.flag(invocation, 'list')
-          if (isListed) listEnvironment(invocation, resource.resource, current)
-          else if (await applyChange(client, path, current, change, mustFind))
-            invocation.io.out(`${displayName(resource, object)} ${done}\n`)
-        }
-      }),
-  }
-}
-
-/** Returns whether anything was to be changed. */
-async function applyChange(
-  client: RestClient,
-  path: string,
-  object: PodBearer,
-  change: Change,
-  mustFind: readonly string[],
-): Promise<boolean> {
-  const place = podSpecPath(object)
-  const { containers = [], initContainers = [] } = (at(object, place) ?? {}) as Partial<PodSpec>
-  for (const wanted of mustFind)
-    if (![...containers, ...initContainers].some(({ name }) => name === wanted))
-      throw new UsageError(`unable to find container named "${wanted}"`)
-  const patchOf = (list: readonly Container[]): Record<string, unknown>[] =>
-    list.flatMap((container) => {
-      const changed = change(container)
-      return changed ? [{ name: container.name, ...changed }] : []
-    })
-  const [main, init] = [patchOf(containers), patchOf(initContainers)]
-  const patch = {
-    ...(main.length > 0 ? { containers: main } : {}),
-    ...(init.length > 0 ? { initContainers: init } : {}),
-  }
-  if (main.length + init.length === 0) return false
-  const { metadata } = await client.json<KubeObject>({
-    method: 'PATCH',
-    path,
-    body: JSON.stringify(nested(place, patch)),
-    contentType: 'application/strategic-merge-patch+json',
-    query: { fieldManager: 'stormo' },
-  })
-  return metadata.resourceVersion !== object.metadata.resourceVersion
-}
-
-function listEnvironment({ io }: Invocation, type: string, object: PodBearer): void {
-  const { containers = [] } = (at(object, podSpecPath(object)) ?? {}) as Partial<PodSpec>
-  for (const { name, env = [] } of containers) {
-    io.out(`# ${type} ${object.metadata.name}, container ${name}\n`)
-    for (const variable of env)
-      io.out(variable.valueFrom ? `# ${variable.name} from its source\n` : `${variable.name}=${variable.value ?? ''}\n`)
-  }
-}
-
-const isAssignment = (word: string): boolean => /^[^/=]+=/.test(word)
-
-const containerOption: OptionDefinition = {
-  flags: '-c, --containers <names>',
-  summary: 'of these containers (default all)',
-}
-
-function chosen(invocation: Invocation): (container: Container) => boolean {
-  const names = option.text(invocation, 'containers')?.split(',') ?? ['*']
-  return ({ name }) => names.includes('*') || names.includes(name)
-}
-
-const setImage: SetVerb = {
+const setImageCommand: CommandDefinition = {
   name: 'image',
+  arguments: '[type/name...]',
   summary: 'Set the image of containers',
-  done: 'image updated',
   examples: `Examples:
   stormo set image deployment/web web=web:2`,
-  options: [],
-  read({ args }) {
-    const pairs = args.filter(isAssignment).map((word) => word.split(/=(.*)/s) as [string, string])
-    if (pairs.length === 0) throw new UsageError('at least one image update is required: container=image')
-    const images = new Map(pairs)
-    const change: Change = ({ name }) => {
-      const image = images.get(name) ?? images.get('*')
-      return image === undefined ? undefined : { image }
-    }
-    return {
-      objects: args.filter((word) => !isAssignment(word)),
-      change,
-      mustFind: [...images.keys()].filter((name) => name !== '*'),
-    }
-  },
-}
-
-const setEnvironment: SetVerb = {
-  name: 'env',
-  summary: 'Set, remove or list environment variables',
-  done: 'env updated',
-  examples: `Examples:
-  stormo set env deployment/web LEVEL=debug OLD-
-  stormo set env deployment/web --list`,
-  options: [containerOption, { flags: '--list', summary: 'print what is set' }],
-  read(invocation) {
+  options,
+  run(invocation) {
     const { args } = invocation
-    const isRemoval = (word: string): boolean => /^[A-Za-z_.][\w.]*-$/.test(word)
-    const isObject = (word: string): boolean => !isAssignment(word) && !isRemoval(word)
-    const env = args
-      .filter((word) => !isObject(word))
-      .map((word): EnvVar | { name: string; $patch: 'delete' } => {
-        if (isRemoval(word)) return { name: word.slice(0, -1), $patch: 'delete' }
-        const [name = '', value = ''] = word.split(/=(.*)/s)
-        return { name, value }
-      })
-    if (env.length === 0 && !option.flag(invocation, 'list'))
-      throw new UsageError('at least one environment variable must be provided')
-    const isChosen = chosen(invocation)
-    return { objects: args.filter(isObject), change: (container) => (isChosen(container) ? { env } : undefined) }
+    const images = new Map(args.filter(isAssignment).map((word) => word.split(/=(.*)/s) as [string, string]))
+    if (images.size === 0) throw new UsageError('at least one image update is required')
+    const about = { ...invocation, args: args.filter((word) => !isAssignment(word)) }
+    return patchObjects(about, {
+      patchOf(object) {
+        const { containers, initContainers = [] } = podSpecOf(object)
+        const names = [...containers, ...initContainers].map(({ name }) => name)
+        for (const wanted of images.keys())
+          if (wanted !== '*' && !names.includes(wanted))
+            throw new UsageError(`unable to find container named "${wanted}"`)
+        const body = containersPatch(object, ({ name }) => {
+          const image = images.get(name) ?? images.get('*')
+          return image === undefined ? undefined : { image }
+        })
+        return body === undefined ? undefined : { type: 'strategic', body }
+      },
+      said: ({ isSame }) => (isSame ? undefined : 'image updated'),
+    })
   },
 }
 
-const setResources: SetVerb = {
+const setResourcesCommand: CommandDefinition = {
   name: 'resources',
+  arguments: '[type/name...]',
   summary: 'Set requests and limits of containers',
-  done: 'resource requirements updated',
   examples: `Examples:
   stormo set resources deployment/web --requests=cpu=100m --limits=memory=64Mi`,
   options: [
+    ...options,
     containerOption,
     { flags: '--limits <resources>', summary: 'most that a container may use: cpu=1,memory=64Mi' },
     { flags: '--requests <resources>', summary: 'what is kept free for a container' },
   ],
-  read(invocation) {
-    const list = (name: 'limits' | 'requests') => {
-      const text = option.text(invocation, name)
-      return text === undefined ? {} : { [name]: parsePairs([text], `--${name}`) }
-    }
-    const resources = { ...list('limits'), ...list('requests') }
+  run(invocation) {
+    const resources = { ...quantities(invocation, 'limits'), ...quantities(invocation, 'requests') }
     if (Object.keys(resources).length === 0)
       throw new UsageError('you must specify an update to requests or limits (in the form of --requests/--limits)')
-    const isChosen = chosen(invocation)
-    return { objects: invocation.args, change: (container) => (isChosen(container) ? { resources } : undefined) }
+    const isChosen = chosenContainers(invocation)
+    return patchObjects(invocation, {
+      patchOf(object) {
+        const body = containersPatch(object, (container) => (isChosen(container) ? { resources } : undefined))
+        return body === undefined ? undefined : { type: 'strategic', body }
+      },
+      said: ({ isSame }) => (isSame ? undefined : 'resource requirements updated'),
+    })
   },
+}
+
+function quantities(invocation: Invocation, name: 'limits' | 'requests'): Record<string, Record<string, string>> {
+  const text = option.text(invocation, name)
+  if (text === undefined) return {}
+  const pairs = parsePairs([text], `--${name}`)
+  for (const value of Object.values(pairs))
+    if (quantityError(value) !== undefined) throw new UsageError(quantityError(value)!)
+  return { [name]: pairs }
+}
+
+const setSelectorCommand: CommandDefinition = {
+  name: 'selector',
+  arguments: '[type/name-or-pair...]',
+  summary: 'Set the labels that a service selects',
+  options: [...options, { flags: '--resource-version <version>', summary: 'only if the object has this version' }],
+  run(invocation) {
+    const { args } = invocation
+    const selector = parsePairs(args.filter(isAssignment), 'selector')
+    if (Object.keys(selector).length === 0) throw new UsageError('one or more selector expressions are required')
+    const resourceVersion = option.text(invocation, 'resourceVersion')
+    const about = { ...invocation, args: args.filter((word) => !isAssignment(word)) }
+    return patchObjects(about, {
+      patchOf(object) {
+        if (object.kind !== 'Service')
+          throw new UsageError(`selector can only be set on a Service, and this is a ${object.kind}`)
+        const before = (object as { spec?: { selector?: Record<string, string> } }).spec?.selector ?? {}
+        const gone = Object.fromEntries(Object.keys(before).map((key) => [key, null]))
+        const body = { spec: { selector: { ...gone, ...selector } } }
+        return { type: 'merge', body, ...(resourceVersion === undefined ? {} : { resourceVersion }) }
+      },
+      said: () => 'selector updated',
+    })
+  },
+}
+
+const setServiceAccountCommand: CommandDefinition = {
+  name: 'serviceaccount',
+  aliases: ['sa'],
+  arguments: '[type/name...]',
+  summary: 'Set the service account of pods',
+  options,
+  run(invocation) {
+    const objects = invocation.args.slice(0, -1)
+    const account = invocation.args.at(-1)
+    if (account === undefined) throw new UsageError('serviceaccount is required')
+    return patchObjects(
+      { ...invocation, args: objects },
+      {
+        patchOf: (object) => ({ type: 'strategic', body: podSpecPatch(object, { serviceAccountName: account }) }),
+        said: () => 'serviceaccount updated',
+      },
+    )
+  },
+}
+
+const rbacGroup = 'rbac.authorization.k8s.io'
+
+const setSubjectCommand: CommandDefinition = {
+  name: 'subject',
+  arguments: '[type/name...]',
+  summary: 'Add users, groups or service accounts to a role binding',
+  options: [
+    ...withoutFlag(options, '--user'),
+    { flags: '--user <name>', summary: 'a user', repeatable: true },
+    { flags: '--group <name>', summary: 'a group', repeatable: true },
+    { flags: '--serviceaccount <namespace:name>', summary: 'a service account', repeatable: true },
+  ],
+  run(invocation) {
+    const added = subjectsOf(invocation)
+    if (added.length === 0) throw new UsageError('you must specify at least one value of user, group or serviceaccount')
+    return patchObjects(invocation, {
+      patchOf(object) {
+        const { subjects = [] } = object as RoleBinding
+        const isThere = (one: RbacV1Subject): boolean =>
+          subjects.some(
+            ({ kind, name, namespace }) => kind === one.kind && name === one.name && namespace === one.namespace,
+          )
+        return { type: 'merge', body: { subjects: [...subjects, ...added.filter((one) => !isThere(one))] } }
+      },
+      said: () => 'subjects updated',
+    })
+  },
+}
+
+function subjectsOf(invocation: Invocation): RbacV1Subject[] {
+  const list = (name: string): string[] => option.list(invocation, name).flatMap((one) => one.split(','))
+  const accounts = list('serviceaccount').map((text): RbacV1Subject => {
+    const [namespace = '', name = '', ...rest] = text.split(':')
+    if (namespace === '' || name === '' || rest.length > 0)
+      throw new UsageError('serviceaccount must be <namespace>:<name>')
+    return { kind: 'ServiceAccount', namespace, name }
+  })
+  return [
+    ...list('user').map((name): RbacV1Subject => ({ apiGroup: rbacGroup, kind: 'User', name })),
+    ...list('group').map((name): RbacV1Subject => ({ apiGroup: rbacGroup, kind: 'Group', name })),
+    ...accounts,
+  ]
 }
 
 export const setCommand: CommandDefinition = {
   name: 'set',
-  summary: 'Change images, environment or resources of workloads',
-  commands: [command(setImage), command(setEnvironment), command(setResources)],
+  summary: 'Change images, environment, resources and the like of objects',
+  commands: [
+    setImageCommand,
+    setEnvironmentCommand,
+    setResourcesCommand,
+    setSelectorCommand,
+    setServiceAccountCommand,
+    setSubjectCommand,
+  ],
 }

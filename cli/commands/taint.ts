@@ -1,7 +1,6 @@
 import type { Node, Taint } from '../../src/api/kinds.ts'
-import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
-import { connectionOptions, withClient } from '../connection.ts'
+import { patchObjects, patchOptions } from '../patch-objects.ts'
 
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
 
@@ -9,15 +8,11 @@ export const taintCommand: CommandDefinition = {
   name: 'taint',
   arguments: '<nodes> [name] [taint...]',
   summary: 'Keep pods away from a node unless they tolerate it',
-  options: [
-    ...connectionOptions,
-    { flags: '--overwrite', summary: 'replace the value of a taint that is there' },
-    { flags: '--all', summary: 'all nodes' },
-  ],
+  options: [...patchOptions, { flags: '--overwrite', summary: 'replace the value of a taint that is there' }],
   examples: `Examples:
   stormo taint node demo-1 dedicated=db:NoSchedule
   stormo taint node demo-1 dedicated-`,
-  run: (invocation) => withClient(invocation, (client) => taint(invocation, client)),
+  run: taint,
 }
 
 export interface TaintChanges {
@@ -57,33 +52,22 @@ export function changeTaints(node: Node, { add, remove }: TaintChanges, overwrit
   return [...add, ...taints.filter((one) => !add.some((added) => isSame(one, added)))]
 }
 
-async function taint(invocation: Invocation, client: RestClient): Promise<number> {
-  const { args, io } = invocation
-  const [type = '', ...words] = args
+function taint(invocation: Invocation): Promise<number> {
+  const [type = '', ...words] = invocation.args
   const isTaint = (word: string): boolean => /[=:]|-$/.test(word)
-  const changes = parseTaints(words.filter(isTaint))
   const typed = /^(?:nodes?|no)(?:\/(.+))?$/.exec(type)
-  if (!typed) throw new UsageError(`invalid resource type ${type}, only node is supported`)
-  const named = [...(typed[1] ? [typed[1]] : []), ...words.filter((word) => !isTaint(word))]
-  const names = option.flag(invocation, 'all')
-    ? (await client.json<{ items: Node[] }>({ path: '/api/v1/nodes' })).items.map(({ metadata }) => metadata.name ?? '')
-    : named
-  if (names.length === 0) throw new UsageError('one or more resources must be specified as <resource> <name>')
+  if (!typed) throw new UsageError(`invalid resource type ${type}, only node types are supported`)
+  const changes = parseTaints(words.filter(isTaint))
   if (changes.add.length + changes.remove.length === 0) throw new UsageError('at least one taint update is required')
-  for (const name of names) {
-    const path = `/api/v1/nodes/${encodeURIComponent(name)}`
-    const node = await client.json<Node>({ path })
-    const taints = changeTaints(node, changes, option.flag(invocation, 'overwrite'))
-    const body = JSON.stringify({ spec: { taints } })
-    await client.send({
-      method: 'PATCH',
-      path,
-      body,
-      contentType: 'application/merge-patch+json',
-      query: { fieldManager: 'stormo' },
-    })
-    const done = changes.add.length === 0 ? 'untainted' : changes.remove.length === 0 ? 'tainted' : 'modified'
-    io.out(`node/${name} ${done}\n`)
-  }
-  return 0
+  const args = [type, ...words.filter((word) => !isTaint(word))]
+  return patchObjects(
+    { ...invocation, args },
+    {
+      patchOf: (object) => ({
+        type: 'merge',
+        body: { spec: { taints: changeTaints(object as Node, changes, option.flag(invocation, 'overwrite')) } },
+      }),
+      said: () => (changes.add.length === 0 ? 'untainted' : changes.remove.length === 0 ? 'tainted' : 'modified'),
+    },
+  )
 }

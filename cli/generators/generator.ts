@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../src/api/object.ts'
 import { type CommandDefinition, type Invocation, type OptionDefinition } from '../command.ts'
 import { withClient } from '../connection.ts'
+import { withoutFlag } from '../connection-options.ts'
 import { createObject, type CreateTarget, createOptions } from '../create-object.ts'
 import { namespaceOptions } from '../targets.ts'
 
@@ -19,6 +20,11 @@ export interface Generator {
   build(invocation: Invocation): KubeObject | Promise<KubeObject>
 }
 
+const withoutFlagOf = (
+  general: readonly OptionDefinition[],
+  { flags }: OptionDefinition,
+): readonly OptionDefinition[] => withoutFlag(general, /--[-a-z]+/.exec(flags)?.[0] ?? flags)
+
 export function generatorCommand(generator: Generator): CommandDefinition {
   const { name, aliases, summary, options, takesRest } = generator
   return {
@@ -27,7 +33,7 @@ export function generatorCommand(generator: Generator): CommandDefinition {
     summary,
     ...(aliases ? { aliases } : {}),
     ...(takesRest ? { takesRest } : {}),
-    options: [...namespaceOptions, ...options, ...createOptions],
+    options: [...options.reduce(withoutFlagOf, namespaceOptions), ...options, ...createOptions],
     async run(invocation) {
       const object = await generator.build(invocation)
       await withClient(invocation, (client) => createObject(invocation, client, generator.target, object))

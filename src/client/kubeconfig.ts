@@ -9,6 +9,8 @@ export interface Connection {
   keyPem?: string
   token?: string
   insecure: boolean
+  /** Name that the server's certificate must have, where it is not the host's. */
+  serverName?: string
   /** Default namespace of the context. */
   namespace: string
 }
@@ -26,6 +28,7 @@ interface Kubeconfig {
       'certificate-authority'?: string
       'certificate-authority-data'?: string
       'insecure-skip-tls-verify'?: boolean
+      'tls-server-name'?: string
     }
   >['clusters']
   users?: Named<
@@ -49,16 +52,20 @@ interface Kubeconfig {
 export function connectionFromKubeconfig(
   text: string,
   readFile: (path: string) => string,
-  wanted: { context?: string } = {},
+  wanted: { context?: string; cluster?: string; user?: string } = {},
 ): Connection {
   const config = (parse(text) ?? {}) as Kubeconfig
   const contextName = wanted.context ?? config['current-context']
   if (!contextName) throw new Error('the kubeconfig names no current-context: choose one with --context')
   const context = config.contexts?.find((one) => one.name === contextName)?.context
-  if (!context) throw new Error(`the kubeconfig has no context "${contextName}"`)
-  const cluster = config.clusters?.find((one) => one.name === context.cluster)?.cluster
-  if (!cluster?.server) throw new Error(`the kubeconfig has no server for cluster "${context.cluster ?? ''}"`)
-  const user = config.users?.find((one) => one.name === context.user)?.user ?? {}
+  if (!context) throw new Error(`context was not found for specified context: ${contextName}`)
+  const clusterName = wanted.cluster ?? context.cluster
+  const cluster = config.clusters?.find((one) => one.name === clusterName)?.cluster
+  if (!cluster?.server) throw new Error(`no server found for cluster "${clusterName ?? ''}"`)
+  const userName = wanted.user ?? context.user
+  const found = config.users?.find((one) => one.name === userName)
+  if (wanted.user !== undefined && !found) throw new Error(`auth info "${wanted.user}" does not exist`)
+  const user = found?.user ?? {}
   const pem = (data: string | undefined, path: string | undefined): string | undefined =>
     data ? Buffer.from(data, 'base64').toString('utf8') : path ? readFile(path) : undefined
   return {
@@ -68,6 +75,7 @@ export function connectionFromKubeconfig(
     keyPem: pem(user['client-key-data'], user['client-key']),
     token: user.token ?? (user.tokenFile ? readFile(user.tokenFile).trim() : undefined),
     insecure: cluster['insecure-skip-tls-verify'] ?? false,
+    ...(cluster['tls-server-name'] ? { serverName: cluster['tls-server-name'] } : {}),
     namespace: context.namespace ?? 'default',
   }
 }

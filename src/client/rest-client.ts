@@ -1,5 +1,5 @@
 import { Agent, request as httpsRequest } from 'node:https'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { StatusError, statusCodes, type StatusReason } from '../api/status-error.ts'
@@ -44,27 +44,38 @@ const maxAnswerBytes = 512 * 1024 * 1024
 export interface RestClientOptions {
   /** What the server warns of (header `Warning`, RFC 7234), for example a deprecated API version. */
   onWarning?(text: string): void
+  /** Told of each answer: method, path with query, code. */
+  onAnswer?(method: string, path: string, code: number): void
+  /** Headers of every request, for example those of impersonation. */
+  headers?: OutgoingHttpHeaders
+  /** Until an answer's headers are there, where the request does not say. Default 60,000. */
+  timeoutMs?: number
 }
 
-export function createRestClient(connection: Connection, { onWarning }: RestClientOptions = {}): RestClient {
+export function createRestClient(connection: Connection, options: RestClientOptions = {}): RestClient {
+  const { onWarning, onAnswer } = options
   const url = new URL(connection.server)
   const tls = {
     ca: connection.caPem,
     cert: connection.certPem,
     key: connection.keyPem,
     rejectUnauthorized: !connection.insecure,
+    ...(connection.serverName ? { servername: connection.serverName } : {}),
   }
   const agent = new Agent({ ...tls, keepAlive: true, maxSockets: 16, keepAliveMsecs: 10_000 })
-  const authorization: Record<string, string> = connection.token ? { authorization: `Bearer ${connection.token}` } : {}
+  const common: OutgoingHttpHeaders = {
+    ...(connection.token ? { authorization: `Bearer ${connection.token}` } : {}),
+    ...options.headers,
+  }
 
   const stream = (request: RestRequest): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const { body } = request
       const source = body instanceof Readable ? body : undefined
       const payload = source ? undefined : payloadOf(body)
-      const headers: Record<string, string> = {
+      const headers: OutgoingHttpHeaders = {
         accept: request.accept ?? 'application/json',
-        ...authorization,
+        ...common,
         ...request.headers,
       }
       if (source) headers['content-type'] = request.contentType ?? 'application/octet-stream'
@@ -81,9 +92,10 @@ export function createRestClient(connection: Connection, { onWarning }: RestClie
         headers,
         signal: request.signal,
       })
+      const timeoutMs = request.timeoutMs ?? options.timeoutMs ?? 60_000
       const deadline = setTimeout(
-        () => outgoing.destroy(new Error(`no answer from ${connection.server} in ${request.timeoutMs ?? 60_000} ms`)),
-        request.timeoutMs ?? 60_000,
+        () => outgoing.destroy(new Error(`no answer from ${connection.server} in ${timeoutMs} ms`)),
+        timeoutMs,
       )
       outgoing.on('error', (error) => {
         clearTimeout(deadline)
@@ -91,6 +103,7 @@ export function createRestClient(connection: Connection, { onWarning }: RestClie
       })
       outgoing.on('response', (answer) => {
         clearTimeout(deadline)
+        onAnswer?.(request.method ?? 'GET', withQuery(request), answer.statusCode ?? 0)
         for (const text of warningsOf(answer)) onWarning?.(text)
         resolve(answer)
       })
@@ -121,7 +134,7 @@ export function createRestClient(connection: Connection, { onWarning }: RestClie
     webSocket: (request, protocols) =>
       new WebSocket(`wss://${url.host}${withQuery(request)}`, [...protocols], {
         ...tls,
-        headers: { ...authorization, ...request.headers },
+        headers: { ...common, ...request.headers } as Record<string, string>,
       }),
     close: () => agent.destroy(),
   }
