@@ -326,6 +326,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
       onResources: (handler: () => void) => api.catalogue.onChange(handler),
       isAlive,
       hasMet: (nodeName: string) => met.has(decisions.members().find((member) => member.node === nodeName)?.peer ?? ''),
+      leaseAgeMs: (nodeName: string) => decisions.leaseAgeMs(nodeName),
       onLiveness(handler: (nodeName: string) => void) {
         livenessHandlers.add(handler)
         return () => livenessHandlers.delete(handler)

@@ -38,7 +38,7 @@ function harness(alone = false) {
   const fencing = createFencing({
     nodeName: 'here',
     informers,
-    lastLeaderContactMs: () => contactMs,
+    leaseSinceMs: () => contactMs,
     isAlone: () => alone,
     fail: (uid, _failure, graceMs) => failed.push({ uid, graceMs }),
     clock,
@@ -56,6 +56,7 @@ describe('fencing', () => {
   it('stops only unique pods of this node, and only after the lease', async () => {
     const { fencing, advance, failed } = harness()
     await fencing.start()
+    advance(0, true)
     advance(leaseMs - 1, false)
     expect(failed).toEqual([])
     advance(1, false)
@@ -69,6 +70,35 @@ describe('fencing', () => {
       for (let second = 0; second < 100; second++) advance(1000, !alone)
       expect(failed).toEqual([])
     }
+  })
+
+  it('gives what an earlier agent left running less than a lease', async () => {
+    const { fencing, advance, failed } = harness()
+    await fencing.start()
+    advance(9_999, false)
+    expect(failed).toEqual([])
+    advance(1, false)
+    expect(failed).toEqual([{ uid: 'uid-db-0', graceMs: 15_000 }])
+  })
+
+  it('gives no time to end after a pause that was longer than lease and grace', async () => {
+    const { fencing, advance, failed } = harness()
+    await fencing.start()
+    advance(0, true)
+    advance(leaseMs + 9_000, false)
+    advance(100_000, false)
+    expect(failed.map(({ graceMs }) => graceMs)).toEqual([6_000, 0])
+  })
+
+  it('lets unique pods start only with a lease', async () => {
+    const { fencing, advance } = harness()
+    const unique = pod('db-0', 'StatefulSet')
+    await fencing.start()
+    expect([fencing.mayStart(unique), fencing.mayStart(pod('web', 'ReplicaSet'))]).toEqual([false, true])
+    advance(0, true)
+    expect(fencing.mayStart(unique)).toBe(true)
+    advance(leaseMs, false)
+    expect(fencing.mayStart(unique)).toBe(false)
   })
 
   it('leaves no timer when it is stopped', async () => {

@@ -39,6 +39,8 @@ export interface LeaderContext {
   isAlive: Liveness
   /** This machine has been in touch with the node since it started: a new leader need not wait before it judges. */
   hasMet?(nodeName: string): boolean
+  /** How many ms ago the node's lease began, at the least. */
+  leaseAgeMs(nodeName: string): number
   /** Calls back with the name of a node whose liveness changed; returns the way to stop. */
   onLiveness(handler: (nodeName: string) => void): () => void
   /** What pods use, while this node leads. */

@@ -75,6 +75,15 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     random,
     logger,
   })
+  const fencing = createFencing({
+    nodeName: self.node,
+    informers,
+    leaseSinceMs: () => decisions.leaseSinceMs(),
+    isAlone: () => decisions.members().length <= 1,
+    fail: (podUid, failure, graceMs) => kubelet.fail(podUid, failure, graceMs),
+    clock,
+    logger,
+  })
   const kubelet = createKubelet({
     nodeName: self.node,
     nodeIp,
@@ -93,17 +102,9 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     clusterDomain: config.clusterDomain,
     // The way to the other nodes serves this one's kubelet too, and is made of it.
     nodeAccess: { open: (node, request, signal) => access.open(node, request, signal) },
+    mayStart: (pod) => fencing.mayStart(pod),
     nodeAnnotations: network.nodeAnnotations,
     nodeLabels: settings.zone ? { 'topology.kubernetes.io/zone': settings.zone } : {},
-  })
-  const fencing = createFencing({
-    nodeName: self.node,
-    informers,
-    lastLeaderContactMs: () => decisions.lastLeaderContactMs(),
-    isAlone: () => decisions.members().length <= 1,
-    fail: (podUid, failure, graceMs) => kubelet.fail(podUid, failure, graceMs),
-    clock,
-    logger,
   })
   const ingress = createIngress({
     nodeName: self.node,

@@ -33,6 +33,8 @@ export type Action =
       name: string
       uid: string
       gracePeriodSeconds?: number
+      /** The uid is the API's precondition too, which makes the deletion a decision. */
+      isConditional?: boolean
       propagationPolicy?: 'Foreground' | 'Background' | 'Orphan'
     }
   | {

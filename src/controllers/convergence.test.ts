@@ -10,7 +10,7 @@ import { replicaSetController } from './reconcile/replica-set.ts'
 import { statefulSetController } from './reconcile/stateful-set/stateful-set.ts'
 import { startCluster, type TestCluster } from './testing/cluster.ts'
 import { job, template, workload } from './testing/objects.ts'
-import { type PerturbedInformers, perturbedInformers } from './testing/perturbed-informers.ts'
+import { type PerturbedInformers, perturbedInformers } from '../client/perturbed-informers.ts'
 
 const nodes = ['one', 'two', 'three']
 const imageOf = (pod: Pod): string | undefined => pod.spec?.containers?.[0]?.image

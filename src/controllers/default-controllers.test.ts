@@ -12,12 +12,13 @@ import type {
 } from '../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import { refs } from '../client/client.ts'
-import { defaultControllers, unreachableFor } from './default-controllers.ts'
+import { defaultControllers } from './default-controllers.ts'
 import { startCluster, type TestCluster } from './testing/cluster.ts'
 import { job, template, workload } from './testing/objects.ts'
 
 let cluster: TestCluster
-const dead = new Set<string>()
+/** Since when, by virtual time. */
+const dead = new Map<string, number>()
 const listeners = new Set<(node: string) => void>()
 
 beforeEach(async () => {
@@ -42,7 +43,7 @@ beforeEach(async () => {
           listeners.add(handler)
           return () => void listeners.delete(handler)
         },
-        isFenced: unreachableFor(20_000),
+        leaseAgeMs: (node) => cluster.clock.monotonicMs() - (dead.get(node) ?? Infinity),
       }),
   })
   for (const name of ['one', 'two', 'three']) await cluster.addNode(name)
@@ -53,7 +54,7 @@ const pods = () => cluster.list<Pod>(refs.pods)
 const remove = (ref: GroupResource, name: string, propagationPolicy: 'Foreground' | 'Background' | 'Orphan') =>
   cluster.client.delete(ref, 'default', name, { propagationPolicy })
 const kill = (node: string) => {
-  dead.add(node)
+  dead.set(node, cluster.clock.monotonicMs())
   cluster.kubelets.lose(node)
   for (const listener of listeners) listener(node)
 }
@@ -212,7 +213,7 @@ describe('a node that is lost', () => {
     await cluster.pass()
     const before = cluster.get<Pod>(refs.pods, 'web-0')!
     kill(before.spec!.nodeName!)
-    await cluster.pass(15_000)
+    await cluster.pass(50_000)
     expect(cluster.get<Pod>(refs.pods, 'web-0')!.metadata.uid).toBe(before.metadata.uid)
     await cluster.pass(20_000)
     const after = cluster.get<Pod>(refs.pods, 'web-0')!

@@ -52,8 +52,11 @@ export interface ControllerContext {
   onLiveness?(handler: (nodeName: string) => void): () => void
   /** This machine has been in touch with the node since it started. */
   hasMet?(nodeName: string): boolean
-  /** Default: the node's Ready has been Unknown for {@link defaultFenceMs}. */
-  isFenced?: IsFenced
+  /**
+   * How many ms ago the node's lease began, at the least. Its unique pods fail over only {@link defaultFenceMs} after.
+   * Without it the node's Ready has to have been Unknown for as long, by clocks that may be wrong.
+   */
+  leaseAgeMs?(nodeName: string): number
   /** What pods use, for autoscaling. Without it nothing is known of any pod, and no workload is resized. */
   usage?: UsageSource
   /** Signs certificate requests. Without it they stay unsigned. */
@@ -78,7 +81,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     deploymentController,
     replicaSetController,
     replicationControllerController,
-    statefulSetController(context.isFenced ?? unreachableFor(defaultFenceMs)),
+    statefulSetController(fencedAfter(defaultFenceMs, context.leaseAgeMs?.bind(context))),
     daemonSetController,
     jobController,
     jobOrphanPodsController(createAbsence(absentOwnerMs)),
@@ -111,6 +114,13 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     podGarbageCollector(createAbsence(absentNodeMs)),
     garbageCollector(resources, createAbsence(absentOwnerMs)),
   ]
+}
+
+/** True when the node is not reached, and its lease and the time that its pods have to end are surely over. */
+function fencedAfter(durationMs: number, leaseAgeMs: ((nodeName: string) => number) | undefined): IsFenced {
+  if (!leaseAgeMs) return unreachableFor(durationMs)
+  const isUnreachable = unreachableFor(-Infinity)
+  return (nodeName, view, nowMs) => leaseAgeMs(nodeName) >= durationMs && isUnreachable(nodeName, view, nowMs)
 }
 
 /** True when the node's Ready condition has been Unknown for so long. */

@@ -54,14 +54,13 @@ async function executeOne(action: Action, client: Client, events: EventRecorder,
       }
       return
     case 'delete': {
-      const { gracePeriodSeconds, propagationPolicy } = action
+      const { gracePeriodSeconds, propagationPolicy, uid } = action
+      const preconditions = action.isConditional ? { uid } : undefined
       const current = await client.get(action.ref, action.namespace, action.name, { signal }).catch(() => undefined)
       // A plan is about one object, not about whatever bears its name now.
       if (current?.metadata.uid !== action.uid) return
-      return ignoring(
-        client.delete(action.ref, action.namespace, action.name, { gracePeriodSeconds, propagationPolicy, signal }),
-        'NotFound',
-      )
+      const options = { gracePeriodSeconds, propagationPolicy, preconditions, signal }
+      return ignoring(client.delete(action.ref, action.namespace, action.name, options), 'NotFound')
     }
     case 'mutate': {
       const change = (current: KubeObject): KubeObject | undefined =>

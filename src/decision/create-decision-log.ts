@@ -12,6 +12,7 @@ import { Leadership } from './leadership.ts'
 import { LocalReserve } from './local-reserve.ts'
 import { LogFollower } from './log-follower.ts'
 import { LogRunner } from './log-runner.ts'
+import { NodeLeases } from './node-leases.ts'
 import { serveLog } from './log-server.ts'
 import type { LogStorage } from './log-storage.ts'
 
@@ -87,7 +88,11 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     (await router.ask({ kind: 'command', command: asked, id: router.newId() }, options)).value
   const reserve = new LocalReserve({ clock, runner, config, self, inUse, command })
   const duties = new LeaderDuties({ mesh, clock, logger, sink, runner, config, self, inUse, command })
-  leadership.onLeadership((_term, signal) => duties.run(signal))
+  const leases = new NodeLeases({ mesh, clock, runner, self, leader })
+  leadership.onLeadership((_term, signal) => {
+    leases.beginTerm()
+    duties.run(signal)
+  })
   serveLog({ mesh, clock, storage, runner })
 
   const nodeOf = (peer: string | null): string | null =>
@@ -132,6 +137,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     refillTimer?.cancel()
     await transferLeadership()
     leadership.update(undefined)
+    leases.stop()
     await follower.stop()
     await runner.stop()
     await storage.close()
@@ -141,6 +147,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     async start() {
       await runner.start()
       follower.start()
+      leases.start()
       keepReserve()
     },
     stop: () => (stopping ??= stop()),
@@ -170,7 +177,8 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     takeGiven: (value) => reserve.takeGiven(value),
     returnClusterIp: (ip) => reserve.giveBack(ip),
     returnNodePort: (port) => reserve.giveBack(port),
-    lastLeaderContactMs: () => runner.lastLeaderContactMs,
+    leaseSinceMs: () => leases.sinceMs,
+    leaseAgeMs: (node) => leases.ageMs(runner.machine.membership.member(node)?.peer),
     transferLeadership,
   }
 }

@@ -55,8 +55,13 @@ export interface DecisionLog extends Service, DecidedSource {
   /** The create that took it is over: its Service holds the value now, or nobody. */
   returnClusterIp(ip: string): void
   returnNodePort(port: number): void
-  /** Monotonic ms at which this node last heard from a leader with a quorum; for fencing. */
-  lastLeaderContactMs(): number
+  /**
+   * Monotonic ms from which this node's lease runs, −Infinity before the first: the leader gave it then or later, and
+   * everything that was decided by then is applied here. For fencing.
+   */
+  leaseSinceMs(): number
+  /** On the leader: how many ms ago that node's lease began, at the least. Elsewhere it says nothing. */
+  leaseAgeMs(node: string): number
   /** Hands leadership to another voter, if this node has it. */
   transferLeadership(): Promise<void>
 }

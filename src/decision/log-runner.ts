@@ -161,6 +161,11 @@ export class LogRunner {
     })
   }
 
+  /** Counts the time that passed since the last tick, of which a paused process does not know yet. */
+  catchUpWithTime(): void {
+    if (!this.#stopped) this.#tick()
+  }
+
   heardLeader(atMs: number): void {
     this.lastLeaderContactMs = Math.max(this.lastLeaderContactMs, atMs)
   }

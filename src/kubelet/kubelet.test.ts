@@ -23,6 +23,8 @@ let dataDir: string
 const behaviours = new Map<string, Behaviour>()
 /** When containers were created, in order. */
 let createdAtMs: number[] = []
+/** Pods that may not be started yet. */
+const heldBack = new Set<string>()
 
 function behaviour({ name }: { readonly name: string }): Behaviour {
   createdAtMs.push(clock.nowMs())
@@ -31,6 +33,7 @@ function behaviour({ name }: { readonly name: string }): Behaviour {
 
 beforeEach(async () => {
   behaviours.clear()
+  heldBack.clear()
   createdAtMs = []
   clock = new VirtualClock()
   cluster = createMemoryCluster(() => clock.nowMs())
@@ -70,6 +73,7 @@ function newKubelet(): Kubelet {
     dataDir,
     clusterDns: ['10.96.0.10'],
     clusterDomain: 'cluster.local',
+    mayStart: (pod) => !heldBack.has(pod.metadata.name ?? ''),
   })
 }
 
@@ -121,6 +125,17 @@ test('a pod comes up, and is gone after its deletion with all that was its', asy
     void runtime.list().then((all) => (left = all.length))
     return left === 0
   })
+})
+
+test('a pod that may not start yet waits, without a trace, until it may', async () => {
+  heldBack.add('db-0')
+  run('db-0')
+  run('web')
+  await until('the other runs', () => pod('web')?.status?.phase === 'Running')
+  await clock.pass(10_000)
+  expect(pod('db-0')?.status).toBeUndefined()
+  heldBack.clear()
+  await until('running', () => pod('db-0')?.status?.phase === 'Running')
 })
 
 test('a crashing container is restarted at once, then after 10 s, then after 20 s', async () => {

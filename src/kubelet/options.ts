@@ -66,6 +66,8 @@ export interface KubeletOptions {
   readonly maxParallelPulls?: number
   /** Reaches the other nodes; without it images come from registries only. */
   readonly nodeAccess?: NodeAccess
+  /** Asked before anything of a pod is started, and again until it may be. Default: every pod may. */
+  readonly mayStart?: (pod: Pod) => boolean
   /** Folder of static pods' manifests; default `manifests` in the data directory. */
   readonly staticPodPath?: string
 }

@@ -1,3 +1,4 @@
+import type { GroupResource } from '../api/object.ts'
 import { isLinearizable, type RegisterOperation } from './linearizability.ts'
 import { initialValue, leaseKey, mapKey, podKeyOf, type BoundPod, type DataMap, type Holder } from './operations.ts'
 import type { DeclaredWrite, RegisterWrite } from './records.ts'
@@ -18,7 +19,7 @@ export function checkAlways(cluster: SimulatedCluster): void {
 /** What must hold once every fault is over and nothing is left to be exchanged. */
 export function checkAtRest(cluster: SimulatedCluster): void {
   checkAlways(cluster)
-  checkEqual(cluster)
+  checkEqual(cluster, watched)
   checkRegisters(cluster)
   checkBindings(cluster)
   checkAddresses(cluster)
@@ -33,10 +34,10 @@ const watched = [
 ]
 
 /** All nodes show the same, byte by byte, but for resourceVersions, which are each node's own. */
-function checkEqual({ nodes, records }: SimulatedCluster): void {
+export function checkEqual({ nodes, records }: SimulatedCluster, resources: readonly GroupResource[]): void {
   const shown = nodes.map(({ life }) =>
     JSON.stringify(
-      watched.map((ref) => life?.store.list(ref).items),
+      resources.map((ref) => life?.store.list(ref).items),
       (name, value: unknown) => (name === 'resourceVersion' ? '' : inOrder(value)),
     ),
   )

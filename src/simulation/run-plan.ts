@@ -43,7 +43,7 @@ export async function runPlan(plan: Plan): Promise<RunResult> {
       checkAlways(cluster)
     }
     if (await cluster.quiesce(quiesceLimitMs)) checkAtRest(cluster)
-    else records.problem('the cluster comes to rest', describe(cluster))
+    else records.problem('the cluster comes to rest', describeCluster(cluster))
   } catch (error) {
     records.problem('the run does not fail', error instanceof Error ? (error.stack ?? error.message) : String(error))
   } finally {
@@ -70,7 +70,8 @@ function scheduleFaults(cluster: SimulatedCluster, plan: Plan): void {
   }
 }
 
-const describe = ({ nodes }: SimulatedCluster): string =>
+/** Where each node stands, for a cluster that does not come to rest. */
+export const describeCluster = ({ nodes }: SimulatedCluster): string =>
   nodes
     .map(({ name, life }) => {
       if (!life) return `${name} down`

@@ -1,19 +1,21 @@
-import type { Node, Pod } from '../api/kinds.ts'
 import { createApi } from '../agent/api.ts'
 import { createEventRecorder } from '../agent/event-recorder.ts'
 import { lead } from '../agent/leader-duties.ts'
 import { defaultClusterConfig } from '../agent/membership-file.ts'
 import { loopbackUser } from '../auth/user.ts'
-import { refs, type Client } from '../client/client.ts'
+import type { Client } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
+import { perturbedInformers, type PerturbedInformers } from '../client/perturbed-informers.ts'
 import type { Random } from '../lib/clock.ts'
 import { silentLogger } from '../lib/log.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import type { ClusterSecrets } from '../pki/cluster-secrets.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
+import type { Registry } from '../registry/registry.ts'
 import { inProcessClient } from '../registry/in-process-client.ts'
 import { storeInformers } from '../registry/store-informers.ts'
 import type { Life, SimulatedNode } from './simulated-node.ts'
+import type { PodLedger } from './pod-ledger.ts'
 import { keepNode } from './simulated-kubelet.ts'
 
 /** What runs on a node above its store: the API's pipeline, the leader's duties and a kubelet without containers. */
@@ -22,6 +24,9 @@ export interface ScenarioNode {
   readonly client: Client
   readonly informers: Informers
   readonly catalogue: Catalogue
+  readonly registry: Registry
+  /** What scheduler and controllers see, which can be made to lag behind the truth. */
+  readonly view: PerturbedInformers
   lead(term: number, lost: AbortSignal): void
 }
 
@@ -31,10 +36,11 @@ export interface ScenarioNodeParts {
   chance: Random
   secrets: ClusterSecrets
   authority: CertificateAuthority
+  ledger: PodLedger
 }
 
 /** Called for each life of a node; what it starts ends with that life's clock. */
-export function scenarioNode({ node, life, chance, secrets, authority }: ScenarioNodeParts): ScenarioNode {
+export function scenarioNode({ node, life, chance, secrets, authority, ledger }: ScenarioNodeParts): ScenarioNode {
   const { store, decisions, mesh, clock } = life
   const informers = storeInformers(store)
   const common = { clock, random: chance, logger: silentLogger }
@@ -52,18 +58,12 @@ export function scenarioNode({ node, life, chance, secrets, authority }: Scenari
     if (member) for (const handler of livenessHandlers) handler(member.node)
   })
   void api.customResources.start()
-  keepNode({
-    clock,
-    client,
-    pods: informers.for<Pod>(refs.pods),
-    nodes: informers.for<Node>(refs.nodes),
-    self: node.name,
-    number: node.number,
-  })
+  void keepNode({ clock, client, informers, decisions, ledger, self: node.name, number: node.number })
+  const view = perturbedInformers(informers)
   const context: Parameters<typeof lead>[0] = {
     ...common,
     client,
-    informers,
+    informers: view,
     config,
     authority,
     caPem: secrets.ca.certPem,
@@ -76,6 +76,7 @@ export function scenarioNode({ node, life, chance, secrets, authority }: Scenari
       if (name === node.name) return true
       return peer === undefined ? undefined : mesh.liveness(peer).alive
     },
+    leaseAgeMs: (name) => decisions.leaseAgeMs(name),
     onLiveness: subscribeTo(livenessHandlers),
     members: () => decisions.members(),
     onMembership: subscribeTo(membershipHandlers),
@@ -85,6 +86,8 @@ export function scenarioNode({ node, life, chance, secrets, authority }: Scenari
     client,
     informers,
     catalogue: api.catalogue,
+    registry: api.registry,
+    view,
     lead: (term, lost) => void lead(context, term, lost).catch(() => undefined),
   }
 }

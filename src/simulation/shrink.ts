@@ -1,13 +1,24 @@
-import type { Plan } from './plan.ts'
-import { runPlan } from './run-plan.ts'
+import type { Problem } from './records.ts'
 
 /** Runs spent on making a failure smaller. */
 const shrinkRuns = 200
 
+interface Shrinkable {
+  readonly faults: readonly unknown[]
+  readonly operations: readonly unknown[]
+}
+
 /** The same failure with as few faults and operations as can be found: parts are dropped while it still fails. */
-export async function shrink(plan: Plan, invariant: string): Promise<Plan> {
+export async function shrink<Plan extends Shrinkable>(
+  plan: Plan,
+  invariant: string,
+  run: (plan: Plan) => Promise<{ problems: readonly Problem[] }>,
+  runs = shrinkRuns,
+): Promise<Plan> {
+  const fails = async (candidate: Plan): Promise<boolean> =>
+    (await run(candidate)).problems.some((problem) => problem.invariant === invariant)
   let smallest = plan
-  let runsLeft = shrinkRuns
+  let runsLeft = runs
   for (const part of ['faults', 'operations'] as const) {
     let size = smallest[part].length
     while (size > 1) {
@@ -17,15 +28,10 @@ export async function shrink(plan: Plan, invariant: string): Promise<Plan> {
         runsLeft -= 1
         const rest = [...smallest[part].slice(0, at), ...smallest[part].slice(at + size)]
         const candidate = { ...smallest, [part]: rest }
-        if (await fails(candidate, invariant)) smallest = candidate
+        if (await fails(candidate)) smallest = candidate
         else at += size
       }
     }
   }
   return smallest
-}
-
-async function fails(plan: Plan, invariant: string): Promise<boolean> {
-  const { problems } = await runPlan(plan)
-  return problems.some((problem) => problem.invariant === invariant)
 }

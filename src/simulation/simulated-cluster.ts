@@ -21,6 +21,8 @@ export interface ClusterOptions {
   nodes: number
   layout: FieldLayout
   onBoot?(node: SimulatedNode, life: Life): void
+  /** The process of the node has ended, and with it the machine. */
+  onEnd?(node: SimulatedNode): void
   onLead?(node: SimulatedNode, term: number, lost: AbortSignal): void
 }
 
@@ -57,14 +59,14 @@ export class SimulatedCluster {
       const node = this.#machine(number)
       const member = { node: node.name, peer: node.peer, addresses: [], apiUrl: `https://${node.name}:6443`, zone: '' }
       if (number === 1) {
-        this.#members.push(await this.#settled(initCluster(node.disk.log, member)))
+        this.#members.push(await this.settled(initCluster(node.disk.log, member)))
       } else {
         const through = this.nodes[0]?.life?.decisions
         if (!through) throw new Error('the first node is not up')
-        this.#members.push((await this.#settled(through.command({ type: 'member-add', member }))) as Member)
+        this.#members.push((await this.settled(through.command({ type: 'member-add', member }))) as Member)
       }
       this.nodes.push(node)
-      await this.#settled(node.start())
+      await this.settled(node.start())
     }
     const isFormed = () =>
       this.leader !== undefined &&
@@ -91,6 +93,7 @@ export class SimulatedCluster {
         this.records.noteLeader(term, node.name)
         this.#options.onLead?.(node, term, lost)
       },
+      onEnd: () => this.#options.onEnd?.(node),
       onBoot: (life) => {
         this.records.observers.push(new WatchObserver(node.name, life.store, this.records.problem))
         this.#options.onBoot?.(node, life)
@@ -99,7 +102,8 @@ export class SimulatedCluster {
     return node
   }
 
-  async #settled<T>(work: Promise<T>): Promise<T> {
+  /** Lets time pass until the work is done. Throws when it takes longer than a minute. */
+  async settled<T>(work: Promise<T>): Promise<T> {
     let isDone = false
     const done = work.finally(() => (isDone = true))
     done.catch(() => undefined)
@@ -148,8 +152,8 @@ export class SimulatedCluster {
     return false
   }
 
-  /** Ends all faults, starts what is down, and waits until nothing is left to be exchanged. */
-  async quiesce(limitMs: number): Promise<boolean> {
+  /** Ends all faults but those of machines that are down. */
+  endFaults(): void {
     this.network.mend()
     this.network.isSilent = false
     this.network.onSend = undefined
@@ -163,10 +167,21 @@ export class SimulatedCluster {
       node.life?.clock.resume()
       node.life?.clock.setRate(1)
     }
+  }
+
+  /** Starts what is down. True when everything runs. */
+  startAll(): boolean {
+    for (const node of this.nodes) if (!node.isRunning) this.start(node)
+    return this.nodes.every(({ isUp }) => isUp)
+  }
+
+  /** Ends all faults, starts what is down, and waits until nothing is left to be exchanged. */
+  async quiesce(limitMs: number): Promise<boolean> {
+    this.endFaults()
     let calmSince = -1
     return this.time.until(
       () => {
-        for (const node of this.nodes) if (!node.isRunning) this.start(node)
+        this.startAll()
         if (!this.#isEqual()) calmSince = -1
         else if (calmSince < 0) calmSince = this.time.nowMs
         return calmSince >= 0 && this.time.nowMs - calmSince > 3_000

@@ -38,6 +38,7 @@ export interface NodeParts {
   onLead(term: number, lost: AbortSignal): void
   /** Called when everything is made and nothing has started. */
   onBoot?(life: Life): void
+  onEnd?(): void
 }
 
 export const peerOf = (number: number): string => `p${number}`
@@ -127,6 +128,7 @@ export class SimulatedNode {
     this.disk.crash(isTorn)
     const mesh = this.#parts.network.at(this.peer)
     void mesh?.stop()
+    this.#parts.onEnd?.()
   }
 
   /** An orderly end: the process finishes what it began. */

@@ -1,9 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { planOf } from '../../src/simulation/plan.ts'
-import { runPlan } from '../../src/simulation/run-plan.ts'
-import { shrink } from '../../src/simulation/shrink.ts'
+import { simulations, type SimulationName } from './simulations.ts'
 
 export interface SeedRange {
+  simulation: SimulationName
   first: number
   /** Exclusive. */
   end: number
@@ -16,22 +15,20 @@ export interface SeedsRun {
   failure: string | undefined
 }
 
-const { first, end, step } = workerData as SeedRange
+const { simulation, first, end, step } = workerData as SeedRange
 const hits = new Map<string, number>()
-let failure: string | undefined
+let told: string | undefined
 let seeds = 0
-for (let seed = first; seed < end && failure === undefined; seed += step) {
-  const plan = planOf(seed)
-  const { problems, hits: hit } = await runPlan(plan)
+for (let seed = first; seed < end && told === undefined; seed += step) {
+  const { hits: hit, failure } = await simulations[simulation].trySeed(seed)
   seeds += 1
   for (const [fault, effects] of hit) hits.set(fault, (hits.get(fault) ?? 0) + effects)
-  const [problem] = problems
-  if (!problem) continue
-  const smallest = await shrink(plan, problem.invariant)
+  if (!failure) continue
+  const { problem, smallest } = failure
   // Kept as a file of regressions/, it is run again for ever.
-  failure =
+  told =
     `seed ${seed}: ${problem.invariant}: ${problem.what}\nkeep as test/simulation/regressions/seed-${seed}.json:\n` +
-    JSON.stringify({ broke: problem.invariant, plan: smallest })
+    JSON.stringify({ simulation, broke: problem.invariant, plan: smallest })
 }
-const run: SeedsRun = { seeds, hits: [...hits], failure }
+const run: SeedsRun = { seeds, hits: [...hits], failure: told }
 parentPort?.postMessage(run)

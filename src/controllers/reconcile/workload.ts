@@ -84,7 +84,7 @@ export function createPod(owner: KubeObject, pod: Pod, onFailure?: (message: str
 export function deleteAction(
   ref: GroupResource,
   object: KubeObject,
-  options: { gracePeriodSeconds?: number; propagationPolicy?: 'Foreground' | 'Background' | 'Orphan' } = {},
+  options: Pick<Extract<Action, { do: 'delete' }>, 'gracePeriodSeconds' | 'isConditional' | 'propagationPolicy'> = {},
 ): Action {
   return {
     do: 'delete',

@@ -27,6 +27,8 @@ export class VirtualNetwork {
   loss = 0
   /** Splits go unnoticed: connections look open. */
   silent = false
+  /** `from>to`: what is sent that way gets lost, and nobody is told. */
+  readonly muted = new Set<string>()
   readonly sent = new Map<string, number>()
 
   constructor(clock: VirtualClock, random: () => number) {
@@ -90,7 +92,7 @@ export class VirtualNetwork {
   }
 
   #carry(from: PeerId, to: PeerId, arrive: () => void): void {
-    if (this.#random() < this.loss) return
+    if (this.#random() < this.loss || this.muted.has(`${from}>${to}`)) return
     this.#clock.after(1 + this.#random() * 4, () => {
       if (this.reaches(from, to)) arrive()
     })

@@ -209,6 +209,8 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   /** False while it is not known whether the pod may run here. */
   function admit(): boolean {
     if (stop !== undefined || isTerminalPhase(pod.status?.phase)) return true
+    const isRunning = observer.of(uid).some(({ state }) => state === 'running')
+    if (!isRunning && options.mayStart?.(pod) === false) return false
     const verdict = admission.look(pod, observer.of(uid).length > 0)
     if (verdict === 'taken' || verdict === 'open') return verdict === 'taken'
     say(context, pod, 'Warning', verdict.reason, verdict.message)

@@ -49,11 +49,14 @@ export function nextActions(situation: Situation): Action[] {
   return [...actions, ...rollingUpdate(situation, byOrdinal, start, end)]
 }
 
-/** A pod on a fenced node runs no more: its object may go, and only then may its name be given again. */
+/**
+ * A pod on a fenced node runs no more: its object may go, and only then may its name be given again. By decision, which the
+ * node learns before it gets a lease, so that it does not start the pod out of an old replica when it comes back.
+ */
 function fencedDeletions({ pods, isFenced }: Situation): Action[] {
   return pods
     .filter((pod) => isTerminating(pod) && pod.spec?.nodeName && isFenced(pod.spec.nodeName))
-    .map((pod) => deleteAction(refs.pods, pod, { gracePeriodSeconds: 0 }))
+    .map((pod) => deleteAction(refs.pods, pod, { gracePeriodSeconds: 0, isConditional: true }))
 }
 
 interface Step {

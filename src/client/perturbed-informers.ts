@@ -1,5 +1,5 @@
-import { groupResourceName, type GroupResource, type KubeObject } from '../../api/object.ts'
-import type { Change, Informer, Informers } from '../../client/informer.ts'
+import { groupResourceName, type GroupResource, type KubeObject } from '../api/object.ts'
+import type { Change, Informer, Informers } from './informer.ts'
 
 /**
  * Informers whose view can lag behind, skip states and go back in time, as replicas' views do (Sieve's three
