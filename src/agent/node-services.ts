@@ -68,6 +68,12 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     apiPort: settings.apiPort,
     isLinkUntrusted: settings.linkTrust === 'untrusted',
     keyFile: paths(settings.dataDir).linkKey,
+    async sandboxPid(podUid) {
+      const found = (await runtime.list()).find(
+        ({ role, pod, state }) => role === 'sandbox' && pod.uid === podUid && state === 'running',
+      )
+      return found?.pid
+    },
     informers,
     events: events('network'),
     exec: shells.exec,

@@ -13,6 +13,7 @@ import { dnsConfigMap, readUpstreamPlan } from './dns/stub-domains.ts'
 import { createZoneView } from './dns/zone-view.ts'
 import type { Exec } from './exec.ts'
 import { ipv4 } from './family.ts'
+import { createLinkAudit } from './link-audit.ts'
 import { containsAddress, parseCidr, parseIpv4 } from './ipv4.ts'
 import { createAddressAnnouncer } from './load-balancer/address-announcer.ts'
 import { createNodeRoutes, encryptedDeviceOf, tunnelOverheadBytes } from './pod-network/node-routes.ts'
@@ -47,6 +48,8 @@ export interface NetworkOptions {
   isLinkUntrusted?: boolean
   /** Where this node's secret key is kept. */
   keyFile: string
+  /** First process of the pod's sandbox while it runs. */
+  sandboxPid(podUid: string): Promise<number | undefined>
   /** Default: that of the interface with `nodeIp`, less the tunnel's headers when every peer is reached through it. */
   mtu?: number
   /** Where upstream DNS servers are named; default /etc/resolv.conf. */
@@ -73,7 +76,7 @@ export interface Network extends Service {
   readonly nodeAnnotations: Readonly<Record<string, string>>
   /** Resolves when the kernel has the service rules of everything that changed before the call. */
   flush(): Promise<void>
-  /** Compares the kernel's service rules with what they should be, and repairs. Returns the differences found. */
+  /** Compares the kernel's links, routes and rules with what they should be, and repairs. Returns the differences found. */
   audit(): Promise<readonly string[]>
   /** Removes every rule, route and link that this network made. Only when stopped. */
   reset(): Promise<void>
@@ -95,7 +98,14 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const gateway = gatewayOf(podCidr)
   const base = { exec, clock, logger, informers, nodeName }
 
-  const podNetwork = createPodNetwork({ podCidr, bridge, mtu, exec, logger })
+  const podNetwork = createPodNetwork({
+    podCidr,
+    bridge,
+    mtu,
+    sandboxPid: options.sandboxPid,
+    exec,
+    logger,
+  })
   const { keyFile } = options
   const wireguard = await createWireguard({
     device: encryptedDeviceOf(bridge),
@@ -135,17 +145,24 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       port: 53,
       to: { address: gateway, port: 53 },
     })),
-    onDrift(drift) {
-      logger.warn({ drift }, 'somebody changed the service rules; they have been put right')
-      const uid = informers.for<Node>(refs.nodes).get('', nodeName)?.metadata.uid ?? nodeName
-      options.events.event(
-        { apiVersion: 'v1', kind: 'Node', name: nodeName, uid },
-        'Warning',
-        'ServiceRulesRepaired',
-        `The kernel's service rules differed from the cluster's state and were restored: ${drift.join('; ')}`,
-      )
-    },
+    onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules", drift),
   })
+  const linkAudit = createLinkAudit({
+    parts: [podNetwork, routes],
+    clock,
+    logger,
+    onDrift: (drift) => tellDrift('PodNetworkRepaired', "The node's links, routes and settings", drift),
+  })
+  function tellDrift(reason: string, what: string, drift: readonly string[]): void {
+    logger.warn({ drift }, `${what} were changed by somebody; they have been put right`)
+    const uid = informers.for<Node>(refs.nodes).get('', nodeName)?.metadata.uid ?? nodeName
+    options.events.event(
+      { apiVersion: 'v1', kind: 'Node', name: nodeName, uid },
+      'Warning',
+      reason,
+      `${what} differed from the cluster's state and were restored: ${drift.join('; ')}`,
+    )
+  }
   const announcer = createAddressAnnouncer({ ...base, nodeIp })
   const view = createZoneView(informers)
   const forwarder = createForwarder({
@@ -197,7 +214,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       [linkTrustAnnotation]: isUntrusted ? 'untrusted' : 'trusted',
     },
     flush: () => proxy.flush(),
-    audit: () => proxy.audit(),
+    audit: async () => [...(await linkAudit.audit()), ...(await proxy.audit())],
     async start() {
       if (state !== 'new') throw new Error('a network is started once')
       state = 'running'
@@ -207,11 +224,13 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       await routes.start()
       await dns.start()
       await announcer.start()
+      await linkAudit.start()
       logger.info({ bridge, podCidr, mtu, backend }, 'network is up')
     },
     async stop() {
       if (state === 'stopped') return
       state = 'stopped'
+      await linkAudit.stop()
       await announcer.stop()
       await dns.stop()
       stopFollowing()

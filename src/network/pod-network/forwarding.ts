@@ -11,13 +11,24 @@ const rulesOf = (bridge: string): string[][] =>
  * to DROP when it turns forwarding on itself. An accept in a table of ours would not help: every table is asked.
  */
 export async function allowForwarding(exec: Exec, bridge: string): Promise<void> {
+  if (!(await forwardsNothing(exec))) return
+  for (const rule of await missingRules(exec, bridge)) await tryIptables(exec, ['-I', 'FORWARD', ...rule])
+}
+
+/** Whether the machine drops what `allowForwarding` would let through. */
+export const isForwardingBlocked = async (exec: Exec, bridge: string): Promise<boolean> =>
+  (await forwardsNothing(exec)) && (await missingRules(exec, bridge)).length > 0
+
+async function forwardsNothing(exec: Exec): Promise<boolean> {
   const policy = await tryIptables(exec, ['-S', 'FORWARD'])
-  if (!policy?.startsWith('-P FORWARD DROP')) return
-  for (const rule of rulesOf(bridge)) {
-    if ((await tryIptables(exec, ['-C', 'FORWARD', ...rule])) === undefined) {
-      await tryIptables(exec, ['-I', 'FORWARD', ...rule])
-    }
-  }
+  return policy?.startsWith('-P FORWARD DROP') ?? false
+}
+
+async function missingRules(exec: Exec, bridge: string): Promise<string[][]> {
+  const missing: string[][] = []
+  for (const rule of rulesOf(bridge))
+    if ((await tryIptables(exec, ['-C', 'FORWARD', ...rule])) === undefined) missing.push(rule)
+  return missing
 }
 
 export async function withdrawForwarding(exec: Exec, bridge: string): Promise<void> {

@@ -27,6 +27,8 @@ export interface IpCommand {
   attempt(...args: string[]): Promise<boolean>
   /** Writes a file below /proc/sys of the network namespace. False when the kernel has no such setting. */
   sysctl(path: string, value: string): Promise<boolean>
+  /** Their values, in order; '' for what the kernel does not have. */
+  readSysctls(paths: readonly string[]): Promise<string[]>
 }
 
 export function createIpCommand(exec: Exec): IpCommand {
@@ -62,6 +64,10 @@ export function createIpCommand(exec: Exec): IpCommand {
     async sysctl(path, value) {
       const script = 'test -w "$1" && printf %s "$2" > "$1"'
       return (await exec('sh', ['-c', script, 'sh', `/proc/sys/${path}`, value], { timeoutMs })).code === 0
+    },
+    async readSysctls(paths) {
+      const script = 'for path; do echo "$(cat "/proc/sys/$path" 2>/dev/null)"; done'
+      return (await check('sh', ['-c', script, 'sh', ...paths])).split('\n').slice(0, paths.length)
     },
   }
 }

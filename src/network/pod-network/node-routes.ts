@@ -5,7 +5,9 @@ import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Service } from '../../lib/service.ts'
 import type { Exec } from '../exec.ts'
+import type { Auditable } from '../link-audit.ts'
 import { parseCidr } from '../ipv4.ts'
+import { guardDrift, routeDrift, type RouteListing } from './drift.ts'
 import { createIpCommand } from './ip-command.ts'
 import {
   backendFor,
@@ -31,7 +33,6 @@ export const tunnelOverheadBytes = 50
 export const encryptedDeviceOf = (bridge: string): string => `${bridge}w`
 
 const gatherMs = 20
-const resyncIntervalMs = 60_000
 const retryMs = 2_000
 
 export interface NodeRoutesOptions {
@@ -62,7 +63,7 @@ export interface NodeRoutesOptions {
  */
 export function createNodeRoutes(
   options: NodeRoutesOptions,
-): Service & { reconcile(): Promise<void>; remove(): Promise<void> } {
+): Service & Auditable & { reconcile(): Promise<void>; remove(): Promise<void> } {
   const { clock, logger, exec } = options
   const ip = createIpCommand(exec)
   const nodes = options.informers.for<Node>(refs.nodes)
@@ -75,6 +76,9 @@ export function createNodeRoutes(
   let tunnelReady = false
   /** The peers for which everything is in place; looked at anew now and then, whatever changed. */
   let settled: string | undefined
+  /** Routes that were set, as `ip route replace` takes them. */
+  let applied: ReadonlyMap<string, string> = new Map()
+  const guarded = [options.serviceCidr, options.clusterCidr]
 
   async function onLink(address: string): Promise<boolean> {
     const [route] = await ip.list<{ gateway?: string }>('route', 'get', address)
@@ -148,50 +152,67 @@ export function createNodeRoutes(
     for (const { dst, type } of present) {
       if (type === undefined && !fixed.has(dst)) await ip.attempt('route', 'del', dst, 'proto', routeProtocol)
     }
+    applied = fixed
     if (failure) throw failure
     settled = subject
   }
 
-  function reconcileInTurn(): Promise<void> {
-    const result = running.then(reconcile, reconcile)
-    running = result.catch(() => {})
+  /** Virtual addresses do not leave by a default route, whatever else is missing. */
+  async function guard(): Promise<void> {
+    for (const range of guarded)
+      await ip.run('route', 'replace', 'unreachable', range, 'metric', lastMetric, 'proto', routeProtocol)
+  }
+
+  async function audit(): Promise<string[]> {
+    const present = await ip.list<RouteListing>('route', 'show', 'proto', routeProtocol)
+    const drift = [...guardDrift(guarded, present), ...routeDrift(applied, present)]
+    if (tunnelReady && !(await ip.attempt('link', 'show', tunnelDevice))) {
+      tunnelReady = false
+      drift.push(`link ${tunnelDevice} is missing`)
+    }
+    await guard()
+    // Neighbours, the tunnel's table and encrypted peers are told anew too: comparing them costs as much.
+    settled = undefined
+    options.wireguard?.forget()
+    await reconcile()
+    return drift
+  }
+
+  function inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const result = running.then(run, run)
+    running = result.then(
+      () => {},
+      () => {},
+    )
     return result
   }
 
-  async function round(lookAnew = false): Promise<void> {
-    let nextMs = resyncIntervalMs
-    if (lookAnew) {
-      settled = undefined
-      options.wireguard?.forget()
-    }
+  async function round(): Promise<void> {
     try {
-      await reconcileInTurn()
+      await inTurn(reconcile)
     } catch (error) {
       logger.warn({ error: (error as Error).message }, 'routes to other nodes could not be set')
-      nextMs = retryMs
+      // A change during the round has already asked for the next one.
+      if (timer === undefined) schedule(retryMs)
     }
-    // A change during the round has already asked for the next one.
-    if (timer === undefined) schedule(nextMs, true)
   }
 
-  /** `lookAnew`: also at what should be in place already. */
-  function schedule(delayMs: number, lookAnew = false): void {
+  function schedule(delayMs: number): void {
     timer?.cancel()
     if (!stopped) {
       timer = clock.after(delayMs, () => {
         timer = undefined
-        void round(lookAnew)
+        void round()
       })
     }
   }
 
   return {
-    reconcile: reconcileInTurn,
+    reconcile: () => inTurn(reconcile),
+    audit: () => inTurn(audit),
     async start() {
       stopped = false
-      for (const range of [options.serviceCidr, options.clusterCidr]) {
-        await ip.run('route', 'replace', 'unreachable', range, 'metric', lastMetric, 'proto', routeProtocol)
-      }
+      await guard()
       stopWatching = nodes.onChange(() => schedule(gatherMs))
       await round()
     },

@@ -3,7 +3,8 @@ import type { Logger } from '../../lib/log.ts'
 import type { Exec } from '../exec.ts'
 import { formatIpv4, parseCidr } from '../ipv4.ts'
 import { createAddressPool } from './address-pool.ts'
-import { allowForwarding, withdrawForwarding } from './forwarding.ts'
+import { bridgeDrift, podLinkDrift, settingDrift, type LinkListing } from './drift.ts'
+import { allowForwarding, isForwardingBlocked, withdrawForwarding } from './forwarding.ts'
 import { createIpCommand } from './ip-command.ts'
 import { tunnelMac } from './route-plan.ts'
 
@@ -13,6 +14,8 @@ export interface PodNetworkOptions {
   /** At most 14 characters; agents that share a network namespace need different ones. */
   bridge: string
   mtu: number
+  /** First process of the pod's sandbox, undefined when none runs: by it a lost link is made anew. */
+  sandboxPid(podUid: string): Promise<number | undefined>
   exec: Exec
   logger: Logger
 }
@@ -30,6 +33,7 @@ interface Link {
 
 const podLinkPrefix = 'pod'
 const podInterface = 'eth0'
+const bridgeFilter = 'net/bridge/bridge-nf-call-iptables'
 
 /**
  * Pods' own network: a veth pair from the sandbox to the node's bridge, made without the container runtime. The state
@@ -46,6 +50,15 @@ export function createPodNetwork(options: PodNetworkOptions) {
   const turns = new Map<string, Promise<unknown>>()
   /** Without br_netfilter, pods of one node must reach each other through routing, else answers skip the translation. */
   let routed = false
+
+  const settings = [
+    ['net/ipv4/ip_forward', '1'],
+    [`net/ipv4/conf/${bridge}/send_redirects`, '0'],
+    ['net/ipv4/conf/all/send_redirects', '0'],
+    [`net/ipv4/conf/${bridge}/rp_filter`, '0'],
+    // Answers of host ports that were asked for at 127.0.0.1; the service rules keep the pods from using it.
+    [`net/ipv4/conf/${bridge}/route_localnet`, '1'],
+  ] as const
 
   const linkOf = (podUid: string): string =>
     `${podLinkPrefix}${createHash('sha256').update(`${bridge}/${podUid}`).digest('hex').slice(0, 12)}`
@@ -67,16 +80,26 @@ export function createPodNetwork(options: PodNetworkOptions) {
       `link set ${bridge} address ${tunnelMac(range?.first ?? 0).replace(/^0a/, '0e')} mtu ${mtu} up`,
       `addr replace ${pool.gateway}/${range?.prefixLength} dev ${bridge}`,
     ])
-    await ip.sysctl('net/ipv4/ip_forward', '1')
     await options.exec('modprobe', ['br_netfilter']).catch(() => {})
-    routed = !(await ip.sysctl('net/bridge/bridge-nf-call-iptables', '1'))
-    await ip.sysctl(`net/ipv4/conf/${bridge}/send_redirects`, '0')
-    await ip.sysctl('net/ipv4/conf/all/send_redirects', '0')
-    await ip.sysctl(`net/ipv4/conf/${bridge}/rp_filter`, '0')
-    // Answers of host ports that were asked for at 127.0.0.1; the service rules keep the pods from using it.
-    await ip.sysctl(`net/ipv4/conf/${bridge}/route_localnet`, '1')
+    routed = !(await ip.sysctl(bridgeFilter, '1'))
+    for (const [path, value] of settings) await ip.sysctl(path, value)
     await allowForwarding(options.exec, bridge)
     if (routed) options.logger.warn({ bridge }, 'no br_netfilter: pods of this node reach each other through routing')
+  }
+
+  /** One pod's link back on the bridge, or made anew. Returns whether the pod has one. */
+  async function mend(podUid: string): Promise<boolean> {
+    const [address, link] = [attached.get(podUid), linkOf(podUid)]
+    if (address === undefined) return false
+    if (await ip.attempt('link', 'set', link, 'master', bridge, 'up')) {
+      await ip.run('link', 'set', link, 'type', 'bridge_slave', 'hairpin', 'on')
+      return true
+    }
+    const pid = await options.sandboxPid(podUid)
+    // A pod that ends has no sandbox any more, and needs no link.
+    if (pid === undefined) return false
+    await connect(podUid, pid, address)
+    return true
   }
 
   async function connect(podUid: string, pid: number, address: string): Promise<void> {
@@ -177,6 +200,30 @@ export function createPodNetwork(options: PodNetworkOptions) {
         attached.delete(podUid)
         if (address !== undefined) pool.release(address)
       })
+    },
+
+    /** Compares bridge, links and settings with what they should be, and repairs. Returns what was wrong. */
+    async audit(): Promise<string[]> {
+      const wanted = { bridge, mtu, addresses: [`${pool.gateway}/${range.prefixLength}`] }
+      const before = await ip.list<LinkListing>('addr', 'show')
+      const held: (readonly [string, string])[] = routed ? [...settings] : [...settings, [bridgeFilter, '1']]
+      const drift = [
+        ...bridgeDrift(before, wanted),
+        ...settingDrift(held, await ip.readSysctls(held.map(([path]) => path))),
+        ...((await isForwardingBlocked(options.exec, bridge)) ? ['forwarding of pod traffic is dropped'] : []),
+      ]
+      if (drift.length > 0) await setUpBridge()
+      const lost = [...attached.keys()].flatMap((podUid) => {
+        const what = podLinkDrift(before, linkOf(podUid), bridge)
+        return what === undefined ? [] : [{ podUid, what }]
+      })
+      for (const { podUid, what } of lost) {
+        // Attached since the links were listed?
+        const now = await ip.list<LinkListing>('addr', 'show')
+        if (!attached.has(podUid) || podLinkDrift(now, linkOf(podUid), bridge) === undefined) continue
+        if (await inTurn(podUid, () => mend(podUid))) drift.push(what)
+      }
+      return drift
     },
 
     async list(): Promise<readonly Attachment[]> {

@@ -268,6 +268,26 @@ describe.each(backends.filter((one) => one !== 'wireguard' || canEncrypt))('netw
     expect(await curl(a.run, 'http://10.96.0.52')).toContain('pod-b')
   })
 
+  test('links, routes and settings that somebody took away come back, and a pod that lost its link gets it again', async () => {
+    await n1.run('ip', 'link', 'del', 'stormo0')
+    await n1.run('sh', '-c', 'ip route flush proto 117; echo 0 >/proc/sys/net/ipv4/ip_forward')
+    const drift = (await n1.call<string[]>({ method: 'audit' })).join()
+    for (const what of [
+      'link stormo0 is missing',
+      'net.ipv4.ip_forward is 0',
+      'route to 10.96.0.0/16',
+      'not on stormo0',
+    ])
+      expect(drift).toContain(what)
+    expect(await n1.call({ method: 'events' })).toContain('Warning PodNetworkRepaired')
+    expect(await curl(a.run, `http://${b.ip}:8080`)).toBe(`pod-b ${a.ip}`)
+    const { stdout } = await n1.run('ip', '-br', 'link', 'show', 'master', 'stormo0')
+    await n1.run('ip', 'link', 'del', stdout.split('@')[0] ?? '')
+    expect((await n1.call<string[]>({ method: 'audit' })).join()).toMatch(/^link pod\w+ of a pod is missing$/)
+    expect(await curl(a.run, 'http://10.96.0.52')).toContain('pod-b')
+    expect(await n1.call({ method: 'audit' })).toEqual([])
+  })
+
   test('a killed agent leaves the network working; the next one finds its pods', async () => {
     await n1.restartAgent()
     expect(await n1.call({ method: 'list' })).toEqual([{ podUid: 'pod-a', ip: a.ip }])

@@ -24,6 +24,8 @@ export type AgentCall =
 
 const informers = createFakeInformers()
 const events: string[] = []
+/** First processes of the sandboxes, by pod. */
+const sandboxes = new Map<string, number>()
 let network: Network | undefined
 
 async function start(settings: AgentSettings): Promise<void> {
@@ -34,6 +36,7 @@ async function start(settings: AgentSettings): Promise<void> {
     clusterDomain: 'cluster.local',
     dnsIp: '10.96.0.10',
     resolvConf: '/dev/null',
+    sandboxPid: async (podUid) => sandboxes.get(podUid),
     informers,
     events: { event: (_about, type, reason) => void events.push(`${type} ${reason}`) },
     exec: createShellPool({ size: 4 }).exec,
@@ -53,8 +56,10 @@ async function run(call: AgentCall): Promise<unknown> {
     case 'remove':
       return informers.remove(call.ref, call.namespace, call.name)
     case 'attach':
+      sandboxes.set(call.podUid, call.pid)
       return network?.pods.attach(call)
     case 'detach':
+      sandboxes.delete(call.podUid)
       return network?.pods.detach(call.podUid)
     case 'list':
       return network?.pods.list()
