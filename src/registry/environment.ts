@@ -2,12 +2,14 @@ import type { Authorize } from '../api/authorizer.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { AdmissionChain } from '../admission/chain.ts'
 import type { IssueToken } from '../auth/token-request.ts'
+import { must } from '../lib/assert.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import type { Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import { apiVersionOf } from './api-version.ts'
+import type { CustomDefinition } from './custom/definitions.ts'
 import type { Target } from './options.ts'
 import type { RequestContext, ServiceAddresses, TypeSystem } from './ports.ts'
 
@@ -38,13 +40,20 @@ export interface RegistryOptions {
   /** By `resource.group`, e.g. `pods.metrics.k8s.io`; asked at each read, so that it may grow. */
   virtualReaders?: ReadonlyMap<string, VirtualReader>
   /** Converts by webhook, for CRDs whose strategy says so; others convert in place. */
-  convert?: (object: KubeObject, from: ResourceDefinition, to: ResourceDefinition) => Promise<KubeObject>
+  convert?: (objects: readonly KubeObject[], from: ResourceDefinition, to: ResourceDefinition) => Promise<KubeObject[]>
   clock: Clock
   random: Random
   log: Logger
   /** How long a paged list may take from its first page to its last. */
   continueTtlMs?: number
 }
+
+/**
+ * Whether stored objects may be in another version than this one. Custom objects stay in the version that they were
+ * written in until they are written again, also when their CRD stores another one since.
+ */
+export const mayDiffer = (storage: ResourceDefinition, definition: ResourceDefinition): boolean =>
+  storage !== definition || (definition as Partial<CustomDefinition>).hasOtherVersions === true
 
 /**
  * An object of definition `from` in the version of `to`. Always a copy at the top level; nested values may be shared
@@ -56,15 +65,30 @@ export async function convert(
   from: ResourceDefinition,
   to: ResourceDefinition,
 ): Promise<KubeObject> {
-  const quick = convertInPlace(object, from, to)
-  if (quick) return quick
-  if (options.convert) return options.convert(object, from, to)
-  return { ...object, apiVersion: apiVersionOf(to), kind: to.kind }
+  return must((await convertAll(options, [object], from, to))[0], 'one for one')
+}
+
+/** As {@link convert}; what needs a webhook goes there in one request, and what is in the wanted version already does not. */
+export async function convertAll(
+  options: Pick<RegistryOptions, 'convert'>,
+  objects: readonly KubeObject[],
+  from: ResourceDefinition,
+  to: ResourceDefinition,
+): Promise<KubeObject[]> {
+  const quick = objects.map((object) => convertInPlace(object, from, to))
+  const slow = objects.filter((_, index) => !quick[index])
+  if (slow.length === 0) return quick as KubeObject[]
+  const converted = options.convert
+    ? await options.convert(slow, from, to)
+    : slow.map((object) => ({ ...object, apiVersion: apiVersionOf(to), kind: to.kind }))
+  let next = 0
+  return quick.map((object) => object ?? must(converted[next++], 'one for each'))
 }
 
 /** The conversions that need no webhook: none at all, and those that the kinds bring along. */
 function convertInPlace(object: KubeObject, from: ResourceDefinition, to: ResourceDefinition): KubeObject | undefined {
-  if (from === to || (from.version === to.version && from.group === to.group)) {
+  const isThere = mayDiffer(from, to) ? object.apiVersion === apiVersionOf(to) : true
+  if (isThere || (from !== to && from.version === to.version && from.group === to.group)) {
     return { ...object, apiVersion: apiVersionOf(to), kind: to.kind }
   }
   return from.convertTo?.(object, to.version)

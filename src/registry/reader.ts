@@ -1,7 +1,7 @@
 import type { KubeObject } from '../api/object.ts'
 import { errors, fieldErrors, StatusError, type FieldError } from '../api/status-error.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
-import { convert, type RegistryOptions } from './environment.ts'
+import { convert, convertAll, mayDiffer, type RegistryOptions } from './environment.ts'
 import { keyOf } from './metadata.ts'
 import type { ListRequest, Target } from './options.ts'
 import { must } from '../lib/assert.ts'
@@ -36,8 +36,8 @@ export function createReader(registry: RegistryOptions): Reader {
     const { common, fields } = selectionOf(definition, target, request)
     const alike = items.filter(common)
     if (!fields) return alike
-    if (storage === definition) return alike.filter(fields)
-    const views = await Promise.all(alike.map((item) => convert(registry, item, storage, definition)))
+    if (!mayDiffer(storage, definition)) return alike.filter(fields)
+    const views = await convertAll(registry, alike, storage, definition)
     return alike.filter((_item, index) => fields(must(views[index], 'each has its view')))
   }
 
@@ -48,7 +48,7 @@ export function createReader(registry: RegistryOptions): Reader {
     const ref = storage.storedAs ?? storage
     const { common, fields } = selectionOf(definition, target, request)
     // Fields of another version than the stored one are judged by who reads: conversion may call a webhook.
-    const isJudgedLater = fields !== undefined && storage !== definition
+    const isJudgedLater = fields !== undefined && mayDiffer(storage, definition)
     const isSelected = (object: KubeObject) => common(object) && (isJudgedLater || !fields || fields(object))
     const queue = createWatchQueue<WatchEvent | Unjudged>(() => expiredEvent(request.resourceVersion ?? ''))
     const bookmark = (version: string, annotations?: Record<string, string>): WatchEvent => ({
@@ -118,7 +118,7 @@ export function createReader(registry: RegistryOptions): Reader {
     definition: ResourceDefinition,
     fields: Selection['fields'],
   ): WatchStream {
-    if (storage === definition) return queue as WatchQueue<WatchEvent>
+    if (!mayDiffer(storage, definition)) return queue as WatchQueue<WatchEvent>
     const view = (object: KubeObject) => convert(registry, object, storage, definition)
     return {
       close: () => queue.close(),
@@ -179,11 +179,8 @@ export function createReader(registry: RegistryOptions): Reader {
         }
         page = pager.first(storage, list, request.limit ?? 0, plain)
       }
-      if (storage === definition) return page
-      return {
-        ...page,
-        items: await Promise.all(page.items.map((item) => convert(registry, item, storage, definition))),
-      }
+      if (!mayDiffer(storage, definition)) return page
+      return { ...page, items: await convertAll(registry, page.items, storage, definition) }
     },
   }
 }

@@ -3,6 +3,7 @@ import type { KubeObject } from '../../api/object.ts'
 import { loadBuiltinSchemas } from '../../schema/graph.ts'
 import { must } from '../../lib/assert.ts'
 import { systemRandom } from '../../lib/system.ts'
+import { convertAll } from '../environment.ts'
 import { webhookConversion } from './conversion-webhook.ts'
 import { customDefinitions } from './definitions.ts'
 
@@ -37,7 +38,7 @@ function converter(answer: (request: { uid: string; objects: KubeObject[] }) => 
       response: answer((review as { request: { uid: string; objects: KubeObject[] } }).request),
     }),
   })
-  return convert(thing, must(v1, 'v1'), must(v2, 'v2'))
+  return convert([thing], must(v1, 'v1'), must(v2, 'v2'))
 }
 
 test('the webhook converts; of the metadata only labels and annotations change', async () => {
@@ -50,11 +51,9 @@ test('the webhook converts; of the metadata only labels and annotations change',
       metadata: { name: 'b', labels: { new: '1' } },
     })),
   }))
-  expect(converted).toEqual({
-    apiVersion: 'x.io/v2',
-    kind: 'Thing',
-    metadata: { name: 'a', uid: 'u', labels: { new: '1' } },
-  })
+  expect(converted).toEqual([
+    { apiVersion: 'x.io/v2', kind: 'Thing', metadata: { name: 'a', uid: 'u', labels: { new: '1' } } },
+  ])
 })
 
 test.each([
@@ -63,8 +62,38 @@ test.each([
   [
     'nothing',
     ({ uid }: { uid: string }) => ({ uid, result: { status: 'Success' }, convertedObjects: [] }),
-    'expected one Thing',
+    'returned 0 objects, expected 1',
   ],
 ])('an answer with %s is a failure', async (_case, answer, message) => {
   await expect(converter(answer)).rejects.toThrow(message)
+})
+
+test('objects stay in the version that they were written in: a list asks once, for those of another version', async () => {
+  const asked: string[][] = []
+  const convert = webhookConversion({
+    random: systemRandom,
+    transport: async (_config, review) => {
+      const { uid, objects, desiredAPIVersion } = (
+        review as { request: { uid: string; objects: KubeObject[]; desiredAPIVersion: string } }
+      ).request
+      asked.push(objects.map((one) => `${one.metadata.name} to ${desiredAPIVersion}`))
+      const convertedObjects = objects.map((one) => ({ ...one, apiVersion: desiredAPIVersion }))
+      return { response: { uid, result: { status: 'Success' }, convertedObjects } }
+    },
+  })
+  const stored = ['a', 'b', 'c', 'd'].map((name, index) => ({
+    ...thing,
+    apiVersion: index % 2 === 0 ? 'x.io/v1' : 'x.io/v2',
+    metadata: { name },
+  }))
+  for (const to of [must(v1, 'v1'), must(v2, 'v2')]) {
+    const list = await convertAll({ convert }, stored, must(v2, 'v2'), to)
+    expect(list.map((one) => [one.metadata.name, one.apiVersion])).toEqual(
+      ['a', 'b', 'c', 'd'].map((name) => [name, `x.io/${to.version}`]),
+    )
+  }
+  expect(asked).toEqual([
+    ['b to x.io/v1', 'd to x.io/v1'],
+    ['a to x.io/v2', 'c to x.io/v2'],
+  ])
 })

@@ -2,7 +2,7 @@ import type { WebhookTransport } from '../../admission/webhook/review.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { StatusError } from '../../api/status-error.ts'
 import type { Random } from '../../lib/clock.ts'
-import type { ResourceDefinition } from '../../kinds/definition.ts'
+import { must } from '../../lib/assert.ts'
 import { apiVersionOf } from '../api-version.ts'
 import type { RegistryOptions } from '../environment.ts'
 import { newUid } from '../metadata.ts'
@@ -24,38 +24,45 @@ export function webhookConversion(options: {
   transport: WebhookTransport
   random: Random
 }): NonNullable<RegistryOptions['convert']> {
-  return async (object, from, to) => {
+  return async (objects, from, to) => {
     const { webhook } = (from as Partial<CustomDefinition>).conversionWebhook ?? {}
     const desiredAPIVersion = apiVersionOf(to)
-    if (!webhook?.clientConfig) throw failed(from, 'no webhook is configured')
+    if (!webhook?.clientConfig) throw failed(objects, 'no webhook is configured')
     const uid = newUid(options.random)
     const review = {
       apiVersion: 'apiextensions.k8s.io/v1',
       kind: 'ConversionReview',
-      request: { uid, desiredAPIVersion, objects: [object] },
+      request: { uid, desiredAPIVersion, objects },
     }
     let answer: ConversionAnswer
     try {
       answer = (await options.transport(webhook.clientConfig, review, { timeoutMs })) as ConversionAnswer
     } catch (error) {
-      throw failed(from, (error as Error).message)
+      throw failed(objects, (error as Error).message)
     }
     const { response } = answer
-    if (response?.uid !== uid) throw failed(from, 'the answer is not to this request')
-    if (response.result?.status !== 'Success') throw failed(from, response.result?.message ?? 'no reason was given')
-    const [converted] = response.convertedObjects ?? []
-    if (converted?.apiVersion !== desiredAPIVersion || converted.kind !== object.kind) {
-      throw failed(from, `expected one ${object.kind} of ${desiredAPIVersion}`)
+    if (response?.uid !== uid) throw failed(objects, 'the answer is not to this request')
+    if (response.result?.status !== 'Success') throw failed(objects, response.result?.message ?? 'no reason was given')
+    const converted = response.convertedObjects ?? []
+    if (converted.length !== objects.length) {
+      throw failed(objects, `returned ${converted.length} objects, expected ${objects.length}`)
     }
-    // A conversion may change labels and annotations and nothing else of the metadata.
-    const { labels, annotations } = converted.metadata
-    const { labels: _labels, annotations: _annotations, ...identity } = object.metadata
-    return {
-      ...converted,
-      metadata: { ...identity, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) },
+    return objects.map((object, index) => merged(object, must(converted[index], 'one for each')))
+
+    function merged(object: KubeObject, answered: KubeObject): KubeObject {
+      if (answered.apiVersion !== desiredAPIVersion || answered.kind !== object.kind) {
+        throw failed(objects, `expected ${object.kind} of ${desiredAPIVersion}`)
+      }
+      // A conversion may change labels and annotations and nothing else of the metadata.
+      const { labels, annotations } = answered.metadata
+      const { labels: _labels, annotations: _annotations, ...identity } = object.metadata
+      return {
+        ...answered,
+        metadata: { ...identity, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) },
+      }
     }
   }
 }
 
-const failed = (from: ResourceDefinition, why: string) =>
-  new StatusError('InternalError', `conversion webhook for ${apiVersionOf(from)}, Kind=${from.kind} failed: ${why}`)
+const failed = ([first]: readonly KubeObject[], why: string) =>
+  new StatusError('InternalError', `conversion webhook for ${first?.apiVersion}, Kind=${first?.kind} failed: ${why}`)

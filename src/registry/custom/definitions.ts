@@ -21,6 +21,8 @@ export interface CustomDefinition extends ResourceDefinition {
   scalePaths?: ScalePaths
   /** Set for a deprecated version: sent as a warning with each answer. */
   deprecationWarning?: string
+  /** Stored objects may be in another version than the one that is stored now. */
+  hasOtherVersions?: boolean
   /** Objects go through the CRD's webhook on their way between versions. */
   conversionWebhook?: NonNullable<CustomResourceDefinition['spec']['conversion']>
 }
@@ -51,7 +53,8 @@ function define(
     return path ? [{ name: jsonPath.replace(/^\./, ''), path }] : []
   })
   const scale = version.subresources?.scale
-  const converts = conversion?.strategy === 'Webhook' && crd.spec.versions.length > 1
+  const hasOtherVersions = crd.spec.versions.length > 1
+  const converts = conversion?.strategy === 'Webhook' && hasOtherVersions
   return {
     group,
     version: version.name,
@@ -84,6 +87,7 @@ function define(
     }),
     decided: false,
     hasGeneration: true,
+    hasOtherVersions,
     ...(scale ? { scalePaths: scalePathsOf(scale) } : {}),
     ...(version.deprecated ? { deprecationWarning: deprecationOf(crd, version) } : {}),
     ...(converts
