@@ -13,5 +13,7 @@ export interface Codecs {
   toProtobuf(object: KubeObject): Uint8Array | undefined
   /** A frame of a watch in protobuf; undefined when the kind has no such form. */
   toWatchFrame(type: string, object: KubeObject): Uint8Array | undefined
+  /** JSON of an object of the store is made once, however many ask for it. */
+  toJson(object: object): string
   toYaml(value: unknown): string
 }

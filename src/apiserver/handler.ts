@@ -85,7 +85,7 @@ export function createHandler(options: HandlerOptions) {
     const info = parseRequestInfo(request.method ?? 'GET', url)
     const long = upgrade !== undefined || info.verb === 'watch' || isStream(info.subresource)
     const closed = new AbortController()
-    response.once('close', () => closed.abort())
+    response.once('close', () => closed.abort(gone))
     const timer = long ? undefined : clock.after(requestTimeoutMs, () => closed.abort(timedOut))
     const done = metrics.begin({ ...seriesOf(info, options.registry), long })
     let seats: Seats | undefined
@@ -260,6 +260,8 @@ async function drained(out: NodeJS.WritableStream, signal: AbortSignal): Promise
 
 const runsPrograms = (subresource: string): boolean => ['exec', 'attach', 'portforward'].includes(subresource)
 
+/** One for all: making an error with its stack for each request that ends costs more than its head. */
+const gone = new StatusError('Timeout', 'the client is gone, or has its answer')
 const timedOut = new StatusError('Timeout', 'request did not complete within the allotted timeout')
 
 function parseUrl(request: Request): URL {

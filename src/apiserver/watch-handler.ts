@@ -44,7 +44,7 @@ export async function serveWatch(
       const object = view(event, wanted, target.definition, { include, nowMs: clock.nowMs(), headers: first })
       first = false
       const frame = wanted.format === 'protobuf' ? codecs.toWatchFrame(event.type, object as KubeObject) : undefined
-      if (!write(response, frame ?? `${JSON.stringify({ type: event.type, object })}\n`))
+      if (!write(response, frame ?? `{"type":"${event.type}","object":${codecs.toJson(object)}}\n`))
         await once(response, 'drain', { signal: context.signal })
     }
   } catch (error) {

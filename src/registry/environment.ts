@@ -56,8 +56,8 @@ export const mayDiffer = (storage: ResourceDefinition, definition: ResourceDefin
   storage !== definition || (definition as Partial<CustomDefinition>).hasOtherVersions === true
 
 /**
- * An object of definition `from` in the version of `to`. Always a copy at the top level; nested values may be shared
- * with the frozen original.
+ * An object of definition `from` in the version of `to`. A frozen object that needs no change is given back itself, so
+ * that what was made of it (JSON) serves again; anything else is a copy at the top level that may share nested values.
  */
 export async function convert(
   options: Pick<RegistryOptions, 'convert'>,
@@ -87,9 +87,11 @@ export async function convertAll(
 
 /** The conversions that need no webhook: none at all, and those that the kinds bring along. */
 function convertInPlace(object: KubeObject, from: ResourceDefinition, to: ResourceDefinition): KubeObject | undefined {
-  const isThere = mayDiffer(from, to) ? object.apiVersion === apiVersionOf(to) : true
+  const apiVersion = apiVersionOf(to)
+  const isThere = mayDiffer(from, to) ? object.apiVersion === apiVersion : true
   if (isThere || (from !== to && from.version === to.version && from.group === to.group)) {
-    return { ...object, apiVersion: apiVersionOf(to), kind: to.kind }
+    if (object.apiVersion === apiVersion && object.kind === to.kind && Object.isFrozen(object)) return object
+    return { ...object, apiVersion, kind: to.kind }
   }
   return from.convertTo?.(object, to.version)
 }
