@@ -3,6 +3,7 @@ import type { RestClient } from '../src/client/rest-client.ts'
 import { type Invocation, option } from './command.ts'
 import { type ApiResource, displayName, pathOf } from './discovery.ts'
 import { paintOutcome, paletteOf } from './printers/colour.ts'
+import { outputOf } from './output-format.ts'
 import { printObject } from './printers/object.ts'
 import { dryRunOf, dryRunSuffix, fieldValidationOf } from './write-options.ts'
 import { namespaceOf } from './targets.ts'
@@ -40,7 +41,7 @@ export async function createObject(
           },
           body: placed,
         })
-  const output = option.text(invocation, 'output')
+  const output = outputOf(invocation)
   const name = displayName(target as ApiResource, created.metadata.name ?? '')
   io.out(
     output === 'name'

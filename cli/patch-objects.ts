@@ -5,6 +5,7 @@ import { type Invocation, option, type OptionDefinition, UsageError } from './co
 import { withClient } from './connection.ts'
 import { type ApiResource, displayName, pathOf } from './discovery.ts'
 import { manifestSources, readManifests } from './manifests.ts'
+import { outputOf } from './output-format.ts'
 import { printObject } from './printers/object.ts'
 import { reportError } from './report-error.ts'
 import { type SelectedObject, selectObjects, selectionOptions } from './select-objects.ts'
@@ -139,7 +140,7 @@ export function isSameObject(before: KubeObject, after: KubeObject): boolean {
 function sayPatched(invocation: Invocation, verb: PatchVerb, patched: PatchedObject, how: DryRun): void {
   const { io } = invocation
   const { resource, before, after } = patched
-  const output = option.text(invocation, 'output')
+  const output = outputOf(invocation)
   const name = displayName(resource, before.metadata.name ?? '')
   if (output === 'name') return io.out(`${name}\n`)
   const typed = { ...after, apiVersion: after.apiVersion ?? before.apiVersion, kind: after.kind ?? before.kind }

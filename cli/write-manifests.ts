@@ -6,6 +6,7 @@ import { withClient } from './connection.ts'
 import { type ApiResource, discover, displayName, pathOf, resourceOfKind } from './discovery.ts'
 import { type Manifest, manifestSources, readManifests } from './manifests.ts'
 import { paintOutcome, paletteFor, paletteOf } from './printers/colour.ts'
+import { outputOf } from './output-format.ts'
 import { printObject } from './printers/object.ts'
 import { describeError } from './report-error.ts'
 import { namespaceOf } from './targets.ts'
@@ -91,7 +92,7 @@ async function prepareLate(
 }
 
 function say(invocation: Invocation, { resource }: PreparedManifest, { said, object }: Written): void {
-  const output = option.text(invocation, 'output')
+  const output = outputOf(invocation)
   const name = displayName(resource, object.metadata.name ?? '')
   const line = output === 'name' ? name : `${name} ${said}${dryRunSuffix(dryRunOf(invocation))}`
   invocation.io.out(printObject(object, output) ?? `${paintOutcome(line, paletteOf(invocation))}\n`)

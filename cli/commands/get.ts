@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { KubeObject } from '../../src/api/object.ts'
 import { StatusError } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
@@ -7,7 +6,8 @@ import { withClient } from '../connection.ts'
 import { type ApiResource, displayName, pathOf } from '../discovery.ts'
 import { listAll, listTable } from '../list-all.ts'
 import { manifestSources, readManifests } from '../manifests.ts'
-import { printObject } from '../printers/object.ts'
+import { outputOf, outputOption, templateOption } from '../output-format.ts'
+import { isTableFormat, printObject } from '../printers/object.ts'
 import { paint, paletteOf } from '../printers/colour.ts'
 import { printTable } from '../printers/table.ts'
 import { reportError } from '../report-error.ts'
@@ -25,10 +25,8 @@ export const getCommand: CommandDefinition = {
     ...namespaceOptions,
     ...fileOptions,
     { flags: '-A, --all-namespaces', summary: 'objects of all namespaces' },
-    {
-      flags: '-o, --output <format>',
-      summary: 'wide, yaml, json, name, jsonpath=…, jsonpath-as-json=…, jsonpath-file=…, custom-columns[-file]=…',
-    },
+    outputOption,
+    templateOption,
     { flags: '-l, --selector <selector>', summary: 'only objects with these labels' },
     { flags: '--field-selector <selector>', summary: 'only objects with these fields' },
     { flags: '-w, --watch', summary: 'go on printing changes' },
@@ -71,7 +69,7 @@ async function get(invocation: Invocation, client: RestClient): Promise<number> 
   }
   const wanted = await wantedOf(invocation, client)
   const output = outputOf(invocation)
-  const isTable = printObject({}, output) === undefined && output !== 'name'
+  const isTable = isTableFormat(output)
   if (option.flag(invocation, 'watch') || option.flag(invocation, 'watchOnly'))
     return await watchObjects(invocation, client, wanted, { output, isTable, view: viewOf(invocation, wanted[0]!) })
   return isTable ? await getTables(invocation, client, wanted) : await getObjects(invocation, client, wanted, output)
@@ -99,28 +97,6 @@ async function wantedOf(invocation: Invocation, client: RestClient): Promise<Wan
     throw new UsageError('a resource cannot be retrieved by name across all namespaces')
   const namespace = all ? undefined : namespaceOf(invocation, client)
   return targets.map((target) => ({ ...target, namespace }))
-}
-
-/** `jsonpath-file=x` and `custom-columns-file=x` become what stands in the file. */
-function outputOf(invocation: Invocation): string | undefined {
-  const output = option.text(invocation, 'output')
-  const file = /^(jsonpath|custom-columns)-file=(.+)$/s.exec(output ?? '')
-  if (!file) return output
-  const [, format, path = ''] = file
-  const text = readText(path)
-  if (format === 'jsonpath') return `jsonpath=${text}`
-  const [headers = [], paths = []] = text.split('\n').map((line) => line.trim().split(/\s+/))
-  if (headers.length !== paths.length)
-    throw new UsageError(`number of headers (${headers.length}) and field specifications (${paths.length}) don't match`)
-  return `custom-columns=${headers.map((header, index) => `${header}:${paths[index]}`).join(',')}`
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new UsageError(`error reading template ${path}, ${error instanceof Error ? error.message : String(error)}`)
-  }
 }
 
 /** Asks for each in turn; a refusal is told, and the others are still shown. Returns whether all were there. */
@@ -206,7 +182,7 @@ async function getTables(invocation: Invocation, client: RestClient, wanted: rea
 }
 
 const viewOf = (invocation: Invocation, { resource, namespace }: Wanted): TableView => ({
-  wide: option.text(invocation, 'output') === 'wide',
+  wide: outputOf(invocation) === 'wide',
   withNamespace: namespace === undefined && resource.namespaced,
   withLabels: option.flag(invocation, 'showLabels'),
   labelColumns: option.list(invocation, 'labelColumns').flatMap((keys) => keys.split(',')),

@@ -5,6 +5,7 @@ import { type CommandDefinition, type Invocation, option, UsageError } from '../
 import { withClient } from '../connection.ts'
 import { displayName, pathOf } from '../discovery.ts'
 import { eachObject, patchOptions, sendPatch } from '../patch-objects.ts'
+import { outputOf } from '../output-format.ts'
 import { printObject } from '../printers/object.ts'
 import { type SelectedObject, selectObjects } from '../select-objects.ts'
 import { dryRunOf, dryRunSuffix } from '../write-options.ts'
@@ -59,7 +60,7 @@ async function scale(
       { dryRun: how },
     )
   if (how === 'none') await waitForReplicas(invocation, client, path, replicas)
-  const output = option.text(invocation, 'output')
+  const output = outputOf(invocation)
   if (output === undefined) io.out(`${displayName(resource, name)} scaled${dryRunSuffix(how)}\n`)
   else if (output === 'name') io.out(`${displayName(resource, name)}\n`)
   else io.out(printObject(await client.json<KubeObject>({ path: pathOf(resource, namespace, name) }), output) ?? '')

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import type * as yaml from 'yaml'
 import type { KubeObject } from '../../src/api/object.ts'
 import { UsageError } from '../command.ts'
+import { renderGoTemplate } from '../go-template/render.ts'
 import { findValues, parseTemplate, renderTemplate } from '../jsonpath.ts'
 import { printCustomColumns } from './custom-columns.ts'
 
@@ -14,7 +15,20 @@ export interface ObjectView {
 }
 
 /** Formats that are no tables and show objects as they are. */
-const formats = 'custom-columns,custom-columns-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,wide,yaml'
+const formats =
+  'custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,template,templatefile,wide,yaml'
+
+/** Whether the format is that of a table, and not of objects as they are. Throws UsageError for one that is unknown. */
+export function isTableFormat(format: string | undefined): boolean {
+  const name = format?.split('=')[0] ?? ''
+  if (name !== '' && !formats.split(',').includes(name)) throw unknownFormat(format)
+  return name === '' || name === 'wide'
+}
+
+const unknownFormat = (format: string | undefined): UsageError =>
+  new UsageError(
+    `unable to match a printer suitable for the output format "${format}", allowed formats are: ${formats}`,
+  )
 
 /** Structured output of one object or a List; undefined when the format is for a table or a name. */
 export function printObject(object: object, format: string | undefined, view: ObjectView = {}): string | undefined {
@@ -27,19 +41,20 @@ export function printObject(object: object, format: string | undefined, view: Ob
     case 'yaml':
       return toYaml(shown)
     case 'jsonpath':
-      return renderTemplate(parseTemplate(needArgument(name, argument)), sorted(shown))
+      return renderTemplate(parseTemplate(needArgument(argument)), sorted(shown))
     case 'jsonpath-as-json':
-      return jsonValues(needArgument(name, argument), shown)
+      return jsonValues(needArgument(argument), shown)
+    case 'go-template':
+      return renderGoTemplate(needArgument(argument), sorted(shown))
     case 'custom-columns':
-      return printCustomColumns(needArgument(name, argument), itemsOf(shown), view.withHeader ?? true)
+      if (argument === '') throw new UsageError('custom-columns format specified but no custom columns given')
+      return printCustomColumns(argument, itemsOf(shown), view.withHeader ?? true)
     case '':
     case 'wide':
     case 'name':
       return undefined
     default:
-      throw new UsageError(
-        `unable to match a printer suitable for the output format "${format}", allowed formats are: ${formats}`,
-      )
+      throw unknownFormat(format)
   }
 }
 
@@ -75,8 +90,8 @@ function sorted(value: unknown): unknown {
   )
 }
 
-function needArgument(format: string, argument: string): string {
-  if (argument === '') throw new UsageError(`template format specified but no template given: -o ${format}=<template>`)
+function needArgument(argument: string): string {
+  if (argument === '') throw new UsageError('template format specified but no template given')
   return argument
 }
 

@@ -34,6 +34,8 @@ export interface RestClient {
   json<T>(request: RestRequest): Promise<T>
   /** The raw answer, for watches and logs; the caller reads it to its end or destroys it. */
   stream(request: RestRequest): Promise<IncomingMessage>
+  /** As {@link stream}, but an answer of 400 and above is no error: for what only passes answers on. */
+  forward(request: RestRequest): Promise<IncomingMessage>
   webSocket(request: RestRequest, protocols: readonly string[]): WebSocket
   close(): void
 }
@@ -131,6 +133,7 @@ export function createRestClient(connection: Connection, options: RestClientOpti
       if (code >= 400) throw statusErrorOf(code, await gather(answer), answer.headers['retry-after'])
       return answer
     },
+    forward: stream,
     webSocket: (request, protocols) =>
       new WebSocket(`wss://${url.host}${withQuery(request)}`, [...protocols], {
         ...tls,

@@ -103,7 +103,8 @@ export function containerCreateOptions(config: ContainerConfig, defaults: Docker
         Source: mount.source,
         Target: mount.target,
         ReadOnly: mount.readOnly,
-        BindOptions: { Propagation: mount.propagation },
+        // Private is the engine's own choice, but for a source that holds its state (`/`): there it must be, and is, a slave.
+        ...(mount.propagation === 'rprivate' ? {} : { BindOptions: { Propagation: mount.propagation } }),
       })),
       Tmpfs: { ...config.tmpfs },
       Devices: config.devices.map((device) => ({
