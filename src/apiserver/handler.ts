@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
 import type { AccessRequest, Authorize } from '../api/authorizer.ts'
 import type { GroupResource } from '../api/object.ts'
 import { errors, StatusError } from '../api/status-error.ts'
@@ -28,6 +27,7 @@ import { findRoute, type ExtensionRoute } from './extension-routes.ts'
 import { answerHealth, type HealthCheck } from './health.ts'
 import type { Metrics } from './metrics.ts'
 import { serveOpenApi, type OpenApiSource } from './openapi-routes.ts'
+import { peerCertificateOf } from './peer-certificate.ts'
 import { parseRequestInfo, type RequestInfo } from './request-info.ts'
 import type { ResourceHandler } from './resource-handler.ts'
 import { isStream, type StreamHandler } from './stream-handler.ts'
@@ -151,8 +151,7 @@ export function createHandler(options: HandlerOptions) {
     }
     let user: User
     try {
-      const certificate = (request.socket as TLSSocket).getPeerCertificate?.()
-      user = await options.authenticate({ peerCertificate: certificate?.raw, headers: request.headers })
+      user = await options.authenticate({ peerCertificate: peerCertificateOf(request), headers: request.headers })
     } catch (error) {
       begin(anonymous)
       throw error

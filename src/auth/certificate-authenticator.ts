@@ -48,7 +48,12 @@ export function createCertificateAuthenticator(
     }
   }
 
-  return (peerCertificate, nowMs) => {
+  // A connection gives the same bytes with each request: those are not even parsed again.
+  const byBytes = new WeakMap<Uint8Array, Known>()
+
+  function identify(peerCertificate: Uint8Array): Known | undefined {
+    const before = byBytes.get(peerCertificate)
+    if (before) return before
     let certificate: X509Certificate
     try {
       certificate = new X509Certificate(peerCertificate)
@@ -56,6 +61,13 @@ export function createCertificateAuthenticator(
       return undefined
     }
     const known = cache.getOrAdd(certificate.fingerprint256, () => read(certificate))
+    byBytes.set(peerCertificate, known)
+    return known
+  }
+
+  return (peerCertificate, nowMs) => {
+    const known = identify(peerCertificate)
+    if (!known) return undefined
     return nowMs >= known.notBeforeMs && nowMs <= known.notAfterMs ? known.user : undefined
   }
 }
