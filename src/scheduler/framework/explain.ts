@@ -3,6 +3,7 @@ import type { Profile, Refusal, Snapshot } from './framework.ts'
 import type { NodeInfo } from './node-info.ts'
 import type { PodInfo } from './pod-info.ts'
 import { filterNode, filterWithNominated, prepareFilters, scoreNodes } from './schedule.ts'
+import { createVerdicts, noVerdicts } from './verdicts.ts'
 
 /** What each plugin has to say about each node, for `stormo schedule explain`. */
 export interface Explanation {
@@ -41,7 +42,7 @@ export function explain(pod: PodInfo, snapshot: Snapshot, profile: Profile): Exp
     const diagnosis = {
       nodeCount: count,
       general: refusal,
-      verdicts: [],
+      verdicts: noVerdicts,
       absent: undefined,
       plugins: new Set<string>(),
     }
@@ -76,7 +77,13 @@ export function explain(pod: PodInfo, snapshot: Snapshot, profile: Profile): Exp
     const first = Object.entries(refusals.get(node)!)[0]
     return first ? [{ node, plugin: first[0], refusal: { reasons: first[1], forGood: false } }] : []
   })
-  const diagnosis = { nodeCount: count, general: undefined, verdicts, absent: undefined, plugins: new Set<string>() }
+  const diagnosis = {
+    nodeCount: count,
+    general: undefined,
+    verdicts: createVerdicts(verdicts),
+    absent: undefined,
+    plugins: new Set<string>(),
+  }
   return {
     scheduler: profile.name,
     refused: undefined,

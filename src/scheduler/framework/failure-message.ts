@@ -12,22 +12,19 @@ export function failureMessage(diagnosis: Diagnosis, preemption = ''): string {
   const { nodeCount, general, verdicts, absent } = diagnosis
   const text = general
     ? ` ${general.reasons.join(', ')}.`
-    : reasonsText(
-        verdicts.map(({ refusal }) => refusal),
-        absent,
-        nodeCount - verdicts.length,
-      )
+    : reasonsText(verdicts.tally(), absent, nodeCount - verdicts.size)
   return `0/${nodeCount} nodes are available:${text}${preemption && ` ${preemption}`}`
 }
 
-/** ` 1 reason, 2 other reason.`, sorted as text; empty without reasons. */
-export function reasonsText(refusals: Iterable<Refusal>, absent: Refusal | undefined, absentCount: number): string {
+/** ` 1 reason, 2 other reason.`, sorted as text; empty without reasons. Refusals come with their number of nodes. */
+export function reasonsText(
+  refusals: Iterable<readonly [refusal: Refusal, count: number, ...rest: unknown[]]>,
+  absent: Refusal | undefined,
+  absentCount: number,
+): string {
   const counts = new Map<string, number>()
   const count = (reason: string, by: number): void => void counts.set(reason, (counts.get(reason) ?? 0) + by)
-  // Thousands of nodes refuse for a few reasons, mostly with the very same object.
-  const times = new Map<Refusal, number>()
-  for (const refusal of refusals) times.set(refusal, (times.get(refusal) ?? 0) + 1)
-  for (const [{ reasons }, number] of times) for (const reason of reasons) count(reason, number)
+  for (const [{ reasons }, number] of refusals) for (const reason of reasons) count(reason, number)
   if (absentCount > 0) for (const reason of absent?.reasons ?? []) count(reason, absentCount)
   const parts = [...counts].map(([reason, number]) => `${number} ${reason}`).toSorted()
   return parts.length === 0 ? '' : ` ${parts.join(', ')}.`

@@ -2,11 +2,12 @@ import type { Node } from '../../api/kinds.ts'
 import type { Refusal } from './framework.ts'
 import type { HostPort, PodInfo } from './pod-info.ts'
 import { add, type Resources, resourcesOf } from './resources.ts'
+import type { Verdict } from './verdicts.ts'
 
 /** What was found out about pods of one kind and profile on a node. */
 export interface NodeMemo {
   /** What the filters with `isLocal` say; null when they accept. */
-  refusal?: { readonly node: NodeInfo; readonly plugin: string; readonly refusal: Refusal } | null
+  refusal?: Verdict | null
   /** Sum of the scores with `isLocal`, weighed. */
   score?: number
   /** Whom the pod would have to drive out, where nothing but the node counts. */
@@ -18,6 +19,8 @@ export interface Victims {
   readonly pods: readonly PodInfo[]
   /** How many of them a disruption budget wanted to keep. */
   readonly violations: number
+  /** What it costs, the most important first: the lower, the less harm. */
+  readonly rank: readonly number[]
 }
 
 /** Kinds of pods that are remembered on a node at once. */

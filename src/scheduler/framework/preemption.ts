@@ -44,38 +44,46 @@ export function preempt(
 ): Preemption {
   const obstacle = ineligibility(pod, snapshot, diagnosis)
   if (obstacle) return { candidate: undefined, message: `preemption: ${obstacle}`, clearNomination: false }
-  const count = diagnosis.nodeCount
-  const nothing = (reasons: Iterable<Refusal>, helpless: number): Preemption => ({
+  const { nodeCount: count, verdicts } = diagnosis
+  const nothing = (reasons: ReadonlyMap<Refusal, number>, helpless: number): Preemption => ({
     candidate: undefined,
     message: `preemption: 0/${count} nodes are available:${reasonsText(reasons, notHelpful, helpless)}`,
     clearNomination: true,
   })
-  const hopeful = diagnosis.verdicts.filter(({ refusal }) => !refusal.forGood).map(({ node }) => node)
-  const setup = hopeful.length === 0 ? undefined : prepareFilters(pod, snapshot, profile)
-  if (!setup?.filters) return nothing([], count)
-  const wanted = Math.min(hopeful.length, Math.max(minCandidates, Math.floor(hopeful.length * minCandidateShare)))
-  const offset = Math.floor(chance * hopeful.length)
+  let hopeful = 0
+  for (const [refusal, number] of verdicts.tally()) if (!refusal.forGood) hopeful += number
+  const setup = hopeful === 0 ? undefined : prepareFilters(pod, snapshot, profile)
+  if (!setup?.filters) return nothing(new Map(), count)
+  const wanted = Math.min(hopeful, Math.max(minCandidates, Math.floor(hopeful * minCandidateShare)))
+  const { nodes } = snapshot
+  const offset = Math.floor(chance * nodes.length)
   const budgets = snapshot.disruptionBudgets()
   const kind = memoKind(profile.name, pod)
   const isLocal = budgets.length === 0 && setup.filters.every(({ plugin }) => plugin.isLocal)
   const remembers = (node: NodeInfo): boolean => isLocal && snapshot.nominated(node.name).length === 0
-  const candidates: Candidate[] = []
-  const refusals: Refusal[] = []
+  const refusals = new Map<Refusal, number>()
+  let refused = 0
+  let candidates = 0
+  let best: { node: NodeInfo; victims: Victims } | undefined
   let hasHarmless = false
-  for (let step = 0; step < hopeful.length; step++) {
-    const node = hopeful[(offset + step) % hopeful.length]!
+  for (let step = 0; step < nodes.length && !(hasHarmless && candidates >= wanted); step++) {
+    const node = nodes[(offset + step) % nodes.length]!
+    if (verdicts.of(node)?.refusal.forGood !== false) continue
     const found = remembers(node)
       ? (memoOf(node, kind).victims ??= victimsOn(node, pod, snapshot, setup.filters, budgets))
       : victimsOn(node, pod, snapshot, setup.filters, budgets)
-    if ('reasons' in found) refusals.push(found)
-    else {
-      candidates.push({ node, victims: found.pods, violations: found.violations })
+    if ('reasons' in found) {
+      refused++
+      refusals.set(found, (refusals.get(found) ?? 0) + 1)
+    } else {
+      candidates++
       hasHarmless ||= found.violations === 0
-      if (hasHarmless && candidates.length >= wanted) break
+      if (!best || harmsLess(found.rank, best.victims.rank)) best = { node, victims: found }
     }
   }
-  if (candidates.length === 0) return nothing(refusals, count - refusals.length)
-  return { candidate: leastHarmful(candidates) }
+  if (!best) return nothing(refusals, count - refused)
+  const { pods, violations } = best.victims
+  return { candidate: { node: best.node, victims: pods, violations } }
 }
 
 const notHelpful = refuse('Preemption is not helpful for scheduling', true)
@@ -86,8 +94,9 @@ function ineligibility(pod: PodInfo, snapshot: Snapshot, diagnosis: Diagnosis): 
   const nominated = pod.pod.status?.nominatedNodeName
   if (!nominated) return undefined
   // Where the promised node turned out never to fit, another one may be emptied.
-  if (diagnosis.verdicts.some(({ node, refusal }) => node.name === nominated && refusal.forGood)) return undefined
-  const isWaiting = [...(snapshot.node(nominated)?.pods.values() ?? [])].some(
+  const node = snapshot.node(nominated)
+  if (node && diagnosis.verdicts.of(node)?.refusal.forGood) return undefined
+  const isWaiting = [...(node?.pods.values() ?? [])].some(
     (other) => other.isTerminating && other.priority < pod.priority,
   )
   return isWaiting ? 'not eligible due to a terminating pod on the nominated node.' : undefined
@@ -129,7 +138,8 @@ export function victimsOn(
     }
     for (const other of violating) if (!keep(other)) violations++
     for (const other of others) keep(other)
-    return { pods: [...gone].toSorted(byImportance), violations }
+    const victims = [...gone].toSorted(byImportance)
+    return { pods: victims, violations, rank: rankOf(victims, violations) }
   } finally {
     for (const other of gone) shiftAll(filters, pod, other, node, 1)
   }
@@ -173,21 +183,14 @@ function byBudget(
 /** So that many victims of low priority weigh more than none: upstream shifts priorities above zero the same way. */
 const prioritySpan = 2 ** 31
 
-/** Fewer violations, lower highest priority, lower sum of priorities, fewer victims, later start of the highest. */
-function leastHarmful(candidates: readonly Candidate[]): Candidate {
-  let best = candidates[0]!
-  let bestRank = rankOf(best)
-  for (const one of candidates.slice(1)) {
-    const rank = rankOf(one)
-    const at = rank.findIndex((value, index) => value !== bestRank[index])
-    if (at < 0 || rank[at]! > bestRank[at]!) continue
-    best = one
-    bestRank = rank
-  }
-  return best
+/** Whether the first rank comes before the second; the same is not less. */
+function harmsLess(a: readonly number[], b: readonly number[]): boolean {
+  const at = a.findIndex((value, index) => value !== b[index])
+  return at >= 0 && a[at]! < b[at]!
 }
 
-function rankOf({ victims, violations }: Candidate): number[] {
+/** Fewer violations, lower highest priority, lower sum of priorities, fewer victims, later start of the highest. */
+function rankOf(victims: readonly PodInfo[], violations: number): number[] {
   const highest = victims[0]?.priority ?? -Infinity
   const sum = victims.reduce((total, { priority }) => total + priority + prioritySpan, 0)
   const starts = victims.filter(({ priority }) => priority === highest).map(startOf)

@@ -1,9 +1,9 @@
 import type { NodeInfo } from './node-info.ts'
-import type { Verdict } from './schedule.ts'
+import { createVerdicts, type LiveVerdicts, type Verdict, type Verdicts } from './verdicts.ts'
 
 /** Nodes that refuse every pod of one kind, by filters that look at the node alone; the others are open. */
 export interface RefusalTable {
-  readonly refused: ReadonlyMap<NodeInfo, Verdict>
+  readonly refused: Verdicts
   readonly open: ReadonlySet<NodeInfo>
   /** An open node turned out to refuse as well. */
   refuse(node: NodeInfo, verdict: Verdict): void
@@ -17,7 +17,7 @@ export interface RefusalTables {
   /** The table of a kind, brought up to date; undefined when there is none. */
   get(kind: number): RefusalTable | undefined
   /** Starts a table from a look at all nodes. */
-  set(kind: number, refused: ReadonlyMap<NodeInfo, Verdict>, open: ReadonlySet<NodeInfo>): void
+  set(kind: number, refused: Iterable<Verdict>, open: ReadonlySet<NodeInfo>): void
   /** The node or its pods changed. */
   changed(node: NodeInfo): void
   /** Nodes came or went: nothing of before holds. */
@@ -25,7 +25,7 @@ export interface RefusalTables {
 }
 
 interface LiveTable extends RefusalTable {
-  readonly refused: Map<NodeInfo, Verdict>
+  readonly refused: LiveVerdicts
   readonly open: Set<NodeInfo>
 }
 
@@ -45,11 +45,11 @@ export function createRefusalTables(): RefusalTables {
     },
     set(kind, refused, open) {
       const table: LiveTable = {
-        refused: new Map(refused),
+        refused: createVerdicts(refused),
         open: new Set(open),
         refuse(node, verdict) {
           table.open.delete(node)
-          table.refused.set(node, verdict)
+          table.refused.add(verdict)
         },
       }
       tables.set(kind, table)

@@ -8,6 +8,7 @@ import {
 } from './framework.ts'
 import { addPod, cloneNodeInfo, memoKind, memoOf, type NodeInfo } from './node-info.ts'
 import type { PodInfo } from './pod-info.ts'
+import { bothVerdicts, createVerdicts, noVerdicts, type Verdict, type Verdicts } from './verdicts.ts'
 
 /** A filter with what it found out about the pod of this attempt. */
 export interface ActiveFilter {
@@ -15,20 +16,12 @@ export interface ActiveFilter {
   readonly state: unknown
 }
 
-/** Why one node was refused, and by which plugin. */
-export interface Verdict {
-  readonly node: NodeInfo
-  readonly plugin: string
-  readonly refusal: Refusal
-}
-
 /** Why no node took the pod. */
 export interface Diagnosis {
   readonly nodeCount: number
   /** A filter refused the pod before it looked at any node. */
   readonly general: Refusal | undefined
-  /** Nodes that were looked at, one entry each. */
-  readonly verdicts: readonly Verdict[]
+  readonly verdicts: Verdicts
   /** What stands for all nodes that were not worth a look. */
   readonly absent: Refusal | undefined
   /** Names of the plugins that refused anything. */
@@ -65,7 +58,7 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, profile: Profile, opt
     const diagnosis = {
       nodeCount: nodes.length,
       general: refusal,
-      verdicts: [],
+      verdicts: noVerdicts,
       absent: undefined,
       plugins: new Set([plugin]),
     }
@@ -83,7 +76,7 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, profile: Profile, opt
   if (feasible.length > 0)
     return { node: best(pod, snapshot, profile, feasible, options.chance), feasibleCount: feasible.length, nextStart }
   const plugins = new Set(narrowed)
-  for (const { plugin } of verdicts) plugins.add(plugin)
+  for (const [, , plugin] of verdicts.tally()) plugins.add(plugin)
   const absent = nodeNames && narrowedOut(narrowed)
   return {
     node: undefined,
@@ -131,31 +124,31 @@ function findFeasible(
   list: readonly NodeInfo[],
   wanted: number,
   start: number,
-): { feasible: NodeInfo[]; verdicts: Verdict[]; looked: number } {
+): { feasible: NodeInfo[]; verdicts: Verdicts; looked: number } {
   const feasible: NodeInfo[] = []
-  const verdicts: Verdict[] = []
+  const verdicts = createVerdicts()
   const isElsewhere = filters.findIndex(({ plugin }) => !plugin.isLocal)
   const local = isElsewhere < 0 ? filters : filters.slice(0, isElsewhere)
   const others = filters.slice(local.length)
-  const refused = new Map<NodeInfo, Verdict>()
+  const refused: Verdict[] = []
   const isFeasible = (node: NodeInfo): boolean => {
     // With promised room it is not the node alone that counts.
     const isAlone = snapshot.nominated(node.name).length === 0
     const alone = isAlone ? filterRemembered(pod, node, local, kind) : undefined
-    if (alone) table?.refuse(node, alone)
     const verdict =
       alone ?? (isAlone ? filterNode(pod, node, others) : filterWithNominated(pod, node, filters, snapshot))
     if (!verdict) return true
-    if (alone) refused.set(node, alone)
-    else verdicts.push(verdict)
+    if (alone) table?.refuse(node, alone)
+    if (!alone) verdicts.add(verdict)
+    else if (!isShort) refused.push(alone)
     return false
   }
   const isWhole = list === snapshot.nodes
   const table = isWhole ? snapshot.refusalTables.get(kind) : undefined
-  if (table && table.open.size <= wanted) {
+  const isShort = table !== undefined && table.open.size <= wanted
+  if (isShort) {
     for (const node of table.open) if (isFeasible(node)) feasible.push(node)
-    if (feasible.length > 0) return { feasible, verdicts, looked: 0 }
-    return { feasible, verdicts: [...table.refused.values(), ...verdicts], looked: 0 }
+    return { feasible, verdicts: bothVerdicts(table.refused, verdicts), looked: 0 }
   }
   let looked = 0
   while (looked < list.length && feasible.length < wanted) {
@@ -164,9 +157,9 @@ function findFeasible(
     if (isFeasible(node)) feasible.push(node)
   }
   // Most nodes are of no use to this kind: the next pod of it looks at the others only.
-  if (isWhole && looked === list.length && feasible.length < wanted && refused.size > 0 && !table)
-    snapshot.refusalTables.set(kind, refused, new Set(list).difference(new Set(refused.keys())))
-  for (const verdict of refused.values()) verdicts.push(verdict)
+  if (isWhole && looked === list.length && feasible.length < wanted && refused.length > 0 && !table)
+    snapshot.refusalTables.set(kind, refused, new Set(list).difference(new Set(refused.map(({ node }) => node))))
+  for (const verdict of refused) verdicts.add(verdict)
   return { feasible, verdicts, looked }
 }
 
