@@ -41,6 +41,7 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'cp', load: async () => (await import('./cp.ts')).cpCommand },
     { name: 'service', aliases: ['svc'], load: async () => (await import('./service.ts')).serviceCommand },
     { name: 'image', load: async () => (await import('./image.ts')).imageCommand },
+    { name: 'schedule', load: async () => (await import('./schedule.ts')).scheduleCommand },
   ],
   'The API:': [
     { name: 'explain', load: async () => (await import('./api.ts')).explainCommand },
@@ -64,6 +65,7 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'uncordon', load: async () => (await import('./node.ts')).uncordonCommand },
     { name: 'taint', load: async () => (await import('./taint.ts')).taintCommand },
     { name: 'drain', load: async () => (await import('./node.ts')).drainCommand },
+    { name: 'rebalance', load: async () => (await import('./rebalance.ts')).rebalanceCommand },
     { name: 'init', load: async () => (await import('./membership.ts')).initCommand },
     { name: 'join', load: async () => (await import('./membership.ts')).joinCommand },
     { name: 'agent', load: async () => (await import('./membership.ts')).agentCommand },
