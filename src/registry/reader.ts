@@ -25,7 +25,10 @@ export interface Reader {
   select(target: Target, request: ListRequest, items: KubeObject[]): KubeObject[]
 }
 
-export function createReader(registry: RegistryOptions): Reader {
+/** What reading needs of a registry. */
+type ReaderOptions = Pick<RegistryOptions, 'store' | 'catalogue' | 'clock' | 'continueTtlMs' | 'convert'>
+
+export function createReader(registry: ReaderOptions): Reader {
   const { store, catalogue, clock } = registry
   const pager: Pager = createPager(clock, registry.continueTtlMs)
 

@@ -4,7 +4,7 @@ import type { PlannedOperation } from './plan.ts'
 import type { DeclaredWrite, Outcome } from './records.ts'
 import type { SimulatedCluster } from './simulated-cluster.ts'
 import type { Life, SimulatedNode } from './simulated-node.ts'
-import { configMaps } from './watch-observer.ts'
+import { configMaps, filteredLabel } from './watch-observer.ts'
 
 export const registerCount = 2
 const podCount = 4
@@ -133,6 +133,8 @@ function set(
     const shown = (seen as DataMap).data?.[field]
     if (seen.metadata.name === name && shown !== undefined && shown !== value) record.saw.add(shown)
   })
+  const labelled = (of: KubeObject) => ({ ...of.metadata, labels: { [filteredLabel.name]: field } })
+  const created = object('v1', 'ConfigMap', name, { data: { [field]: value } })
   const write = () =>
     base
       ? store.write({
@@ -140,13 +142,13 @@ function set(
           key,
           uid: record.uid,
           base,
-          object: { ...base, data: { ...base.data, [field]: value } } as DataMap,
+          object: { ...base, metadata: labelled(base), data: { ...base.data, [field]: value } } as DataMap,
           decided: false,
         })
       : store.write({
           op: 'create',
           key,
-          object: object('v1', 'ConfigMap', name, { data: { [field]: value } }),
+          object: { ...created, metadata: labelled(created) },
           decided: false,
         })
   const work = write().then((written) => {

@@ -95,11 +95,15 @@ export class SimulatedCluster {
       },
       onEnd: () => this.#options.onEnd?.(node),
       onBoot: (life) => {
-        this.records.observers.push(new WatchObserver(node.name, life.store, this.records.problem))
+        this.records.observers.push(this.#observer(node, life))
         this.#options.onBoot?.(node, life)
       },
     })
     return node
+  }
+
+  #observer({ name }: SimulatedNode, { store, clock }: Life): WatchObserver {
+    return new WatchObserver({ node: name, store, clock, problem: this.records.problem })
   }
 
   /** Lets time pass until the work is done. Throws when it takes longer than a minute. */

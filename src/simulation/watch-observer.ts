@@ -1,72 +1,146 @@
 import type { KubeObject } from '../api/object.ts'
+import { isStatus } from '../api/status-error.ts'
+import { builtinResources } from '../kinds/builtin.ts'
+import type { Clock } from '../lib/clock.ts'
+import { createCatalogue } from '../registry/catalogue.ts'
+import type { ListRequest } from '../registry/options.ts'
+import { createReader, type Reader } from '../registry/reader.ts'
+import type { WatchEvent, WatchStream } from '../registry/watch-stream.ts'
+import { loadBuiltinSchemas } from '../schema/graph.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import type { StoreEvent } from '../store/store.ts'
+import { WatchedState, nameOf } from './watched-state.ts'
 
 export const configMaps = { group: '', resource: 'configmaps' }
+/** The label by which the filtered watch selects: objects get and lose it. */
+export const filteredLabel = { name: 'last', value: 'f0' }
 
-const nameOf = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
 const eventLimit = 5_000
 
+const catalogue = () => createCatalogue(builtinResources(loadBuiltinSchemas()))
+/** Made once: it is the same for all nodes of all runs. */
+let shared: ReturnType<typeof catalogue> | undefined
+
+interface ObserverParts {
+  node: string
+  store: ObjectStore
+  clock: Clock
+  problem(invariant: string, what: string): void
+}
+
 /**
- * Watches one life of a node and checks what a watch promises: events in order, each once, each whole; with the
- * state before; ADDED exactly for what was not there; and together they always come to what a list shows.
+ * Watches one life of a node through the Kubernetes watch API, and checks what a watch promises there (the nine of
+ * etcd's robustness suite): bookmarkable, ordered, unique, atomic, reliable, resumable, filterable, with the previous
+ * value, and with is-create. It is told whatever the store says, so that nothing between them can get lost.
  */
 export class WatchObserver {
-  readonly #node: string
-  readonly #store: ObjectStore
-  readonly #problem: (invariant: string, what: string) => void
-  readonly #known = new Map<string, KubeObject>()
-  readonly #events: StoreEvent[] = []
-  #lastVersion: bigint
+  readonly #parts: ObserverParts
+  readonly #reader: Reader
+  readonly #target: Parameters<Reader['watch']>[0]
+  readonly #all: WatchedState
+  readonly #filtered: WatchedState
+  /** What the store told, and the API has not yet. */
+  #expected: StoreEvent[] = []
+  readonly #told: bigint[] = []
+  #lastVersion = 0n
+  #isListed = false
 
-  constructor(node: string, store: ObjectStore, problem: (invariant: string, what: string) => void) {
-    this.#node = node
-    this.#store = store
-    this.#problem = problem
-    this.#lastVersion = store.currentVersion()
-    for (const object of store.list(configMaps).items) this.#known.set(nameOf(object), object)
-    store.watch(configMaps, undefined, (event) => this.#see(event))
+  constructor(parts: ObserverParts) {
+    this.#parts = parts
+    const { store, clock, problem, node } = parts
+    shared ??= catalogue()
+    this.#reader = createReader({ store, catalogue: shared, clock })
+    const definition = shared.preferred(configMaps)
+    if (!definition) throw new Error('there are no ConfigMaps')
+    this.#target = { definition, namespace: '', name: '', subresource: '' }
+    this.#all = new WatchedState(node, problem)
+    this.#filtered = new WatchedState(`${node}, filtered,`, problem)
+    store.watch(configMaps, undefined, (event) => this.#expected.push(event))
+    const listing = { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan', allowWatchBookmarks: true }
+    this.#follow(listing, (event) => this.#see(event))
+    this.#follow({ ...listing, labelSelector: `${filteredLabel.name}=${filteredLabel.value}` }, (event) => {
+      if (event.type !== 'ERROR' && event.type !== 'BOOKMARK') this.#filtered.take(event)
+    })
   }
 
   isOf(store: ObjectStore | undefined): boolean {
-    return this.#store === store
+    return this.#parts.store === store
   }
 
-  #see(event: StoreEvent): void {
-    const { type, object, previous, resourceVersion } = event
-    const at = `${this.#node} ${type} ${nameOf(object)} ${resourceVersion}`
-    if (resourceVersion <= this.#lastVersion) this.#problem('watch events are ordered and unique', at)
-    if (object.metadata.resourceVersion !== resourceVersion.toString()) this.#problem('watch events are whole', at)
-    const before = this.#known.get(nameOf(object))
-    if ((type === 'ADDED') !== (before === undefined)) this.#problem('a watch tells what is new', at)
-    if (JSON.stringify(before) !== JSON.stringify(previous)) this.#problem('a watch tells the state before', at)
-    this.#lastVersion = resourceVersion
-    if (this.#events.length < eventLimit) this.#events.push(event)
-    if (type === 'DELETED') this.#known.delete(nameOf(object))
-    else this.#known.set(nameOf(object), object)
+  #follow(request: ListRequest, see: (event: WatchEvent) => void): WatchStream {
+    const stream = this.#reader.watch(this.#target, request)
+    const read = async () => {
+      for await (const event of stream) see(event)
+    }
+    void read()
+    return stream
   }
 
-  /** What the events came to is what there is; and newest versions are never below what was told. */
+  #problem(invariant: string, what: string): void {
+    this.#parts.problem(invariant, `${this.#parts.node} ${what}`)
+  }
+
+  #see(event: WatchEvent): void {
+    if (event.type === 'ERROR') return this.#problem('a watch does not break', event.object.message ?? '')
+    const version = BigInt(event.object.metadata.resourceVersion ?? '0')
+    const at = `${event.type} ${nameOf(event.object)} ${version}`
+    if (event.type === 'BOOKMARK') {
+      if (version < this.#lastVersion) this.#problem('a bookmark covers what was told', at)
+      this.#lastVersion = version
+      this.#isListed = true
+      return
+    }
+    this.#all.take(event)
+    if (!this.#isListed) return
+    if (version <= this.#lastVersion) this.#problem('watch events are ordered and unique', at)
+    this.#lastVersion = version
+    const expected = this.#expected.shift()
+    if (
+      expected?.resourceVersion !== version ||
+      expected.type !== event.type ||
+      !isSame(expected.object, event.object)
+    ) {
+      this.#problem('watch events are whole, and none is missing', `${at}, the store says ${expected?.resourceVersion}`)
+    }
+    if (this.#told.length < eventLimit) this.#told.push(version)
+  }
+
+  /** What the events came to is what there is, whole and filtered; and no version is below what was told. */
   check(): void {
-    const listed = this.#store.list(configMaps).items
-    const told = listed.every((object) => {
-      const known = this.#known.get(nameOf(object))
-      return known === object || JSON.stringify(known) === JSON.stringify(object)
-    })
-    if (!told || listed.length !== this.#known.size) this.#problem('a watch tells everything', this.#node)
-    if (this.#store.currentVersion() < this.#lastVersion) this.#problem('a bookmark covers what was told', this.#node)
+    const { store } = this.#parts
+    const listed = store.list(configMaps).items
+    this.#all.compare(listed)
+    this.#filtered.compare(
+      listed.filter(({ metadata }) => metadata.labels?.[filteredLabel.name] === filteredLabel.value),
+    )
+    if (this.#expected.length > 0) this.#problem('a watch tells everything', `lacks ${this.#expected.length} events`)
+    if (store.currentVersion() < this.#lastVersion)
+      this.#problem('a bookmark covers what was told', 'the store is behind')
   }
 
-  /** A watch resumed after the n-th event tells exactly the rest. */
+  /** A watch resumed after the n-th event tells exactly the rest; one with another node's version is told to list anew. */
   resume(n: number): void {
-    if (this.#events.length === 0) return
-    const index = n % this.#events.length
-    const since = this.#events[index]?.resourceVersion
-    if (since === undefined) return
-    const told: bigint[] = []
-    this.#store.watch(configMaps, since.toString(), (event) => told.push(event.resourceVersion)).close()
-    const expected = this.#events.slice(index + 1).map(({ resourceVersion }) => resourceVersion)
-    if (this.#events.length < eventLimit && told.join() !== expected.join())
-      this.#problem('a watch can be resumed', `${this.#node} after ${since}`)
+    const index = n % Math.max(1, this.#told.length)
+    const since = this.#told[index]
+    if (since === undefined || this.#told.length >= eventLimit) return
+    const told: string[] = []
+    const stream = this.#follow({ resourceVersion: since.toString() }, ({ object }) => {
+      told.push((object as KubeObject).metadata.resourceVersion ?? '')
+    })
+    this.#parts.clock.after(0, () => {
+      stream.close()
+      const expected = this.#told.slice(index + 1)
+      if (told.join() !== expected.join())
+        this.#problem('a watch can be resumed', `after ${since}: ${told.length} events`)
+    })
+    try {
+      const other = (since & ~0xffffn) | ((since + 1n) & 0xffffn)
+      this.#reader.watch(this.#target, { resourceVersion: other.toString() }).close()
+      this.#problem('a watch is resumed where it was', `took ${other}`)
+    } catch (error) {
+      if (!isStatus(error, 'Expired')) this.#problem('a watch is resumed where it was', String(error))
+    }
   }
 }
+
+const isSame = (a: KubeObject, b: KubeObject): boolean => a === b || JSON.stringify(a) === JSON.stringify(b)

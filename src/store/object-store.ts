@@ -1,22 +1,17 @@
 import type { GroupResource, KubeObject, ObjectKey } from '../api/object.ts'
-import { errors, isStatus } from '../api/status-error.ts'
+import { errors } from '../api/status-error.ts'
 import type { Clock, Random, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import { CommitQueue } from './commit-queue.ts'
 import type { Conflict } from './conflict.ts'
+import { DecidedWrites } from './decided-writes.ts'
 import type { DecidedObject, DecidedSink, DecidedSource, ObjectEntry, ObjectProposal } from './decided.ts'
-import { changesBetween, effectiveChanges } from './diff.ts'
-import { sameValue } from './same-value.ts'
 import type { DigestTable } from './digest.ts'
 import type { Disk } from './disk.ts'
-import { closeDocument, mergeUpdate, openDocument, type DocumentState } from './document.ts'
-import { readDocument, type DocumentContent } from './document-content.ts'
-import { flatten, flattenDifferences } from './flatten.ts'
 import { History } from './history.ts'
 import { HotDocuments } from './hot-documents.ts'
-import { Incarnations, type Incarnation, type NameClash } from './incarnations.ts'
-import { judgeProposal, modifiedText, standingAfter, versionOf } from './judge.ts'
+import { Incarnations, type NameClash } from './incarnations.ts'
 import { loadReplica } from './load.ts'
 import type { Tombstone } from './record.ts'
 import type { Change, MergeResult, Replica } from './replica.ts'
@@ -34,7 +29,6 @@ import { msOfStamp, stampClock, stampOf, writerId, type StampClock, type WriterI
 import type { FieldLayout, Store, StoreEvent, Write } from './store.ts'
 import { Tombstones } from './tombstones.ts'
 import { VersionSource } from './versions.ts'
-import { mergedLeaves } from './view.ts'
 
 export interface StoreLimits {
   /** How long a deletion is remembered for members that are away. Default 24 h. */
@@ -63,8 +57,6 @@ const settleMs = 10 * 60_000
 const sweepIntervalMs = 30_000
 /** Removed at one sweep at most, so that a sweep never holds up writes for long. */
 const sweepLimit = 5_000
-/** Proposals of one decided write without a resourceVersion, when others decide about the object at the same time. */
-const proposalAttempts = 4
 
 export interface ObjectStoreOptions {
   disk: Disk
@@ -107,7 +99,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
   readonly #context: StageContext
   /** Deleted uids of which the decision log still keeps values: their tombstones stay until it forgets them. */
   readonly #decidedGone = new Set<string>()
-  #decisions: DecidedSource | undefined
+  readonly #decidedWrites: DecidedWrites
   #onLocal: (changes: readonly Change[]) => Promise<void> = () => Promise.resolve()
   #sweepTimer: Timer | undefined
   #refused = 0
@@ -151,6 +143,17 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
       hot: this.#hot,
       isExpired: (key, newest) => this.#isExpired(key, newest),
     }
+    this.#decidedWrites = new DecidedWrites({
+      context: this.#context,
+      inFlight: () => this.#queue.inFlight,
+      standing: (key, uid) => this.#standing(key, uid),
+      newUid: () => this.#newUid(),
+      adopt: (change) => {
+        this.merge([change]).catch((error: unknown) => {
+          options.logger.warn({ err: error }, 'store: what a proposal carried was not written')
+        })
+      },
+    })
     const clashes = loaded.documents.map((document) => this.#incarnations.setDocument(document))
     this.#history = new History(
       { maxEvents: limits.historyEvents, maxBytes: limits.historyBytes },
@@ -176,7 +179,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
 
   /** The log is made after the store: until this is called decided writes are refused with 503. */
   setDecisions(source: DecidedSource): void {
-    this.#decisions = source
+    this.#decidedWrites.source = source
   }
 
   get(key: ObjectKey): KubeObject | undefined {
@@ -203,7 +206,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
   write(write: Write, options: { signal?: AbortSignal } = {}): Promise<KubeObject> {
     options.signal?.throwIfAborted()
     const isDecided = write.decided || (write.op !== 'create' && write.resourceVersion !== undefined)
-    return isDecided ? this.#writeDecided(write, options) : this.#writeDeclared(write)
+    return isDecided ? this.#decidedWrites.write(write, options) : this.#writeDeclared(write)
   }
 
   async #writeDeclared(write: Write): Promise<KubeObject> {
@@ -223,70 +226,11 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     return result
   }
 
-  async #writeDecided(write: Write, options: { signal?: AbortSignal }): Promise<KubeObject> {
-    const { key } = write
-    const source = this.#decisions
-    if (!source) throw errors.unavailable('the decision log of this node has not started yet')
-    const last = this.get(key)
-    for (let attempt = 1; ; attempt += 1) {
-      const proposal = write.op === 'create' ? this.#creation(key, write.object) : this.#alteration(write)
-      if (!proposal) return this.#standing(key, write.op === 'create' ? undefined : write.uid)
-      try {
-        await source.propose(proposal, options)
-      } catch (error) {
-        const mayRetry = write.op !== 'create' && write.resourceVersion === undefined && attempt < proposalAttempts
-        if (mayRetry && isStatus(error, 'Conflict')) continue
-        throw error
-      }
-      if (write.op === 'delete' && last) return last
-      return this.#standing(key, write.op === 'create' ? undefined : write.uid)
-    }
-  }
-
-  #contentOf(state: DocumentState | undefined): DocumentContent | undefined {
-    return state && this.#hot.contentOf(state)
-  }
-
   /** The object as it is now. Throws NotFound when there is none, or another one than was written to. */
   #standing(key: ObjectKey, uid: string | undefined): KubeObject {
     const object = this.get(key)
     if (!object || (uid !== undefined && object.metadata.uid !== uid)) throw errors.notFound(key, key.name)
     return object
-  }
-
-  #creation(key: ObjectKey, object: KubeObject): ObjectProposal {
-    if (this.get(key)) throw errors.alreadyExists(key, key.name)
-    const fields = Object.fromEntries(flatten(key, object, this.#options.layout))
-    return { op: 'create', key, uid: object.metadata.uid ?? this.#newUid(), fields }
-  }
-
-  /** The proposal for an update or deletion; undefined when nothing would change. Throws NotFound, Conflict. */
-  #alteration(write: Exclude<Write, { op: 'create' }>): ObjectProposal | undefined {
-    const { key, uid, op } = write
-    const view = this.#incarnations.catalog.get(key)
-    if (view?.uid !== uid) throw errors.notFound(key, key.name)
-    if (write.resourceVersion !== undefined && write.resourceVersion !== view.version.toString()) {
-      throw errors.conflict(key, key.name, modifiedText)
-    }
-    const content = this.#contentOf(view.document)
-    const precondition =
-      write.resourceVersion === undefined ? {} : { expected: versionOf(content, this.#incarnations.get(uid)) }
-    const document = view.document ? { document: view.document.encoded } : {}
-    if (op === 'delete') return { op, key, uid, fields: {}, ...precondition, ...document }
-
-    const [base, wanted] = flattenDifferences(key, write.base, write.object, this.#options.layout)
-    const leaves = mergedLeaves(content, view.decided)
-    const changes = effectiveChanges(changesBetween(base, wanted), leaves)
-    if (changes.size === 0) return undefined
-    const was: NonNullable<ObjectProposal['was']> = {}
-    for (const path of changes.keys()) {
-      was[path] = base.get(path) ?? null
-      const hidden = !base.has(path) && changes.get(path) === null
-      if (!hidden && !sameValue(was[path], leaves.get(path)?.value ?? null))
-        throw errors.conflict(key, key.name, modifiedText)
-      if (hidden) delete was[path]
-    }
-    return { op, key, uid, fields: Object.fromEntries(changes), was, ...precondition, ...document }
   }
 
   #newUid(): string {
@@ -296,38 +240,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
   }
 
   judge(proposal: ObjectProposal): ObjectEntry {
-    const { key, uid } = proposal
-    const inFlight = this.#queue.inFlight
-    let incarnation = this.#incarnations.get(uid)
-    let arriving: Incarnation | undefined
-    const known = inFlight?.documents.get(uid) ?? incarnation?.document
-    let content = this.#contentOf(known)
-    if (proposal.document && !this.#tombstones.has(uid)) {
-      try {
-        const document = openDocument(known?.encoded)
-        mergeUpdate(document, proposal.document)
-        content = readDocument(uid, document)
-        // The asker's write may be quicker here than its object.
-        if (!incarnation)
-          arriving = { key, uid, document: closeDocument(key, uid, document, content), decided: undefined }
-      } catch {
-        throw errors.badRequest('the proposal carries an unreadable document')
-      }
-      if (content.newest !== '') this.#stamps.merge(content.newest)
-      this.merge([{ type: 'document', key, uid, update: proposal.document }]).catch((error: unknown) => {
-        this.#options.logger.warn({ err: error }, 'store: what a proposal carried was not written')
-      })
-    }
-    const standing = this.#incarnations.catalog.get(key)
-    incarnation ??= arriving
-    const facts = {
-      standing: standingAfter(standing && this.#incarnations.get(standing.uid), arriving),
-      incarnation,
-      content,
-      deleted:
-        this.#tombstones.has(uid) || inFlight?.tombstones.has(uid) === true || incarnation?.decided?.deleted === true,
-    }
-    return judgeProposal(proposal, facts, stampOf(this.#stamps.issue(), this.#writer))
+    return this.#decidedWrites.judge(proposal)
   }
 
   applyDecided(objects: Iterable<DecidedObject>): void {
