@@ -1,9 +1,13 @@
+import type { WebSocket } from 'ws'
 import type { PodLogOptions } from '../api/pod-options.ts'
 import { errors, fieldErrors, type FieldError } from '../api/status-error.ts'
 import { channel } from '../streams/channels.ts'
 import type { NodeAccess, NodeRequest } from '../streams/node-access.ts'
+import { sendMessage } from '../streams/websocket-codec.ts'
 import { flushHead, writeHead } from './answer.ts'
 import type { Exchange } from './exchange.ts'
+import type { Upgrade } from './handler.ts'
+import { acceptWebSocket, isWebSocketUpgrade } from './remote-command.ts'
 import { isTrue } from './request-info.ts'
 
 /** The query of GET …/log. Throws Invalid as core validation of PodLogOptions does. */
@@ -43,41 +47,86 @@ export function podLogOptions(query: URLSearchParams, container: string): PodLog
   return options
 }
 
-/** Streams a container's log as text, until its end or, when following, until the client leaves. */
+/** Where a log goes to. */
+interface LogSink {
+  /** Something comes, or a follower must see that the log is open. Idempotent. */
+  start(): Promise<void>
+  write(data: Uint8Array): Promise<void>
+  end(): void
+}
+
+/**
+ * Streams a container's log, until its end or, when following, until the client leaves: as text, or as messages of a
+ * WebSocket.
+ */
 export async function serveLog(
   nodes: NodeAccess,
   node: string,
   request: NodeRequest,
   exchange: Exchange,
+  upgrade?: Upgrade,
 ): Promise<void> {
-  const { context, response } = exchange
-  const remote = await nodes.open(node, request, context.signal)
+  const { signal } = exchange.context
+  const remote = await nodes.open(node, request, signal)
   const stop = () => remote.close()
-  context.signal.addEventListener('abort', stop, { once: true })
-  const out = response as NodeJS.WritableStream
+  signal.addEventListener('abort', stop, { once: true })
+  const sink = upgrade && isWebSocketUpgrade(exchange) ? webSocketSink(exchange, upgrade) : textSink(exchange)
   let started = false
   const start = () => {
-    if (started) return
     started = true
-    writeHead(exchange, 200, { 'content-type': 'text/plain' })
-    flushHead(response)
+    return sink.start()
   }
   try {
-    // A follower of a silent container must still see that the log is open.
-    if (request.kind === 'log' && request.options.follow) start()
+    if (request.kind === 'log' && request.options.follow) await start()
     for await (const { channel: number, data } of remote.frames) {
       if (number !== channel.stdout || !data) continue
-      start()
-      if (!out.write(data)) await drained(out, context.signal)
+      await start()
+      await sink.write(data)
     }
-    start()
+    await start()
   } catch (error) {
     // Once text has gone out there is no Status to send any more: the text just ends.
     if (!started) throw error
   } finally {
-    context.signal.removeEventListener('abort', stop)
+    signal.removeEventListener('abort', stop)
     remote.close()
-    if (started) out.end()
+    if (started) sink.end()
+  }
+}
+
+function textSink(exchange: Exchange): LogSink {
+  const { response } = exchange
+  const out = response as NodeJS.WritableStream
+  let started = false
+  return {
+    async start() {
+      if (started) return
+      started = true
+      writeHead(exchange, 200, { 'content-type': 'text/plain' })
+      flushHead(response)
+    },
+    async write(data) {
+      if (!out.write(data)) await drained(out, exchange.context.signal)
+    },
+    end: () => void out.end(),
+  }
+}
+
+/** Each piece is a message; none and `binary.k8s.io` are binary ones (k8s.io/apiserver's wsstream). */
+const logProtocols = ['binary.k8s.io', 'base64.binary.k8s.io', '']
+
+function webSocketSink(exchange: Exchange, upgrade: Upgrade): LogSink {
+  let socket: WebSocket | undefined
+  return {
+    async start() {
+      socket ??= await acceptWebSocket(exchange, upgrade, logProtocols)
+    },
+    async write(data) {
+      if (!socket) return
+      const isText = socket.protocol.startsWith('base64.')
+      await sendMessage(socket, isText ? Buffer.from(data).toString('base64') : data)
+    },
+    end: () => socket?.close(1000),
   }
 }
 

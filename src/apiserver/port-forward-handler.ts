@@ -5,13 +5,14 @@ import type { Channels } from '../streams/channels.ts'
 import { joinChannels } from '../streams/join.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
 import { portForwardProtocol, spdyPortForward } from '../streams/spdy-port-forward.ts'
-import { sendMessage } from '../streams/websocket-channels.ts'
+import { channelCodec, sendMessage } from '../streams/websocket-codec.ts'
 import { webSocketDuplex } from '../streams/websocket-duplex.ts'
 import { header, type Exchange } from './exchange.ts'
 import type { Upgrade } from './handler.ts'
 import { acceptSpdy, acceptWebSocket, isSpdyUpgrade, isWebSocketUpgrade, portForwardTunnel } from './remote-command.ts'
 
 const maxPorts = 64
+const portForwardProtocols = [portForwardTunnel, 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io', '']
 
 /**
  * Port-forward in its three forms: SPDY, SPDY in a WebSocket (KEP-4006), and plain WebSocket channels for the ports of
@@ -29,7 +30,7 @@ export async function servePortForward(
   const connect = (port: number) => nodes.open(node, { kind: 'portForward', ...about, port }, signal)
 
   if (isWebSocketUpgrade(exchange)) {
-    const socket = await acceptWebSocket(exchange, upgrade, [portForwardTunnel, 'v4.channel.k8s.io'])
+    const socket = await acceptWebSocket(exchange, upgrade, portForwardProtocols)
     if (socket.protocol === portForwardTunnel) return forwardSpdy(webSocketDuplex(socket), connect, signal)
     return forwardChannels(socket, portsOf(exchange.url), connect)
   }
@@ -70,10 +71,11 @@ async function forwardChannels(
   ports: readonly number[],
   connect: (port: number) => Promise<Channels>,
 ): Promise<void> {
+  const codec = channelCodec(socket.protocol)
   const cores: ChannelCore[] = []
   const running = ports.map(async (port, at) => {
     const core = createChannelCore({
-      send: (number, data) => sendMessage(socket, Buffer.concat([Buffer.from([at * 2 + number]), data])),
+      send: (number, data) => sendMessage(socket, codec.encode(at * 2 + number, data)),
       sendEnd: async () => undefined,
       shut: () => undefined,
     })
@@ -85,9 +87,8 @@ async function forwardChannels(
     await forward(port, core.channels, connect)
   })
   socket.on('message', (message) => {
-    const bytes = Array.isArray(message) ? Buffer.concat(message) : Buffer.from(message as Buffer)
-    const number = bytes[0] ?? 0
-    if (number % 2 === 0) cores[number / 2]?.receive({ channel: 0, data: bytes.subarray(1) })
+    const frame = codec.decode(message)
+    if (frame && frame.channel % 2 === 0) cores[frame.channel / 2]?.receive({ channel: 0, data: frame.data })
   })
   const closed = () => cores.forEach((core) => core.receiveClose())
   socket.on('close', closed)

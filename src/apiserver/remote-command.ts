@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { channel, type Channels } from '../streams/channels.ts'
 import { spdyProtocols, spdyRemoteCommand, type RemoteCommandStreams } from '../streams/spdy-remote-command.ts'
 import { channelProtocols, webSocketChannels } from '../streams/websocket-channels.ts'
+import { channelCodec, sendMessage } from '../streams/websocket-codec.ts'
 import { header, type Exchange } from './exchange.ts'
 import type { Upgrade } from './handler.ts'
 
@@ -22,7 +23,8 @@ export async function acceptRemoteCommand(
     const socket = await acceptWebSocket(exchange, upgrade, channelProtocols)
     const channels = webSocketChannels(socket)
     // Tells the client that the other end stands before there is any output.
-    socket.send(Buffer.from([streams.stdout ? channel.stdout : channel.stderr]))
+    const first = streams.stdout ? channel.stdout : streams.stderr ? channel.stderr : channel.error
+    await sendMessage(socket, channelCodec(socket.protocol).encode(first, new Uint8Array()))
     return channels
   }
   const offered = (header(exchange.request, 'x-stream-protocol-version') ?? '').split(',').map((one) => one.trim())
@@ -57,7 +59,10 @@ const tunnelAlias = 'SPDY-3.1+portforward.k8s.io'
 
 export const portForwardTunnel = tunnelAlias
 
-/** Completes a WebSocket handshake with the first of `protocols` that the client offers. Throws BadRequest. */
+/**
+ * Completes a WebSocket handshake with the first of the client's protocols that is one of ours; '' stands for a client
+ * that offers none. Throws BadRequest.
+ */
 export async function acceptWebSocket(
   exchange: Exchange,
   { socket, head }: Upgrade,
@@ -66,12 +71,12 @@ export async function acceptWebSocket(
   const request = exchange.request as Parameters<WebSocketServer['handleUpgrade']>[0]
   const offered = (header(exchange.request, 'sec-websocket-protocol') ?? '').replace(tunnelProtocol, tunnelAlias)
   const names = offered.split(',').map((one) => one.trim())
-  const chosen = protocols.find((one) => names.includes(one))
-  if (!chosen)
+  const chosen = names.find((one) => protocols.includes(one))
+  if (chosen === undefined)
     throw errors.badRequest(
-      `unable to upgrade: none of the subprotocols ${offered} is supported; use one of ${protocols.join(', ')}`,
+      `unable to upgrade: none of the subprotocols ${offered} is supported; use one of ${protocols.filter(Boolean).join(', ')}`,
     )
-  request.headers['sec-websocket-protocol'] = offered
+  if (offered) request.headers['sec-websocket-protocol'] = offered
   releaseSocket(exchange, socket)
   const server = new WebSocketServer({
     noServer: true,

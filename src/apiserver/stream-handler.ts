@@ -48,7 +48,7 @@ export function createStreamHandler({ registry, nodeAccess, clock }: StreamHandl
       case 'log': {
         const container = chooseContainer(pod, searchParams.get('container') ?? '')
         const options = podLogOptions(searchParams, container)
-        return serveLog(nodes, node, { kind: 'log', ...about, options }, exchange)
+        return serveLog(nodes, node, { kind: 'log', ...about, options }, exchange, upgrade)
       }
       case 'portforward':
         return servePortForward(nodes, node, about, exchange, upgrade)
