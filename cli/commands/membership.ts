@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node } from '../../src/api/kinds.ts'
 import { isStatus, StatusError } from '../../src/api/status-error.ts'
 import { createRestClient, type RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
+import { keptAlive } from '../kept-alive.ts'
 import { placeOptions, settingOptions, settingsOf } from '../setting-options.ts'
 import { printTable } from '../printers/table.ts'
 import { parseDurationMs, humanDuration } from '../../src/lib/duration.ts'
@@ -91,19 +93,23 @@ export const leaveCommand: CommandDefinition = {
   summary: 'Take this machine out of its cluster and remove its state',
   options: [
     ...connectionOptions,
-    ...settingOptions('dataDir', 'configDir'),
+    ...settingOptions('dataDir', 'configDir', 'dockerSocket'),
     { flags: '--force', summary: 'remove the state even if the cluster cannot be told' },
   ],
   async run(invocation) {
-    const [{ leaveCluster }, { exec }] = await Promise.all([
+    const [{ leaveCluster }, { exec }, { systemClock }] = await Promise.all([
       import('../../src/agent/leave.ts'),
       import('../../src/lib/exec.ts'),
+      import('../../src/lib/system.ts'),
     ])
+    const { io } = invocation
     const force = option.flag(invocation, 'force')
-    await leaveCluster({
+    const options: Parameters<typeof leaveCluster>[0] = {
+      ...settingsOf(invocation),
       exec,
-      dataDir: option.text(invocation, 'dataDir') ?? invocation.io.env['STORMO_DATA_DIR'] ?? '/var/lib/stormo',
-      configDir: option.text(invocation, 'configDir') ?? invocation.io.env['STORMO_CONFIG_DIR'] ?? '/etc/stormo',
+      clock: systemClock,
+      sleep: (ms) => sleep(ms, undefined, { signal: io.signal }),
+      progress: (line) => io.err(`${line}\n`),
       async tell(node) {
         try {
           await withClient(invocation, (client) => tellMembers(client, node))
@@ -114,10 +120,9 @@ export const leaveCommand: CommandDefinition = {
             )
         }
       },
-    })
-    invocation.io.err(
-      'This machine has left its cluster. Stop its agent now, if it still runs: systemctl stop stormo\n',
-    )
+    }
+    await keptAlive(() => leaveCluster(options))
+    io.err('This machine has left its cluster, and nothing of the agent is left on it.\n')
   },
 }
 

@@ -1,6 +1,7 @@
 import { exec } from '../../src/lib/exec.ts'
 import { systemClock } from '../../src/lib/system.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
+import { keptAlive } from '../kept-alive.ts'
 import { settingOptions, settingsOf } from '../setting-options.ts'
 
 export const resetCommand: CommandDefinition = {
@@ -18,13 +19,7 @@ export const resetCommand: CommandDefinition = {
         `this removes everything below ${dataDir}, and every pod of this machine: add --yes to do it`,
       )
     const progress = (line: string): void => invocation.io.err(`${line}\n`)
-    // The clock's timers keep no process alive, and nothing else may be left to wait for.
-    const alive = setInterval(() => undefined, 1_000)
-    try {
-      await resetMachine({ dataDir, configDir, dockerSocket, exec, clock: systemClock, progress })
-    } finally {
-      clearInterval(alive)
-    }
+    await keptAlive(() => resetMachine({ dataDir, configDir, dockerSocket, exec, clock: systemClock, progress }))
     progress('Nothing of the agent is left on this machine.')
   },
 }

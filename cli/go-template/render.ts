@@ -151,7 +151,7 @@ class Renderer {
       return functions[head.name]!(...rest.map((one) => this.#operand(one, dot)), ...piped)
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      throw new Error(`executing "output" at <${head.name}>: ${why}`)
+      throw new Error(`executing "output" at <${head.name}>: ${why}`, { cause: error })
     }
   }
 

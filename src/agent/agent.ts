@@ -40,6 +40,7 @@ import { createApi } from './api.ts'
 import { makeBackup } from './backup/make-backup.ts'
 import { openAuditLog } from './audit-log.ts'
 import { conflictReporter } from './conflict-events.ts'
+import { watchDeparture } from './departure.ts'
 import { createDoctor } from './doctor/doctor.ts'
 import { createEventRecorder } from './event-recorder.ts'
 import { lead } from './leader-duties.ts'
@@ -59,7 +60,7 @@ const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 type ReadSettings = (written: Partial<Record<SettingName, string>>) => Settings
 
 /** Runs the agent of this machine until the signal is aborted. Throws when the machine is no member, or cannot start. */
-export async function runAgent(readSettings: ReadSettings, signal: AbortSignal): Promise<void> {
+export async function runAgent(readSettings: ReadSettings, stop: AbortSignal): Promise<void> {
   const { dataDir } = readSettings({})
   const identity = await loadIdentity(paths(dataDir).identity)
   const membership = await loadMembership(paths(dataDir).member)
@@ -68,6 +69,8 @@ export async function runAgent(readSettings: ReadSettings, signal: AbortSignal):
   const settings = readSettings(membership.settings)
   const logger = createLogger(settings.logLevel, settings.nodeName)
   await precedePods(logger)
+  const departure = watchDeparture(paths(dataDir).identity, systemClock, logger)
+  const signal = AbortSignal.any([stop, departure.signal])
   const services = await composeAgent({ settings, identity, membership, logger })
   const started: Service[] = []
   try {
@@ -83,6 +86,7 @@ export async function runAgent(readSettings: ReadSettings, signal: AbortSignal):
     })
     logger.info({}, 'agent is stopping')
   } finally {
+    departure.stop()
     for (const service of started.toReversed())
       await service.stop().catch((error: unknown) => logger.error({ error: String(error) }, 'a service did not stop'))
   }

@@ -1,25 +1,39 @@
-import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { exec } from '../lib/exec.ts'
+import { rm } from 'node:fs/promises'
 import { loadIdentity } from '../pki/identity-directory.ts'
-import { unmountBelow } from './reset.ts'
-import { kubeconfigPath, paths } from './settings.ts'
+import { loadMembership } from './membership-file.ts'
+import { agentAnswers, removeAll, type ResetOptions } from './reset.ts'
+import { paths } from './settings.ts'
 
-/** Takes this machine out of its cluster: the cluster is told first, then the state goes. The agent must be stopped after. */
-export async function leaveCluster(options: {
-  dataDir: string
-  configDir: string
-  tell(node: string): Promise<void>
-  exec: typeof exec
-}): Promise<void> {
-  const identity = await loadIdentity(paths(options.dataDir).identity)
-  if (!identity)
-    throw new Error(`this machine is no member of a cluster: there is no identity below ${options.dataDir}`)
-  await options.tell(identity.node.nodeName)
-  await unmountBelow(options, options.dataDir)
-  // The directory itself may be a mount; what is in it goes.
-  for (const entry of existsSync(options.dataDir) ? await readdir(options.dataDir) : [])
-    await rm(join(options.dataDir, entry), { recursive: true, force: true })
-  await rm(kubeconfigPath(options.configDir), { force: true })
+/** How long the agent may take to see that its identity is gone, and to stop what it runs. */
+const endDeadlineMs = 30_000
+const endPollMs = 200
+
+/**
+ * Takes this machine out of its cluster. The cluster is told first; then the identity goes, at which the agent ends of
+ * itself; then everything else that it made, as `reset` removes it. Throws when the agent does not end.
+ */
+export async function leaveCluster(
+  options: ResetOptions & {
+    tell(node: string): Promise<void>
+    sleep(ms: number): Promise<void>
+  },
+): Promise<void> {
+  const { dataDir, tell, clock, sleep, progress } = options
+  const files = paths(dataDir)
+  const identity = await loadIdentity(files.identity)
+  if (!identity) throw new Error(`this machine is no member of a cluster: there is no identity below ${dataDir}`)
+  const membership = await loadMembership(files.member).catch(() => undefined)
+  progress('Telling the cluster…')
+  await tell(identity.node.nodeName)
+  await rm(files.identity, { recursive: true, force: true })
+  progress('Waiting until the agent has ended…')
+  const startMs = clock.monotonicMs()
+  while (membership && (await agentAnswers(membership)) !== undefined) {
+    if (clock.monotonicMs() - startMs > endDeadlineMs)
+      throw new Error(
+        `the cluster has let this machine go, but its agent still runs: stop it, then 'stormo reset --yes' removes what is left`,
+      )
+    await sleep(endPollMs)
+  }
+  await removeAll(options)
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { exec } from '../lib/exec.ts'
 import { removeNetwork } from '../network/remove.ts'
 import { labelKeys } from '../runtime/container-names.ts'
-import { loadMembership } from './membership-file.ts'
+import { loadMembership, type Membership } from './membership-file.ts'
 import { kubeconfigPath, paths } from './settings.ts'
 
 export interface ResetOptions {
@@ -24,8 +24,13 @@ export interface ResetOptions {
  * have been stopped; throws when its API still answers. The cluster is not told: that is `leave`.
  */
 export async function resetMachine(options: ResetOptions): Promise<void> {
+  await refuseRunning(options.dataDir, 'reset')
+  await removeAll(options)
+}
+
+/** What {@link resetMachine} removes, once the agent has ended. */
+export async function removeAll(options: ResetOptions): Promise<void> {
   const { dataDir, progress } = options
-  await refuseRunning(dataDir, 'reset')
   progress('Removing containers…')
   await removeContainers(options)
   progress('Removing network and proxy…')
@@ -42,13 +47,18 @@ export async function resetMachine(options: ResetOptions): Promise<void> {
 /** Throws while the agent of this machine answers. */
 export async function refuseRunning(dataDir: string, verb: string): Promise<void> {
   const membership = await loadMembership(paths(dataDir).member).catch(() => undefined)
-  const port = Number(membership?.settings.apiPort ?? 6443)
-  if (!membership) return
+  const place = membership && (await agentAnswers(membership))
+  if (place !== undefined)
+    throw new Error(`the agent of this machine runs (${place} answers): stop it first, then ${verb}`)
+}
+
+/** Where the agent's API answers; undefined when it does not. */
+export async function agentAnswers({ settings }: Pick<Membership, 'settings'>): Promise<string | undefined> {
+  const port = Number(settings.apiPort ?? 6443)
   // The agent may live in a network of its own: then it answers at the address that it tells others.
-  for (const host of new Set(['127.0.0.1', membership.settings.advertiseAddress ?? '127.0.0.1'])) {
-    if (await answers(host, port))
-      throw new Error(`the agent of this machine runs (${host}:${port} answers): stop it first, then ${verb}`)
-  }
+  for (const host of new Set(['127.0.0.1', settings.advertiseAddress ?? '127.0.0.1']))
+    if (await answers(host, port)) return `${host}:${port}`
+  return undefined
 }
 
 function answers(host: string, port: number): Promise<boolean> {
@@ -76,7 +86,7 @@ async function removeContainers({ exec, dockerSocket, progress }: ResetOptions):
 }
 
 /** Deepest first: memory-backed volumes and what pods had mounted into them. */
-export async function unmountBelow({ exec }: Pick<ResetOptions, 'exec'>, dir: string): Promise<void> {
+async function unmountBelow({ exec }: Pick<ResetOptions, 'exec'>, dir: string): Promise<void> {
   const points = (await readFile('/proc/self/mounts', 'utf8'))
     .split('\n')
     .map((line) => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
