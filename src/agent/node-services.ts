@@ -17,7 +17,7 @@ import type { NodeAccess } from '../streams/node-access.ts'
 import type { Membership } from './membership-file.ts'
 import { createFencing } from './fencing.ts'
 import { lowestOomScoreAdjust } from './oom-score.ts'
-import { paths, type Settings } from './settings.ts'
+import { defaultDataDir, paths, type Settings } from './settings.ts'
 
 export interface NodeParts {
   settings: Settings
@@ -103,6 +103,8 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     random,
     logger,
     dataDir: paths(settings.dataDir).kubelet,
+    // Only the machine's own agent: one of several has no claim to the name.
+    ...(settings.dataDir === defaultDataDir ? { rootDir: '/var/lib/kubelet' } : {}),
     memoryVolumes: true,
     clusterDns: [config.dnsIp],
     clusterDomain: config.clusterDomain,

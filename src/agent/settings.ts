@@ -1,6 +1,9 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 
+/** Of the machine's own agent. */
+export const defaultDataDir = '/var/lib/stormo'
+
 /** One setting: its flag, its environment variable, its default and what it means, in one place. */
 export interface SettingDefinition {
   flags: string
@@ -15,7 +18,7 @@ export const settingDefinitions = {
     flags: '--data-dir <dir>',
     env: 'STORMO_DATA_DIR',
     summary: 'where the agent keeps its state',
-    default: '/var/lib/stormo',
+    default: defaultDataDir,
   },
   configDir: {
     flags: '--config-dir <dir>',

@@ -34,6 +34,7 @@ import { resourceQuotaController } from './reconcile/resource-quota.ts'
 import { type IsFenced, statefulSetController } from './reconcile/stateful-set/stateful-set.ts'
 import { timeMs } from './reconcile/timestamp.ts'
 import { ttlAfterFinishedController } from './reconcile/ttl-after-finished.ts'
+import { attachDetachController } from './attach-detach.ts'
 import { volumeBinder } from './reconcile/volume/binder.ts'
 import { ephemeralVolumeController } from './reconcile/volume/ephemeral.ts'
 import { claimProtectionController, volumeProtectionController } from './reconcile/volume/protection.ts'
@@ -105,6 +106,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     resourceQuotaController(resources),
     clusterRoleAggregationController,
     flowSchemaController,
+    attachDetachController,
     volumeBinder(createAbsence(absentClaimMs)),
     ephemeralVolumeController,
     claimProtectionController,

@@ -4,6 +4,8 @@ import { assert } from '../lib/assert.ts'
 import type { Service } from '../lib/service.ts'
 import type { NodeServer } from '../streams/node-access.ts'
 import { createEvictionManager } from './eviction/eviction-manager.ts'
+import { createCsiDrivers, type CsiDrivers } from './csi/csi-drivers.ts'
+import { createCsiVolumes } from './csi/csi-volumes.ts'
 import { createImageCollector } from './images/image-collector.ts'
 import { createImagePuller } from './images/image-puller.ts'
 import { createPeerImages } from './images/peer-images.ts'
@@ -16,6 +18,8 @@ import { parseResolvConf } from './pod/name-resolution.ts'
 import type { PodContext } from './pod/pod-context.ts'
 import { createPodWorkers, type PodWorkers } from './pod/pod-workers.ts'
 import { createRuntimeObserver } from './pod/runtime-observer.ts'
+import { createPluginRegistry } from './plugins/plugin-registry.ts'
+import { nameRootDirectory } from './root-directory.ts'
 import { createSemaphore } from './semaphore.ts'
 import { createNodeServer } from './serve/node-server.ts'
 import { createStatsSummary } from './serve/stats-summary.ts'
@@ -45,7 +49,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const logger = options.logger.child({ component: 'kubelet' })
   const shared: KubeletOptions = { ...options, logger }
   const { clock, random, runtime } = options
-  let parts: { workers: PodWorkers; reporter: NodeReporter; services: Service[]; server: NodeServer } | undefined
+  let parts:
+    | { workers: PodWorkers; reporter: NodeReporter; drivers: CsiDrivers; services: Service[]; server: NodeServer }
+    | undefined
 
   const nextVersion = (): string =>
     `${new Date(clock.nowMs()).toISOString().replace(/[:.]/g, '_')}.${Buffer.from(random.bytes(5)).toString('hex')}`
@@ -56,7 +62,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     if (options.memoryVolumes) await mountMemoryDirectory(options.dataDir)
     const machine = await inspectMachine(options.dataDir)
     const allocatable = nodeAllocatable(shared, nodeCapacity(shared, machine))
-    const reporter = createNodeReporter(shared, machine)
+    const root = await nameRootDirectory(options.dataDir, options.rootDir, logger)
+    const drivers = createCsiDrivers({ ...shared, onChange: () => parts?.workers.wakeAll() })
+    const tokens = createServiceAccountTokens(options.client, clock)
+    const csi = createCsiVolumes({ ...shared, root, drivers, tokens, onUse: () => parts?.reporter.changed() })
+    await csi.restore()
+    const reporter = createNodeReporter(shared, machine, { volumesInUse: csi.inUse, onRegistered: drivers.publishNode })
     const observer = createRuntimeObserver({
       runtime,
       clock,
@@ -78,7 +89,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       }),
       volumes: createPodVolumes({
         dataDir: options.dataDir,
-        tokens: createServiceAccountTokens(options.client, clock),
+        tokens,
+        csi,
         nextVersion,
       }),
       podIps: new Map((await options.podNetwork.list()).map(({ podUid, ip }) => [podUid, ip])),
@@ -99,6 +111,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       observer,
       workers,
       createVolumeProvisioner({ ...shared, directory: join(options.dataDir, 'local-volumes') }),
+      createPluginRegistry({
+        directory: join(root, 'plugins_registry'),
+        handlers: { CSIPlugin: drivers.handler },
+        clock,
+        logger,
+      }),
       createStaticPods(shared, options.staticPodPath ?? join(options.dataDir, 'manifests')),
       collector,
       createEvictionManager({
@@ -108,7 +126,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         collectImages: () => collector.removeUnused(),
       }),
     ]
-    parts = { workers, reporter, services, server: createNodeServer(context, summary) }
+    parts = { workers, reporter, drivers, services, server: createNodeServer(context, summary) }
     for (const service of services) await service.start()
   }
 
@@ -116,6 +134,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     start,
     async stop() {
       for (const service of parts?.services.toReversed() ?? []) await service.stop()
+      parts?.drivers.close()
     },
     imagesChanged: () => parts?.reporter.imagesChanged(),
     fail: (podUid, failure, graceMs) => parts?.workers.fail(podUid, failure, graceMs),

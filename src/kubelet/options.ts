@@ -46,6 +46,11 @@ export interface KubeletOptions {
   readonly logger: Logger
   /** Pods' volumes, files and logs live below it. */
   readonly dataDir: string
+  /**
+   * Where plugins look for the kubelet, whatever the data directory is: `/var/lib/kubelet`. It becomes another name of
+   * the data directory. Default: the data directory itself.
+   */
+  readonly rootDir?: string
   /** Volumes of Secrets and tokens live in memory; needs the right to mount. */
   readonly memoryVolumes?: boolean
   /** First resolver of pods, such as `10.96.0.10`. */

@@ -11,14 +11,17 @@ import type { LocalNode } from './layout.ts'
  * that process is a power-off, because the kernel then kills everything in its pid namespace.
  */
 
-/** What the first process sets up: a /run, /etc/docker, /etc/stormo and /var/lib/stormo of its own, and a /sys that shows its own devices. */
+/** What the first process sets up: a /run, /etc/docker, /etc/stormo, /var/lib/stormo and /var/lib/kubelet of its own, and a /sys that shows its own devices. */
 const bootScript = `
 set -e
 hostname "$NODE_NAME"
-mkdir -p /etc/docker /etc/stormo /var/lib/stormo /var/cache/stormo
+mount --make-rshared /
+mkdir -p /etc/docker /etc/stormo /var/lib/stormo /var/lib/kubelet /var/cache/stormo
 mount --bind "$NODE_DIR/etc-docker" /etc/docker
 mount --bind "$NODE_DIR/etc-stormo" /etc/stormo
 mount --bind "$NODE_DIR/stormo" /var/lib/stormo
+mkdir -p /var/lib/stormo/kubelet
+mount --bind /var/lib/stormo/kubelet /var/lib/kubelet
 mount --bind "$NODE_DIR/hosts" /etc/hosts
 if [ -e /etc/resolv.conf ]; then mount --bind "$NODE_DIR/resolv.conf" /etc/resolv.conf; fi
 mount --rbind /sys/fs/cgroup "$NODE_DIR/cgroup"

@@ -18,6 +18,7 @@ export interface NodeFacts {
   readonly runtime: RuntimeVersion | undefined
   readonly runtimeError: string | undefined
   readonly images: readonly ContainerImage[]
+  readonly volumesInUse: readonly string[]
 }
 
 export function nodeCapacity(options: KubeletOptions, machine: Machine): Record<string, string> {
@@ -114,6 +115,8 @@ export function nodeStatus(
       systemUUID: machine.machineId,
     },
     images: facts.images.slice(0, maxImages),
+    // Named even when there are none: what was there before is to go.
+    volumesInUse: facts.volumesInUse.length === 0 ? undefined : [...facts.volumesInUse],
   }
 }
 

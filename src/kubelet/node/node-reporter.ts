@@ -25,10 +25,20 @@ export interface NodeReporter extends Service {
   setRuntime(error: Error | undefined): void
   /** Images on the node have changed. */
   imagesChanged(): void
+  /** Something else that the node tells of has changed. */
+  changed(): void
   readonly runtimeVersion: () => RuntimeVersion | undefined
 }
 
-export function createNodeReporter(options: KubeletOptions, machine: Machine): NodeReporter {
+/** What others know of the node. */
+export interface NodeParts {
+  /** Names of attached volumes that are in use. */
+  volumesInUse(): readonly string[]
+  /** The Node exists. Tried again when it throws. */
+  onRegistered(): Promise<void>
+}
+
+export function createNodeReporter(options: KubeletOptions, machine: Machine, parts: NodeParts): NodeReporter {
   const { client, clock, runtime, nodeName } = options
   const logger = options.logger.child({ part: 'node' })
   let version: RuntimeVersion | undefined
@@ -40,6 +50,7 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
   let leaseTimer: Timer | undefined
   let looking: Promise<void> | undefined
   let again = false
+  let announced = false
   let closed = false
   let unwatch: (() => void) | undefined
 
@@ -70,10 +81,11 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
       if (clock.monotonicMs() - imagesAtMs > imagesMs) await listImages()
     }
     const pressure = await measurePressure(options.dataDir)
-    const facts = { machine, pressure, runtime: version, runtimeError, images }
+    const volumesInUse = parts.volumesInUse()
+    const facts = { machine, pressure, runtime: version, runtimeError, images, volumesInUse }
     const current = await ensureNode()
     const status = nodeStatus(options, facts, current.status, timeText(clock.nowMs()))
-    if (isDeepStrictEqual(status, written)) return
+    if (isDeepStrictEqual(status, written)) return announce()
     await client.mutate<Node>(
       refs.nodes,
       '',
@@ -88,6 +100,13 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
       { subresource: 'status' },
     )
     written = status
+    await announce()
+  }
+
+  async function announce(): Promise<void> {
+    if (announced) return
+    await parts.onRegistered()
+    announced = true
   }
 
   /** The Node exists, with our labels and our part of the pod network. */
@@ -96,6 +115,7 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
     const known = informer.get('', nodeName)
     if (known === undefined) {
       written = undefined
+      announced = false
       try {
         return await client.create<Node>(refs.nodes, newNode(options, machine))
       } catch (error) {
@@ -194,6 +214,9 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine): N
     },
     imagesChanged() {
       imagesAtMs = -Infinity
+      if (!closed) look()
+    },
+    changed() {
       if (!closed) look()
     },
     runtimeVersion: () => version,

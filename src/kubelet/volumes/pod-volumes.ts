@@ -5,6 +5,8 @@ import { execOk } from '../../lib/exec.ts'
 import { quantityValue } from '../../lib/quantity.ts'
 import type { DownwardFacts } from '../pod/field-path.ts'
 import type { PodSources } from '../pod/container-env.ts'
+import type { CsiVolumes } from '../csi/csi-volumes.ts'
+import { inlineCsiVolume, persistentCsiVolume } from '../csi/csi-volume.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { prepareHostPath } from './host-path.ts'
 import { isMountPoint, unmountBelow } from './mount-points.ts'
@@ -29,6 +31,7 @@ export interface PodVolumesOptions {
   readonly tokens: ServiceAccountTokens
   /** A new word each time, for names of versions. */
   readonly nextVersion: () => string
+  readonly csi: CsiVolumes
 }
 
 /** A mounted volume: where it is on the node. */
@@ -65,7 +68,8 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
     const tokens = new Map<string, string>()
     for (const { serviceAccountToken: wanted } of volume.projected?.sources ?? []) {
       if (!wanted) continue
-      tokens.set(wanted.path, await options.tokens.token(pod, wanted.audience, wanted.expirationSeconds))
+      const { token } = await options.tokens.issued(pod, wanted.audience, wanted.expirationSeconds)
+      tokens.set(wanted.path, token)
     }
     return tokens
   }
@@ -100,7 +104,9 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
       await prepareHostPath(hostPath.path, hostPath.type ?? '')
       return { path: hostPath.path, readOnly: false }
     }
-    if (volume.persistentVolumeClaim || volume.ephemeral) return mountClaim(pod, volume, sources)
+    if (volume.persistentVolumeClaim || volume.ephemeral) return mountClaim(pod, volume, sources, options.csi)
+    const inline = inlineCsiVolume(pod, volume)
+    if (inline !== undefined) return { path: await options.csi.mount(pod, inline), readOnly: inline.readOnly }
     if (emptyDir || Object.keys(volume).length === 1) return mountEmptyDir(pod, volume, paths.volume('empty-dir', name))
     const kind = Object.keys(volume).find((key) => key !== 'name')
     throw new VolumeError(`no volume plugin matched: volumes of type ${kind} are not served by this node`)
@@ -126,6 +132,7 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
     async unmount(podUid) {
       const paths = podPaths(options.dataDir, podUid)
       options.tokens.forget(podUid)
+      await options.csi.unmount(podUid)
       for (const root of [paths.root, paths.memoryRoot]) {
         for (const path of written.keys()) if (path.startsWith(`${root}/`)) written.delete(path)
         await unmountBelow(root)
@@ -167,8 +174,8 @@ async function applyGroup(path: string, group: number | undefined, mode: number)
   await chmod(path, group === undefined ? mode : mode | 0o2070)
 }
 
-/** A claim that is bound to a volume of this node: `local` and `hostPath`. */
-async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources): Promise<MountedVolume> {
+/** A claim that is bound to a volume of this node, `local` and `hostPath`, or of a driver's. */
+async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources, csi: CsiVolumes): Promise<MountedVolume> {
   const claimName = volume.persistentVolumeClaim?.claimName ?? `${pod.metadata.name}-${volume.name}`
   const claim = sources.claim(claimName)
   if (claim === undefined) throw new VolumeError(`persistentvolumeclaim "${claimName}" not found`)
@@ -181,6 +188,13 @@ async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources): Pro
   }
   if (claim.status?.phase !== 'Bound' || !claim.spec?.volumeName) throw new VolumeError(`PVC ${claimName} is not bound`)
   const persistent = sources.volume(claim.spec.volumeName)
+  const readOnly = volume.persistentVolumeClaim?.readOnly === true
+  const served = persistent && persistentCsiVolume(persistent, readOnly)
+  if (persistent !== undefined && served !== undefined) {
+    const path = await csi.mount(pod, served)
+    await csi.expand(pod, served, claim, persistent)
+    return { path, readOnly }
+  }
   const path = persistent?.spec?.local?.path ?? persistent?.spec?.hostPath?.path
   if (path === undefined) throw new VolumeError(`volume ${claim.spec.volumeName} has no path on this node`)
   const type = persistent?.spec?.hostPath === undefined ? 'Directory' : (persistent.spec.hostPath.type ?? '')
@@ -189,5 +203,5 @@ async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources): Pro
   const group = pod.spec?.securityContext?.fsGroup
   // Of the node's own paths nothing is changed, as upstream's hostPath has it.
   if (group !== undefined && persistent?.spec?.local) await applyGroup(path, group, (await stat(path)).mode & 0o777)
-  return { path, readOnly: volume.persistentVolumeClaim?.readOnly === true }
+  return { path, readOnly }
 }

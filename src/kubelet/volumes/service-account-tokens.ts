@@ -9,15 +9,19 @@ const maxAgeMs = 24 * 3_600_000
 /** How long before a failed renewal is tried again; the old token goes on until it expires. */
 const callTimeoutMs = 10_000
 
-interface Held {
+/** A token with when it ends. */
+export interface IssuedToken {
   readonly token: string
-  readonly renewAtMs: number
   readonly expiresAtMs: number
+}
+
+interface Held extends IssuedToken {
+  readonly renewAtMs: number
 }
 
 /** Tokens of pods, bound to the pod, asked for once and renewed in time. */
 export interface ServiceAccountTokens {
-  token(pod: Pod, audience: string | undefined, expirationSeconds: number | undefined): Promise<string>
+  issued(pod: Pod, audience: string | undefined, expirationSeconds: number | undefined): Promise<IssuedToken>
   /** Drops the tokens of a pod that is gone. */
   forget(podUid: string): void
 }
@@ -53,20 +57,20 @@ export function createServiceAccountTokens(client: Client, clock: Clock): Servic
   }
 
   return {
-    async token(pod, audience, expirationSeconds = defaultExpirationSeconds) {
+    async issued(pod, audience, expirationSeconds = defaultExpirationSeconds) {
       const uid = pod.metadata.uid ?? ''
       const mine = held.get(uid) ?? new Map<string, Held>()
       held.set(uid, mine)
       const key = `${audience ?? ''} ${expirationSeconds}`
       const current = mine.get(key)
       const now = clock.nowMs()
-      if (current !== undefined && now < current.renewAtMs) return current.token
+      if (current !== undefined && now < current.renewAtMs) return current
       try {
         const fresh = await request(pod, audience, expirationSeconds)
         mine.set(key, fresh)
-        return fresh.token
+        return fresh
       } catch (error) {
-        if (current !== undefined && now < current.expiresAtMs) return current.token
+        if (current !== undefined && now < current.expiresAtMs) return current
         throw error
       }
     },

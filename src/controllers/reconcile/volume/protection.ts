@@ -7,14 +7,14 @@ import { mutateAction, selfWatch } from '../workload.ts'
 const claimFinalizer = 'kubernetes.io/pvc-protection'
 const volumeFinalizer = 'kubernetes.io/pv-protection'
 
-const claimsOf = (pod: Pod): string[] =>
+export const claimsOf = (pod: Pod): string[] =>
   (pod.spec?.volumes ?? []).flatMap((volume) => {
     if (volume.persistentVolumeClaim) return [volume.persistentVolumeClaim.claimName]
     return volume.ephemeral ? [`${pod.metadata.name}-${volume.name}`] : []
   })
 
 /** Pods by the claims that they name, as `namespace/claim`. */
-const byClaim: Index = {
+export const byClaim: Index = {
   name: 'claim',
   valuesOf: (pod) => claimsOf(pod as Pod).map((name) => `${pod.metadata.namespace}/${name}`),
 }

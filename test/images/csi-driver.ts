@@ -1,0 +1,151 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Server, ServerCredentials, status, type handleUnaryCall, type ServiceDefinition } from '@grpc/grpc-js'
+import {
+  csiNode,
+  nodeCapabilities,
+  type ExpandRequest,
+  type PublishRequest,
+  type StageRequest,
+} from '../../src/kubelet/csi/csi-api.ts'
+import { registrationApi } from '../../src/kubelet/plugins/registration-api.ts'
+import { exec, execOk } from '../../src/lib/exec.ts'
+
+export interface TestCsiDriverOptions {
+  readonly name: string
+  /** The kubelet's root directory, as the driver sees it. */
+  readonly root: string
+  readonly nodeId?: string
+  readonly topology?: Readonly<Record<string, string>>
+  readonly capabilities?: readonly number[]
+}
+
+/** A storage driver that keeps each volume in a directory of its own and mounts it where it is asked to. */
+export interface TestCsiDriver {
+  /** What it was called with, in order: method and request. */
+  readonly calls: readonly { readonly method: string; readonly request: Readonly<Record<string, unknown>> }[]
+  /** What the kubelet answered to its registration. */
+  readonly registered: () => boolean
+  /** Fails calls of this method with the words, until undefined is given. */
+  fail(method: string, words: string | undefined): void
+  stop(): Promise<void>
+}
+
+const bind = async (source: string, target: string, readOnly: boolean): Promise<void> => {
+  await mkdir(target, { recursive: true })
+  if ((await exec('mountpoint', ['-q', target])).code === 0) return
+  await execOk('mount', ['--bind', source, target])
+  if (readOnly) await execOk('mount', ['-o', 'remount,bind,ro', target])
+}
+
+const unbind = async (target: string): Promise<void> => {
+  await exec('umount', [target])
+  await rm(target, { recursive: true, force: true })
+}
+
+export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise<TestCsiDriver> {
+  const { name, root, topology = {}, capabilities = [nodeCapabilities.stageUnstage, nodeCapabilities.expand] } = options
+  const calls: { method: string; request: Record<string, unknown> }[] = []
+  const failing = new Map<string, string>()
+  let isRegistered = false
+  const home = join(root, 'plugins', name)
+  const volumes = join(home, 'volumes')
+  const backing = (id: string): string => join(volumes, id.replaceAll('/', '_'))
+
+  /** An answer as a gRPC handler: what it throws is the error's words. */
+  const handler =
+    <Request extends object>(
+      method: string,
+      answer: (request: Request) => Promise<object>,
+    ): handleUnaryCall<Request, object> =>
+    (call, callback) => {
+      calls.push({ method, request: call.request as Record<string, unknown> })
+      const words = failing.get(method)
+      const answered = words === undefined ? answer(call.request) : Promise.reject(new Error(words))
+      answered.then(
+        (value) => callback(null, value),
+        (error: Error) => callback({ code: status.INTERNAL, details: error.message }),
+      )
+    }
+
+  const sourceOf = async (request: PublishRequest): Promise<string> => {
+    if (request.stagingTargetPath !== '') return request.stagingTargetPath
+    await mkdir(backing(request.volumeId), { recursive: true, mode: 0o777 })
+    return backing(request.volumeId)
+  }
+
+  const server = new Server()
+  server.addService(
+    {
+      getCapabilities: csiNode.getCapabilities,
+      stage: csiNode.stage,
+      unstage: csiNode.unstage,
+      publish: csiNode.publish,
+      unpublish: csiNode.unpublish,
+      expand: csiNode.expand,
+      nodeInfo: csiNode.getInfo,
+      pluginInfo: registrationApi.getInfo,
+      registered: registrationApi.notifyRegistrationStatus,
+    } as unknown as ServiceDefinition,
+    {
+      nodeInfo: handler('nodeInfo', async () => ({
+        nodeId: options.nodeId ?? 'node-1',
+        maxVolumesPerNode: 16,
+        accessibleTopology: { segments: topology },
+      })),
+      pluginInfo: handler('pluginInfo', async () => ({
+        type: 'CSIPlugin',
+        name,
+        endpoint: join(home, 'csi.sock'),
+        supportedVersions: ['1.0.0'],
+      })),
+      registered: handler('registered', async ({ pluginRegistered }: { pluginRegistered: boolean }) => {
+        isRegistered = pluginRegistered
+        return {}
+      }),
+      getCapabilities: handler('getCapabilities', async () => ({
+        capabilities: capabilities.map((type) => ({ rpc: { type } })),
+      })),
+      stage: handler('stage', async ({ volumeId, stagingTargetPath }: StageRequest) => {
+        await mkdir(backing(volumeId), { recursive: true, mode: 0o777 })
+        await bind(backing(volumeId), stagingTargetPath, false)
+        return {}
+      }),
+      unstage: handler('unstage', async ({ stagingTargetPath }: { stagingTargetPath: string }) => {
+        await unbind(stagingTargetPath)
+        return {}
+      }),
+      publish: handler('publish', async (request: PublishRequest) => {
+        await bind(await sourceOf(request), request.targetPath, request.readonly)
+        return {}
+      }),
+      unpublish: handler('unpublish', async ({ targetPath }: { targetPath: string }) => {
+        await unbind(targetPath)
+        return {}
+      }),
+      expand: handler('expand', async ({ capacityRange }: ExpandRequest) => ({
+        capacityBytes: capacityRange.requiredBytes,
+      })),
+    } as never,
+  )
+  await mkdir(volumes, { recursive: true })
+  const registration = join(root, 'plugins_registry', `${name}-reg.sock`)
+  await mkdir(join(root, 'plugins_registry'), { recursive: true })
+  for (const path of [join(home, 'csi.sock'), registration]) {
+    await rm(path, { force: true })
+    await new Promise<void>((resolve, reject) => {
+      const credentials = ServerCredentials.createInsecure()
+      server.bindAsync(`unix:${path}`, credentials, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+  return {
+    calls,
+    registered: () => isRegistered,
+    fail: (method, words) => void (words === undefined ? failing.delete(method) : failing.set(method, words)),
+    async stop() {
+      server.forceShutdown()
+      await rm(registration, { force: true })
+      await rm(join(home, 'csi.sock'), { force: true })
+    },
+  }
+}
