@@ -1,5 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Pod } from '../api/kinds.ts'
+import { refs } from '../client/client.ts'
 import { assert } from '../lib/assert.ts'
 import type { Service } from '../lib/service.ts'
 import type { NodeServer } from '../streams/node-access.ts'
@@ -12,7 +14,8 @@ import { createPeerImages } from './images/peer-images.ts'
 import { inspectMachine } from './node/machine.ts'
 import { nodeAllocatable, nodeCapacity } from './node/node-object.ts'
 import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts'
-import type { StartFailure } from './core/pod-view.ts'
+import { isTerminalPhase, type StartFailure } from './core/pod-view.ts'
+import { createDeviceManager } from './devices/device-manager.ts'
 import type { KubeletOptions } from './options.ts'
 import { parseResolvConf } from './pod/name-resolution.ts'
 import type { PodContext } from './pod/pod-context.ts'
@@ -67,7 +70,20 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const tokens = createServiceAccountTokens(options.client, clock)
     const csi = createCsiVolumes({ ...shared, root, drivers, tokens, onUse: () => parts?.reporter.changed() })
     await csi.restore()
-    const reporter = createNodeReporter(shared, machine, { volumesInUse: csi.inUse, onRegistered: drivers.publishNode })
+    const pods = options.informers.for<Pod>(refs.pods)
+    const devices = createDeviceManager({
+      directory: join(root, 'device-plugins'),
+      logger,
+      onChange: () => parts?.reporter.changed(),
+      isKnown: (uid) =>
+        observer.of(uid).some(({ state }) => state === 'running') ||
+        pods.list().some(({ metadata, status }) => metadata.uid === uid && !isTerminalPhase(status?.phase)),
+    })
+    const reporter = createNodeReporter(shared, machine, {
+      volumesInUse: csi.inUse,
+      devices: devices.resources,
+      onRegistered: drivers.publishNode,
+    })
     const observer = createRuntimeObserver({
       runtime,
       clock,
@@ -93,6 +109,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         csi,
         nextVersion,
       }),
+      devices,
       podIps: new Map((await options.podNetwork.list()).map(({ podUid, ip }) => [podUid, ip])),
       limit: createSemaphore(startConcurrency),
       runtimeName: () => reporter.runtimeVersion()?.name ?? 'docker',
@@ -107,6 +124,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const collector = createImageCollector(shared, () => reporter.imagesChanged())
     // In the order in which they start; they stop the other way round.
     const services: Service[] = [
+      devices,
       reporter,
       observer,
       workers,

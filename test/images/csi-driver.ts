@@ -1,6 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Server, ServerCredentials, status, type handleUnaryCall, type ServiceDefinition } from '@grpc/grpc-js'
 import {
   csiNode,
   nodeCapabilities,
@@ -8,6 +7,7 @@ import {
   type PublishRequest,
   type StageRequest,
 } from '../../src/kubelet/csi/csi-api.ts'
+import { answerCall, createRpcServer, listenAt } from '../../src/kubelet/plugins/serve.ts'
 import { registrationApi } from '../../src/kubelet/plugins/registration-api.ts'
 import { exec, execOk } from '../../src/lib/exec.ts'
 
@@ -52,21 +52,14 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
   const volumes = join(home, 'volumes')
   const backing = (id: string): string => join(volumes, id.replaceAll('/', '_'))
 
-  /** An answer as a gRPC handler: what it throws is the error's words. */
-  const handler =
-    <Request extends object>(
-      method: string,
-      answer: (request: Request) => Promise<object>,
-    ): handleUnaryCall<Request, object> =>
-    (call, callback) => {
-      calls.push({ method, request: call.request as Record<string, unknown> })
+  /** Records the call, and fails it where it is to fail. */
+  const handler = <Request extends object>(method: string, answer: (request: Request) => Promise<object>) =>
+    answerCall<Request, object>(async (request) => {
+      calls.push({ method, request: request as Record<string, unknown> })
       const words = failing.get(method)
-      const answered = words === undefined ? answer(call.request) : Promise.reject(new Error(words))
-      answered.then(
-        (value) => callback(null, value),
-        (error: Error) => callback({ code: status.INTERNAL, details: error.message }),
-      )
-    }
+      if (words !== undefined) throw new Error(words)
+      return answer(request)
+    })
 
   const sourceOf = async (request: PublishRequest): Promise<string> => {
     if (request.stagingTargetPath !== '') return request.stagingTargetPath
@@ -74,8 +67,7 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
     return backing(request.volumeId)
   }
 
-  const server = new Server()
-  server.addService(
+  const server = createRpcServer(
     {
       getCapabilities: csiNode.getCapabilities,
       stage: csiNode.stage,
@@ -86,7 +78,7 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
       nodeInfo: csiNode.getInfo,
       pluginInfo: registrationApi.getInfo,
       registered: registrationApi.notifyRegistrationStatus,
-    } as unknown as ServiceDefinition,
+    } as never,
     {
       nodeInfo: handler('nodeInfo', async () => ({
         nodeId: options.nodeId ?? 'node-1',
@@ -126,17 +118,14 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
       expand: handler('expand', async ({ capacityRange }: ExpandRequest) => ({
         capacityBytes: capacityRange.requiredBytes,
       })),
-    } as never,
+    },
   )
   await mkdir(volumes, { recursive: true })
   const registration = join(root, 'plugins_registry', `${name}-reg.sock`)
   await mkdir(join(root, 'plugins_registry'), { recursive: true })
   for (const path of [join(home, 'csi.sock'), registration]) {
     await rm(path, { force: true })
-    await new Promise<void>((resolve, reject) => {
-      const credentials = ServerCredentials.createInsecure()
-      server.bindAsync(`unix:${path}`, credentials, (error) => (error ? reject(error) : resolve()))
-    })
+    await listenAt(server, path)
   }
   return {
     calls,

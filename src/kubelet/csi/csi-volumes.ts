@@ -11,7 +11,7 @@ import type {
 import { refs, type Client } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { createKeyedQueue } from './keyed-queue.ts'
+import { createKeyedQueue } from '../keyed-queue.ts'
 import { giveToGroup } from '../volumes/group-ownership.ts'
 import { unmountBelow } from '../volumes/mount-points.ts'
 import { VolumeError } from '../volumes/payload.ts'

@@ -1,6 +1,7 @@
 import type { ContainerImage, Node, NodeCondition, NodeStatus } from '../../api/kinds.ts'
 import { formatQuantity, parseQuantity, subtractQuantity, zeroQuantity, compareQuantity } from '../../lib/quantity.ts'
 import type { RuntimeVersion } from '../../runtime/runtime.ts'
+import type { DeviceResources } from '../devices/device-manager.ts'
 import type { KubeletOptions } from '../options.ts'
 import type { Machine, Pressure } from './machine.ts'
 import { thresholds } from './thresholds.ts'
@@ -19,6 +20,7 @@ export interface NodeFacts {
   readonly runtimeError: string | undefined
   readonly images: readonly ContainerImage[]
   readonly volumesInUse: readonly string[]
+  readonly devices: DeviceResources
 }
 
 export function nodeCapacity(options: KubeletOptions, machine: Machine): Record<string, string> {
@@ -88,7 +90,8 @@ export function nodeStatus(
   now: string,
 ): NodeStatus {
   const { machine, runtime } = facts
-  const capacity = { ...extendedResources(before?.capacity), ...nodeCapacity(options, machine) }
+  const own = { ...nodeCapacity(options, machine), ...facts.devices.capacity }
+  const capacity = { ...extendedResources(before?.capacity), ...own }
   const version = options.version ?? defaultVersion
   return {
     addresses: [
@@ -96,7 +99,7 @@ export function nodeStatus(
       { type: 'Hostname', address: options.hostname ?? options.nodeName },
     ],
     capacity,
-    allocatable: nodeAllocatable(options, capacity),
+    allocatable: { ...nodeAllocatable(options, capacity), ...facts.devices.allocatable },
     conditions: nodeConditions(facts, before?.conditions ?? [], now),
     ...(options.kubeletPort ? { daemonEndpoints: { kubeletEndpoint: { Port: options.kubeletPort } } } : {}),
     nodeInfo: {

@@ -6,6 +6,7 @@ import type { Timer } from '../../lib/clock.ts'
 import type { Service } from '../../lib/service.ts'
 import type { RuntimeVersion } from '../../runtime/runtime.ts'
 import { timeText } from '../core/container-status.ts'
+import type { DeviceResources } from '../devices/device-manager.ts'
 import type { KubeletOptions } from '../options.ts'
 import { measurePressure, type Machine } from './machine.ts'
 import { extendedResources, newNode, nodeLabels, nodeStatus } from './node-object.ts'
@@ -34,6 +35,8 @@ export interface NodeReporter extends Service {
 export interface NodeParts {
   /** Names of attached volumes that are in use. */
   volumesInUse(): readonly string[]
+  /** What plugins offer. */
+  devices(): DeviceResources
   /** The Node exists. Tried again when it throws. */
   onRegistered(): Promise<void>
 }
@@ -82,7 +85,8 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine, pa
     }
     const pressure = await measurePressure(options.dataDir)
     const volumesInUse = parts.volumesInUse()
-    const facts = { machine, pressure, runtime: version, runtimeError, images, volumesInUse }
+    const devices = parts.devices()
+    const facts = { machine, pressure, runtime: version, runtimeError, images, volumesInUse, devices }
     const current = await ensureNode()
     const status = nodeStatus(options, facts, current.status, timeText(clock.nowMs()))
     if (isDeepStrictEqual(status, written)) return announce()

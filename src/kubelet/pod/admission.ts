@@ -7,6 +7,8 @@ export interface Admission {
   /** `open`: to be asked again after {@link waitMs}; a failure: the pod is refused for good. */
   look(pod: Pod, hasContainers: boolean): 'taken' | 'open' | StartFailure
   isTaken(): boolean
+  /** What was taken is refused after all, before anything of it was made. */
+  reject(): void
   isRejected(): boolean
   readonly waitMs: number
 }
@@ -38,6 +40,7 @@ export function createAdmission(refusal: (pod: Pod) => StartFailure | undefined,
       return why
     },
     isTaken: () => state === 'taken',
+    reject: () => void (state = 'rejected'),
     isRejected: () => state === 'rejected',
     waitMs: patienceMs,
   }

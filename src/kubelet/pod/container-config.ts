@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Pod, SecurityContext } from '../../api/kinds.ts'
-import type { ContainerConfig, Mount, RuntimeContainer, RuntimeImage } from '../../runtime/runtime.ts'
+import type { ContainerConfig, Device, Mount, RuntimeContainer, RuntimeImage } from '../../runtime/runtime.ts'
 import type { AnyContainer, ContainerKind } from '../core/pod-view.ts'
 import { containerResources, oomScoreAdjust } from '../core/quality.ts'
 import { ConfigError } from './container-env.ts'
@@ -16,6 +16,7 @@ export interface ContainerConfigInput {
   readonly env: ReadonlyMap<string, string>
   readonly hostname: string
   readonly mounts: readonly Mount[]
+  readonly devices: readonly Device[]
   readonly memoryCapacityBytes: number
   readonly handler: string
   /** Of the container that an ephemeral one looks at (targetContainerName). */
@@ -48,7 +49,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     env: [...variables].map(([name, value]) => `${name}=${value}`),
     mounts: input.mounts,
     tmpfs: {},
-    devices: [],
+    devices: input.devices,
     labels: {
       'io.kubernetes.container.terminationMessagePath': container.terminationMessagePath ?? '/dev/termination-log',
     },
@@ -136,13 +137,15 @@ function securityOptions(pod: Pod, security: SecurityContext, seccompProfile: st
 export async function volumeMounts(
   container: AnyContainer,
   env: ReadonlyMap<string, string>,
-  mounted: ReadonlyMap<string, { path: string; readOnly: boolean }>,
+  mounted: ReadonlyMap<string, { path: string; readOnly: boolean; isDevice?: boolean }>,
   resolve: (root: string, subPath: string) => Promise<string>,
 ): Promise<Mount[]> {
   const result: Mount[] = []
   for (const mount of container.volumeMounts ?? []) {
     const volume = mounted.get(mount.name)
     if (volume === undefined) throw new ConfigError(`volume "${mount.name}" is not mounted`)
+    if (volume.isDevice)
+      throw new ConfigError(`volume ${mount.name} has volumeMode Block, but is specified in volumeMounts`)
     const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, env) : mount.subPath
     result.push({
       source: subPath ? await resolve(volume.path, subPath) : volume.path,

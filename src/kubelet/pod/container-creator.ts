@@ -9,6 +9,7 @@ import type { ImageWanted } from '../images/image-puller.ts'
 import { podPaths } from '../volumes/pod-paths.ts'
 import type { MountedVolume } from '../volumes/pod-volumes.ts'
 import { resolveSubPath } from '../volumes/sub-path.ts'
+import { blockDevices, deviceMounts, grantedDevices } from './container-devices.ts'
 import { containerConfig, volumeMounts } from './container-config.ts'
 import { ConfigError, containerEnv } from './container-env.ts'
 import { podHostname } from './name-resolution.ts'
@@ -86,7 +87,11 @@ async function configure(
   const sources = sourcesFor(options.informers, namespace)
   const services = serviceEnv(allServices(options.informers), namespace, pod.spec?.enableServiceLinks !== false)
   const env = containerEnv(pod, container, services, sources, downwardFacts(context, pod))
-  const own = await volumeMounts(container, env, mounted, resolveSubPath)
+  const uid = pod.metadata.uid ?? ''
+  await context.devices.beforeStart(uid, container.name)
+  const granted = context.devices.accessOf(uid, container.name)
+  for (const { envs } of granted) for (const [name, value] of Object.entries(envs)) env.set(name, value)
+  const own = [...(await volumeMounts(container, env, mounted, resolveSubPath)), ...deviceMounts(granted)]
   const target = 'targetContainerName' in container ? container.targetContainerName : undefined
   const targetInstance = target
     ? instancesOf({ observed: context.observer.of(pod.metadata.uid ?? '') }, target)[0]
@@ -102,6 +107,7 @@ async function configure(
     hostname: hostnameOf(context, pod),
     mounts: [...own, ...(await identityMounts(context, pod, action, own))],
     memoryCapacityBytes: context.memoryCapacityBytes,
+    devices: [...blockDevices(container, mounted), ...grantedDevices(granted)],
     handler: runtimeHandler(options.informers, pod),
     targetId: targetInstance?.state === 'running' ? targetInstance.id : undefined,
     seccompProfile: await localSeccomp(context, pod, container),

@@ -9,6 +9,7 @@ import type {
 } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
+import type { DeviceManager } from '../devices/device-manager.ts'
 import type { ImagePuller } from '../images/image-puller.ts'
 import { podReference, type KubeletOptions } from '../options.ts'
 import type { VolumeSources, PodVolumes } from '../volumes/pod-volumes.ts'
@@ -22,6 +23,7 @@ export interface PodContext {
   readonly observer: RuntimeObserver
   readonly puller: ImagePuller
   readonly volumes: PodVolumes
+  readonly devices: DeviceManager
   /** Addresses by pod uid: what is attached. */
   readonly podIps: Map<string, string>
   readonly limit: <T>(work: () => Promise<T>) => Promise<T>

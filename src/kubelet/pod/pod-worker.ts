@@ -161,6 +161,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     if (observer.pods() === undefined) return
     refreshPod()
     if (!admit()) return recheck(admission.waitMs)
+    await claimDevices()
     await readTerminationMessages()
     await prepare()
     const now = clock.nowMs()
@@ -213,10 +214,23 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     if (!isRunning && options.mayStart?.(pod) === false) return false
     const verdict = admission.look(pod, observer.of(uid).length > 0)
     if (verdict === 'taken' || verdict === 'open') return verdict === 'taken'
-    say(context, pod, 'Warning', verdict.reason, verdict.message)
-    const failure = { reason: verdict.reason, message: `Pod was rejected: ${verdict.message}` }
-    stop = { atMs: clock.nowMs(), graceMs: 0, failure, finished: true }
+    reject(verdict)
     return true
+  }
+
+  function reject({ reason, message }: StartFailure): void {
+    say(context, pod, 'Warning', reason, message)
+    const failure = { reason, message: `Pod was rejected: ${message}` }
+    stop = { atMs: clock.nowMs(), graceMs: 0, failure, finished: true }
+  }
+
+  /** The last question of admission: it costs calls of plugins. Of a pod that has started it was answered. */
+  async function claimDevices(): Promise<void> {
+    if (stop !== undefined || isTerminalPhase(pod.status?.phase) || observer.of(uid).length > 0) return
+    const failure = await context.devices.admit(pod)
+    if (failure === undefined) return
+    admission.reject()
+    reject(failure)
   }
 
   function hurry(graceMs: number): void {
@@ -373,6 +387,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     const deleted = pod.metadata.deletionTimestamp !== undefined || gone
     if (!deleted) return
     await context.volumes.unmount(uid)
+    await context.devices.release(uid)
     const latest = current()
     if (latest?.metadata.uid === uid) {
       try {

@@ -119,6 +119,7 @@ export function createPodWorkers(context: PodContext): PodWorkers {
       await observer.refresh(one.id)
     }
     await context.volumes.unmount(uid)
+    await context.devices.release(uid)
     suspects.delete(uid)
   }
 

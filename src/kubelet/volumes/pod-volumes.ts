@@ -38,6 +38,8 @@ export interface PodVolumesOptions {
 export interface MountedVolume {
   readonly path: string
   readonly readOnly: boolean
+  /** The path is a block device, which is not mounted but given. */
+  readonly isDevice?: boolean
 }
 
 /** Makes the volumes of one pod, keeps those up to date that mirror API objects, and takes them away. */
@@ -193,10 +195,14 @@ async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources, csi:
   if (persistent !== undefined && served !== undefined) {
     const path = await csi.mount(pod, served)
     await csi.expand(pod, served, claim, persistent)
-    return { path, readOnly }
+    return { path, readOnly, isDevice: served.block }
   }
   const path = persistent?.spec?.local?.path ?? persistent?.spec?.hostPath?.path
   if (path === undefined) throw new VolumeError(`volume ${claim.spec.volumeName} has no path on this node`)
+  if (persistent?.spec?.volumeMode === 'Block') {
+    await prepareHostPath(path, 'BlockDevice')
+    return { path, readOnly, isDevice: true }
+  }
   const type = persistent?.spec?.hostPath === undefined ? 'Directory' : (persistent.spec.hostPath.type ?? '')
   // Volumes of the node-local provisioner are made by the first pod that mounts them.
   await prepareHostPath(path, type === 'Directory' ? 'DirectoryOrCreate' : type)

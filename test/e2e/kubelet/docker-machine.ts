@@ -58,8 +58,11 @@ export async function dockerMachine(): Promise<DockerMachine> {
     start,
     stop,
     async down() {
-      const ids = (await docker('ps', '-aq')).split('\n').filter((id) => id !== '')
-      if (ids.length > 0) await docker('rm', '-f', ...ids)
+      const left = async (): Promise<string[]> => (await docker('ps', '-aq')).split('\n').filter((id) => id !== '')
+      // What an agent had begun to remove may not be removed by two; it is gone a moment later.
+      for (let ids = await left(); ids.length > 0; ids = await left()) {
+        await exec('docker', ['-H', `unix://${socketPath}`, 'rm', '-f', ...ids])
+      }
       await stop()
       await execOk('sh', [
         '-c',
