@@ -10,7 +10,7 @@ import { validateValue } from '../schema/value-validation.ts'
 import { typeCheckPolicy, validateExpressions } from './admission-expressions.ts'
 import { apiVersionOf } from './api-version.ts'
 import { checkRules } from './custom/cel-rules.ts'
-import { validateRules } from './custom/rule-validation.ts'
+import { validateSchemas } from './custom/schema-validation.ts'
 import { timestamp } from './metadata.ts'
 import type { FieldWriter, TypeSystem } from './ports.ts'
 
@@ -39,7 +39,7 @@ export function schemaTypeSystem(graph: Pick<SchemaGraph, 'get'>): TypeSystem {
       const schema = schemaOf(graph, definition)
       // Built-in kinds check themselves, but for their CEL; what a CRD demands stands in its schema.
       if (!schema.rules)
-        return [...validateExpressions(definition, object, old), ...validateRules(definition, object, old)]
+        return [...validateExpressions(definition, object, old), ...validateSchemas(definition, object, old)]
       const failures = validateValue(object, schema)
       // Rules are written for values of the declared types.
       return failures.length > 0 ? failures : checkRules(object, old, schema)

@@ -7,16 +7,20 @@ import { fieldErrors, type FieldError } from '../../api/status-error.ts'
 import type { ResourceDefinition } from '../../kinds/definition.ts'
 import { leaf } from '../../schema/graph.ts'
 import type { Field, Schema, ValidationRule } from '../../schema/schema.ts'
+import { applySchemaDefaults } from '../../schema/defaults.ts'
 import { schemaFromOpenApi } from '../../schema/structural.ts'
+import { validateValue } from '../../schema/value-validation.ts'
+import { createRuleBudget, once, within, type Cardinality, type RuleBudget } from './rule-cost.ts'
+import { validateStructure } from './structure.ts'
 
 /** Faults of one CRD that are told; each schema node may have some. */
 const maxFaults = 100
 
 /**
- * Compiles every x-kubernetes-validations rule of a CRD against the schema node that it stands at (KEP-2876). What the
- * stored definition held already is not judged again.
+ * Judges the schemas of a CRD: their structure, their defaults, and every x-kubernetes-validations rule against the node
+ * that it stands at, with what it may cost (KEP-2876). What the stored definition held already is not judged again.
  */
-export function validateRules(
+export function validateSchemas(
   definition: ResourceDefinition,
   object: KubeObject,
   old: KubeObject | undefined,
@@ -25,8 +29,17 @@ export function validateRules(
   const known = new Set(old ? schemasOf(old).map(({ text }) => text) : [])
   const faults: FieldError[] = []
   for (const { path, schema, text } of schemasOf(object)) {
-    if (known.has(text) || !text.includes('x-kubernetes-validations')) continue
-    walk(schemaFromOpenApi(schema, objectMeta), path, faults)
+    if (known.has(text)) continue
+    const misshapen = validateStructure(schema, path)
+    faults.push(...misshapen)
+    // What values are is known of a structural schema only.
+    if (misshapen.length > 0) continue
+    const structural = schemaFromOpenApi(schema, objectMeta)
+    validateDefaults(structural, path, faults)
+    if (!text.includes('x-kubernetes-validations')) continue
+    const budget = createRuleBudget()
+    walk({ schema: structural, path, cardinality: once, uncorrelated: undefined }, budget, faults)
+    if (faults.length === 0) faults.push(...budget.settle(path))
   }
   return faults.slice(0, maxFaults)
 }
@@ -64,18 +77,60 @@ function schemasOf(object: KubeObject): { path: string; schema: unknown; text: s
   return found
 }
 
-function walk(schema: Schema, path: string, faults: FieldError[]): void {
+/** A node with what is known of its place. */
+interface Place {
+  schema: Schema
+  path: string
+  cardinality: Cardinality
+  /** The list above it whose elements have no old value that could be told. */
+  uncorrelated: string | undefined
+}
+
+function walk(place: Place, budget: RuleBudget, faults: FieldError[]): void {
+  const { schema, path, cardinality, uncorrelated } = place
   if (faults.length >= maxFaults || !schema.rules) return
   const rules = schema.rules.validations
   if (rules.length > 0) {
     const check = celChecker({ self: schema, oldSelf: schema })
     for (const [at, rule] of rules.entries()) {
-      faults.push(...faultsOf(rule, `${path}.x-kubernetes-validations[${at}]`, check))
+      const where = `${path}.x-kubernetes-validations[${at}]`
+      const wrong = faultsOf(rule, where, check)
+      faults.push(...wrong)
+      if (wrong.length > 0) continue
+      if (uncorrelated !== undefined && /\boldSelf\b/.test(rule.rule)) {
+        const why = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`
+        faults.push(fieldErrors.invalid(`${where}.rule`, rule.rule, why))
+      }
+      faults.push(...budget.spend(rule.rule, `${where}.rule`, schema, cardinality))
     }
   }
-  for (const [name, field] of schema.fields) walk(field.schema, `${path}.properties[${name}]`, faults)
-  if (schema.items) walk(schema.items, `${path}.items`, faults)
-  if (schema.values) walk(schema.values, `${path}.additionalProperties`, faults)
+  for (const [name, field] of schema.fields)
+    walk({ ...place, schema: field.schema, path: `${path}.properties[${name}]` }, budget, faults)
+  const inner = schema.items || schema.values ? within(cardinality, schema) : cardinality
+  if (schema.items) {
+    const list = uncorrelated ?? (schema.listType === 'map' ? undefined : path)
+    walk({ schema: schema.items, path: `${path}.items`, cardinality: inner, uncorrelated: list }, budget, faults)
+  }
+  if (schema.values)
+    walk({ ...place, schema: schema.values, path: `${path}.additionalProperties`, cardinality: inner }, budget, faults)
+}
+
+/** A default has to be a value of the schema that it stands in. */
+function validateDefaults(schema: Schema, path: string, faults: FieldError[]): void {
+  if (faults.length >= maxFaults || !schema.rules) return
+  for (const [name, field] of schema.fields) {
+    const at = `${path}.properties[${name}]`
+    // A null is dropped before anything is judged.
+    if (field.default !== undefined && field.default !== null && field.schema.rules) {
+      const filled = structuredClone(field.default)
+      applySchemaDefaults(filled, field.schema)
+      const [first] = validateValue(filled, field.schema)
+      if (first) faults.push(fieldErrors.invalid(`${at}.default`, field.default, `${first.field}: ${first.message}`))
+    }
+    validateDefaults(field.schema, at, faults)
+  }
+  if (schema.items) validateDefaults(schema.items, `${path}.items`, faults)
+  if (schema.values) validateDefaults(schema.values, `${path}.additionalProperties`, faults)
 }
 
 function faultsOf(
