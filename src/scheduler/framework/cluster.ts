@@ -113,6 +113,13 @@ export function createCluster(surroundings: Surroundings): Cluster {
     waiting?.delete(uid)
     if (waiting?.size === 0) homeless.delete(nodeName)
   }
+  /** What was found out about a node holds for what is promised on it. */
+  const promisesChanged = (nodeName: string): void => {
+    const info = infos.get(nodeName)
+    if (!info) return
+    info.memo.clear()
+    refusalTables.changed(info)
+  }
   const forgetNomination = (uid: string): void => {
     const nodeName = nominatedNodes.get(uid)
     if (nodeName === undefined) return
@@ -120,6 +127,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
     const left = (nominatedPods.get(nodeName) ?? []).filter((pod) => pod.uid !== uid)
     if (left.length > 0) nominatedPods.set(nodeName, left)
     else nominatedPods.delete(nodeName)
+    promisesChanged(nodeName)
   }
 
   return {
@@ -199,6 +207,7 @@ export function createCluster(surroundings: Surroundings): Cluster {
       forgetNomination(info.uid)
       nominatedNodes.set(info.uid, nodeName)
       nominatedPods.set(nodeName, [...(nominatedPods.get(nodeName) ?? []), info])
+      promisesChanged(nodeName)
     },
     forgetNomination,
     nominationOf: (uid) => nominatedNodes.get(uid),

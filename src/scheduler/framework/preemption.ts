@@ -12,6 +12,7 @@ import {
   prepareFilters,
   shiftAll,
 } from './schedule.ts'
+import type { Verdicts } from './verdicts.ts'
 
 /** Pods to remove from a node so that the pod fits. */
 export interface Candidate {
@@ -55,35 +56,61 @@ export function preempt(
   const setup = hopeful === 0 ? undefined : prepareFilters(pod, snapshot, profile)
   if (!setup?.filters) return nothing(new Map(), count)
   const wanted = Math.min(hopeful, Math.max(minCandidates, Math.floor(hopeful * minCandidateShare)))
-  const { nodes } = snapshot
-  const offset = Math.floor(chance * nodes.length)
+  const offset = Math.floor(chance * snapshot.nodes.length)
+  const search = createSearch(pod, snapshot, profile, setup.filters)
+  const { best, refusals } = findLeastHarmful(search, verdicts, wanted, offset)
+  if (best) return { candidate: { node: best.node, victims: best.victims.pods, violations: best.victims.violations } }
+  const refused = [...refusals.values()].reduce((sum, one) => sum + one, 0)
+  return nothing(refusals, count - refused)
+}
+
+interface Search {
+  readonly nodes: readonly NodeInfo[]
+  /** Nodes that are known to be of no use, and why; undefined where that cannot be kept. */
+  readonly hopeless: Map<NodeInfo, Refusal> | undefined
+  /** Whom the pod would drive out of the node. What was worked out for a pod of its kind before is taken. */
+  victimsOn(node: NodeInfo): Victims | Refusal
+}
+
+function createSearch(pod: PodInfo, snapshot: Snapshot, profile: Profile, filters: readonly ActiveFilter[]): Search {
   const budgets = snapshot.disruptionBudgets()
   const kind = memoKind(profile.name, pod)
-  const isLocal = budgets.length === 0 && setup.filters.every(({ plugin }) => plugin.isLocal)
-  const remembers = (node: NodeInfo): boolean => isLocal && snapshot.nominated(node.name).length === 0
+  const isLocal = budgets.length === 0 && filters.every(({ plugin }) => plugin.isLocal)
+  const hopeless = isLocal ? snapshot.refusalTables.get(kind)?.hopeless : undefined
+  return {
+    nodes: snapshot.nodes,
+    hopeless,
+    victimsOn(node) {
+      // Its own promise does not stand in a pod's way, but in that of others of its kind.
+      const isShared = isLocal && snapshot.nominated(node.name).every(({ uid }) => uid !== pod.uid)
+      if (!isShared) return victimsOn(node, pod, snapshot, filters, budgets)
+      const found = (memoOf(node, kind).victims ??= victimsOn(node, pod, snapshot, filters, budgets))
+      if ('reasons' in found) hopeless?.set(node, found)
+      return found
+    },
+  }
+}
+
+/** Looks at nodes from `offset` on until enough candidates are found, one of which violates no budget. */
+function findLeastHarmful(search: Search, verdicts: Verdicts, wanted: number, offset: number) {
+  const { nodes, hopeless } = search
   const refusals = new Map<Refusal, number>()
-  let refused = 0
   let candidates = 0
   let best: { node: NodeInfo; victims: Victims } | undefined
   let hasHarmless = false
   for (let step = 0; step < nodes.length && !(hasHarmless && candidates >= wanted); step++) {
     const node = nodes[(offset + step) % nodes.length]!
-    if (verdicts.of(node)?.refusal.forGood !== false) continue
-    const found = remembers(node)
-      ? (memoOf(node, kind).victims ??= victimsOn(node, pod, snapshot, setup.filters, budgets))
-      : victimsOn(node, pod, snapshot, setup.filters, budgets)
-    if ('reasons' in found) {
-      refused++
-      refusals.set(found, (refusals.get(found) ?? 0) + 1)
-    } else {
+    const known = hopeless?.get(node)
+    if (!known && verdicts.of(node)?.refusal.forGood !== false) continue
+    const found = known ?? search.victimsOn(node)
+    if ('reasons' in found) refusals.set(found, (refusals.get(found) ?? 0) + 1)
+    else {
       candidates++
       hasHarmless ||= found.violations === 0
       if (!best || harmsLess(found.rank, best.victims.rank)) best = { node, victims: found }
     }
   }
-  if (!best) return nothing(refusals, count - refused)
-  const { pods, violations } = best.victims
-  return { candidate: { node: best.node, victims: pods, violations } }
+  return { best, refusals }
 }
 
 const notHelpful = refuse('Preemption is not helpful for scheduling', true)

@@ -1,3 +1,4 @@
+import type { Refusal } from './framework.ts'
 import type { NodeInfo } from './node-info.ts'
 import { createVerdicts, type LiveVerdicts, type Verdict, type Verdicts } from './verdicts.ts'
 
@@ -7,6 +8,8 @@ export interface RefusalTable {
   readonly open: ReadonlySet<NodeInfo>
   /** An open node turned out to refuse as well. */
   refuse(node: NodeInfo, verdict: Verdict): void
+  /** Nodes where nobody can be driven out for a pod of the kind, and why, while they stay as they are. */
+  readonly hopeless: Map<NodeInfo, Refusal>
 }
 
 /**
@@ -47,6 +50,7 @@ export function createRefusalTables(): RefusalTables {
       const table: LiveTable = {
         refused: createVerdicts(refused),
         open: new Set(open),
+        hopeless: new Map(),
         refuse(node, verdict) {
           table.open.delete(node)
           table.refused.add(verdict)
@@ -57,7 +61,10 @@ export function createRefusalTables(): RefusalTables {
       if (oldest !== undefined) tables.delete(oldest)
     },
     changed(node) {
-      for (const { refused, open } of tables.values()) if (refused.delete(node)) open.add(node)
+      for (const { refused, open, hopeless } of tables.values()) {
+        if (refused.delete(node)) open.add(node)
+        hopeless.delete(node)
+      }
     },
     clear: () => tables.clear(),
   }

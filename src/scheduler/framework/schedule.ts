@@ -132,16 +132,19 @@ function findFeasible(
   const others = filters.slice(local.length)
   const refused: Verdict[] = []
   const isFeasible = (node: NodeInfo): boolean => {
-    // With promised room it is not the node alone that counts.
-    const isAlone = snapshot.nominated(node.name).length === 0
-    const alone = isAlone ? filterRemembered(pod, node, local, kind) : undefined
-    const verdict =
-      alone ?? (isAlone ? filterNode(pod, node, others) : filterWithNominated(pod, node, filters, snapshot))
-    if (!verdict) return true
-    if (alone) table?.refuse(node, alone)
-    if (!alone) verdicts.add(verdict)
-    else if (!isShort) refused.push(alone)
-    return false
+    // Room that was promised to others counts as taken; the pod's own promise does not.
+    const nominated = snapshot.nominated(node.name)
+    const isAlone = nominated.length === 0
+    const stands = isAlone || (others.length === 0 && nominated.every(({ uid }) => uid !== pod.uid))
+    const standing = stands ? filterRemembered(pod, node, local, snapshot, kind) : undefined
+    if (standing) {
+      table?.refuse(node, standing)
+      if (!isShort) refused.push(standing)
+      return false
+    }
+    const verdict = stands ? filterNode(pod, node, others) : filterWithNominated(pod, node, filters, snapshot)
+    if (verdict) verdicts.add(verdict)
+    return verdict === undefined
   }
   const isWhole = list === snapshot.nodes
   const table = isWhole ? snapshot.refusalTables.get(kind) : undefined
@@ -163,15 +166,16 @@ function findFeasible(
   return { feasible, verdicts, looked }
 }
 
-/** The first refusal by filters that look at the node alone: worked out once for all pods of a kind. */
+/** The first refusal by filters that look at the node alone, with what is promised on it: worked out once for all pods of a kind. */
 function filterRemembered(
   pod: PodInfo,
   node: NodeInfo,
   local: readonly ActiveFilter[],
+  snapshot: Snapshot,
   kind: number,
 ): Verdict | undefined {
   const memo = memoOf(node, kind)
-  if (memo.refusal === undefined) memo.refusal = filterNode(pod, node, local) ?? null
+  if (memo.refusal === undefined) memo.refusal = filterWithNominated(pod, node, local, snapshot) ?? null
   return memo.refusal ?? undefined
 }
 
