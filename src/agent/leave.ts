@@ -28,7 +28,8 @@ export async function leaveCluster(
   await rm(files.identity, { recursive: true, force: true })
   progress('Waiting until the agent has ended…')
   const startMs = clock.monotonicMs()
-  while (membership && (await agentAnswers(membership)) !== undefined) {
+  const stillRuns = async () => membership && (await agentAnswers(membership)) !== undefined
+  while (await stillRuns()) {
     if (clock.monotonicMs() - startMs > endDeadlineMs)
       throw new Error(
         `the cluster has let this machine go, but its agent still runs: stop it, then 'stormo reset --yes' removes what is left`,

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createAdmissionChain } from '../admission/chain.ts'
+import type { AdmissionAttributes } from '../admission/plugin.ts'
 import { builtinResources } from '../kinds/builtin.ts'
 import { loadBuiltinSchemas } from '../schema/graph.ts'
 import { startFixture, type Fixture } from './testing/fixture.ts'
@@ -52,8 +54,14 @@ const widget = (name: string, spec: object) => ({
   spec,
 })
 
+/** A webhook that knows a field which the schema does not. */
+function addExtra({ object }: AdmissionAttributes): void {
+  if (object?.metadata.name === 'a') Object.assign(object['spec' as never], { extra: 'of admission' })
+}
+
 beforeAll(async () => {
-  fixture = await startFixture({ definitions: builtinResources(loadBuiltinSchemas()) })
+  const admission = createAdmissionChain([{ name: 'Extra', mutates: addExtra }])
+  fixture = await startFixture({ definitions: builtinResources(loadBuiltinSchemas()), registry: { admission } })
   http = httpFor(fixture)
 })
 afterAll(() => fixture.stop())
@@ -107,6 +115,57 @@ test('status, scale, columns, field selectors, the other version', async () => {
   expect((await http('GET', `${widgets}?fieldSelector=spec.color=red`)).json().items).toHaveLength(0)
   const beta = (await http('GET', `${widgets.replace('/v1/', '/v1beta1/')}/a`)).json()
   expect(beta).toMatchObject({ apiVersion: 'example.com/v1beta1', spec: { size: 3, replicas: 4 } })
+})
+
+test('what was written before a default has it all the same, in every way to read it', async () => {
+  const merge = { 'content-type': 'application/merge-patch+json' }
+  const withDefault = (...defaults: object[]) => ({
+    ...crd.spec,
+    versions: crd.spec.versions.map((one) => ({
+      ...one,
+      schema: {
+        openAPIV3Schema: {
+          ...schema,
+          properties: {
+            ...schema.properties,
+            spec: {
+              ...schema.properties.spec,
+              properties: Object.assign({}, schema.properties.spec.properties, ...defaults),
+            },
+          },
+        },
+      },
+    })),
+  })
+  const patched = await http('PATCH', `${crds}/widgets.example.com`, {
+    body: { spec: withDefault({ shape: { type: 'string', default: 'round' } }) },
+    headers: merge,
+  })
+  expect(patched.text).toContain('round')
+  const shapes = async (path: string) => {
+    const body = (await http('GET', path)).json()
+    return (body.items ?? [body]).map((one: { apiVersion: string; spec: { shape?: string } }) => one.spec.shape)
+  }
+  await expect.poll(() => shapes(`${widgets}/a`)).toEqual(['round'])
+  expect(await shapes(widgets)).toEqual(['round'])
+  expect(await shapes(widgets.replace('/v1/', '/v1beta1/'))).toEqual(['round'])
+  const watch = await http('GET', `${widgets}?watch=true&timeoutSeconds=1`)
+  expect(watch.text).toContain('"shape":"round"')
+})
+
+test('an integer that no double can hold is kept', async () => {
+  const large = { ...widget('large', { size: 50 }), spec: { size: 50, replicas: 9223372036854775807n } }
+  const body = JSON.stringify(large)
+  expect(body).toContain('"replicas":9223372036854775807')
+  expect((await http('POST', widgets, { body })).code).toBe(201)
+  expect((await http('GET', `${widgets}/large`)).text).toContain('"replicas":9223372036854775807')
+  const conditional = await http('PATCH', `${widgets}/large`, {
+    body: { metadata: { labels: { a: 'b' } } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  })
+  expect(conditional.text).toContain('"replicas":9223372036854775807')
+  const yaml = await http('GET', `${widgets}/large`, { headers: { accept: 'application/yaml' } })
+  expect(yaml.text).toContain('replicas: 9223372036854775807')
 })
 
 test('names that are in use are not accepted', async () => {

@@ -4,7 +4,7 @@ import { parseJson } from '../schema/decode.ts'
 import { rememberFrozen } from '../lib/remember-frozen.ts'
 import type { SchemaGraph } from '../schema/graph.ts'
 import { builtinSchemaOf, decodeProtobuf, encodeProtobuf, encodeWatchEvent } from '../schema/protobuf.ts'
-import { parseYaml } from '../schema/yaml.ts'
+import { yamlToJson } from '../schema/yaml.ts'
 import type { Codecs } from './codecs.ts'
 
 /** In each form, twice at most: some 10,000 pods. */
@@ -28,9 +28,8 @@ export function schemaCodecs(graph: SchemaGraph): Codecs {
   return {
     parseJson,
     parseYaml(text) {
-      const { value, duplicates } = parseYaml(text)
-      // Aliases may share one node in several places; what follows changes nodes in place.
-      return { value: parseJson(JSON.stringify(value ?? null)).value, strictErrors: duplicates }
+      const { json, duplicates } = yamlToJson(text)
+      return { value: parseJson(json).value, strictErrors: duplicates }
     },
     parseProtobuf: (bytes) => decodeProtobuf(bytes, schemaOf),
     toProtobuf,

@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { WebSocket } from 'ws'
 import { StatusError, statusCodes, type StatusReason } from '../api/status-error.ts'
+import { parseExact } from '../lib/exact-json.ts'
 import type { Status } from '../api/kinds.ts'
 import type { Connection } from './kubeconfig.ts'
 
@@ -126,7 +127,7 @@ export function createRestClient(connection: Connection, options: RestClientOpti
   return {
     connection,
     send,
-    json: async <T>(request: RestRequest) => JSON.parse((await send(request)).text) as T,
+    json: async <T>(request: RestRequest) => parseExact((await send(request)).text) as T,
     async stream(request) {
       const answer = await stream(request)
       const code = answer.statusCode ?? 0

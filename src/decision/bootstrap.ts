@@ -1,6 +1,7 @@
+import { parseExact } from '../lib/exact-json.ts'
 import type { Member } from './cluster-state.ts'
 import { defaultClusterRanges, type ClusterRanges } from './cluster-state.ts'
-import { ClusterMachine } from './cluster-machine.ts'
+import { ClusterMachine, type LoggedCommand } from './cluster-machine.ts'
 import type { LogState } from './decision-log.ts'
 import type { LogStorage } from './log-storage.ts'
 import { decodeMachine, encodeMachine } from './machine-snapshot.ts'
@@ -80,7 +81,7 @@ export async function forceRecover(
   const machine = stored.snapshot ? decodeMachine(stored.snapshot.chunks) : new ClusterMachine()
   const decoder = new TextDecoder()
   for (const entry of stored.entries) {
-    if (entry.kind === 'data') machine.apply(JSON.parse(decoder.decode(entry.data)), entry.index)
+    if (entry.kind === 'data') machine.apply(parseExact(decoder.decode(entry.data)) as LoggedCommand, entry.index)
   }
   if (machine.membership.member(self.node)?.peer !== self.peer) {
     throw new Error(`node "${self.node}" is not a member according to its own log: recover on another node`)

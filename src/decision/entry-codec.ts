@@ -1,3 +1,4 @@
+import { parseExact } from '../lib/exact-json.ts'
 import type { Entry, RaftConfig } from '../raft/core/types.ts'
 
 const kinds = ['noop', 'data', 'config'] as const
@@ -70,5 +71,5 @@ export function unpackParts<Header>(bytes: Uint8Array): { header: Header; parts:
   }
   const [head, ...rest] = parts
   if (!head) throw new Error('message is empty')
-  return { header: JSON.parse(decoder.decode(head)) as Header, parts: rest }
+  return { header: parseExact(decoder.decode(head)) as Header, parts: rest }
 }

@@ -4,6 +4,7 @@ import { errors } from '../api/status-error.ts'
 import { RaftCore } from '../raft/core/raft-core.ts'
 import type { Entry, HardState, Ready, SnapshotMeta } from '../raft/core/types.ts'
 import type { Mesh } from '../mesh/mesh.ts'
+import { parseExact } from '../lib/exact-json.ts'
 import type { DecidedObject, DecidedSink } from '../store/decided.ts'
 import { ClusterMachine, type LoggedCommand } from './cluster-machine.ts'
 import type { DecisionLogConfig } from './decision-log-config.ts'
@@ -274,7 +275,7 @@ export class LogRunner {
     if (entry.kind === 'config') changed = this.machine.applyConfig(entry.config)
     if (entry.kind === 'data') {
       this.#sinceSnapshot.bytes += entry.data.length
-      const applied = this.machine.apply(JSON.parse(decoder.decode(entry.data)) as LoggedCommand, entry.index)
+      const applied = this.machine.apply(parseExact(decoder.decode(entry.data)) as LoggedCommand, entry.index)
       if (applied.object) objects.push(applied.object)
       changed = applied.membersChanged ?? false
       result = applied.result

@@ -1,3 +1,4 @@
+import { parseExact } from '../lib/exact-json.ts'
 import type { FieldPath, FieldValue, Stamp } from '../store/decided.ts'
 import { ClusterMachine } from './cluster-machine.ts'
 import type { ClusterRanges, CommandResult } from './cluster-state.ts'
@@ -69,8 +70,8 @@ export function decodeMachine(chunks: Iterable<Uint8Array>): ClusterMachine {
   for (const chunk of chunks) {
     for (const text of decoder.decode(chunk).split('\n')) {
       if (text === '') continue
-      if (machine) takeLine(machine, JSON.parse(text) as Line)
-      else machine = takeHeader(JSON.parse(text) as Header)
+      if (machine) takeLine(machine, parseExact(text) as Line)
+      else machine = takeHeader(parseExact(text) as Header)
     }
   }
   if (!machine) throw new Error('snapshot of the cluster state is empty')

@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import type { Catalogue } from './catalogue.ts'
 import { apiVersionOf } from './api-version.ts'
 import type { CustomDefinition } from './custom/definitions.ts'
+import { defaultsOnRead, withDefaults } from './custom/read-defaults.ts'
 import type { Target } from './options.ts'
 import type { RequestContext, ServiceAddresses, TypeSystem } from './ports.ts'
 
@@ -49,11 +50,13 @@ export interface RegistryOptions {
 }
 
 /**
- * Whether stored objects may be in another version than this one. Custom objects stay in the version that they were
- * written in until they are written again, also when their CRD stores another one since.
+ * Whether stored objects may differ from what readers of this version see. Custom objects stay in the version that they
+ * were written in, and without the defaults that came later, until they are written again.
  */
 export const mayDiffer = (storage: ResourceDefinition, definition: ResourceDefinition): boolean =>
-  storage !== definition || (definition as Partial<CustomDefinition>).hasOtherVersions === true
+  storage !== definition ||
+  (definition as Partial<CustomDefinition>).hasOtherVersions === true ||
+  defaultsOnRead(definition)
 
 /**
  * An object of definition `from` in the version of `to`. A frozen object that needs no change is given back itself, so
@@ -82,13 +85,14 @@ export async function convertAll(
     ? await options.convert(slow, from, to)
     : slow.map((object) => ({ ...object, apiVersion: apiVersionOf(to), kind: to.kind }))
   let next = 0
-  return quick.map((object) => object ?? must(converted[next++], 'one for each'))
+  return quick.map((object) => object ?? withDefaults(must(converted[next++], 'one for each'), to))
 }
 
 /** The conversions that need no webhook: none at all, and those that the kinds bring along. */
-function convertInPlace(object: KubeObject, from: ResourceDefinition, to: ResourceDefinition): KubeObject | undefined {
+function convertInPlace(stored: KubeObject, from: ResourceDefinition, to: ResourceDefinition): KubeObject | undefined {
   const apiVersion = apiVersionOf(to)
-  const isThere = mayDiffer(from, to) ? object.apiVersion === apiVersion : true
+  const isThere = mayDiffer(from, to) ? stored.apiVersion === apiVersion : true
+  const object = withDefaults(stored, to)
   if (isThere || (from !== to && from.version === to.version && from.group === to.group)) {
     if (object.apiVersion === apiVersion && object.kind === to.kind && Object.isFrozen(object)) return object
     return { ...object, apiVersion, kind: to.kind }

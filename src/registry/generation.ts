@@ -23,7 +23,7 @@ function wanted(object: KubeObject, withoutStatus: boolean): object {
 }
 
 /** Only a CRD may have a status that is no subresource. */
-const isCustom = (definition: ResourceDefinition): boolean => 'schema' in definition
+export const isCustom = (definition: ResourceDefinition): boolean => 'schema' in definition
 
 /** True when an update changes nothing but the times of managedFields: it is not written at all. */
 export function isSame(next: KubeObject, current: KubeObject): boolean {

@@ -5,7 +5,7 @@ import type { Decoded } from '../schema/schema.ts'
 import { convert, type RegistryOptions } from './environment.ts'
 import { decodeBody } from './field-validation.ts'
 import { establish } from './custom/establish.ts'
-import { bumpGeneration, isSame } from './generation.ts'
+import { bumpGeneration, isSame, isCustom } from './generation.ts'
 import { isFinished } from './lifecycle.ts'
 import { alignWithUrl, generateName, initialMetadata, keepServerMetadata, keyOf } from './metadata.ts'
 import type { Target, WriteOptions } from './options.ts'
@@ -94,7 +94,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     const named = { ...target, name: object.metadata.name ?? '' }
     const request = admissionAttributes(context, definition, named, 'CREATE', options)
     request.object = object
-    await admission.mutate(request)
+    await admit(request, definition)
     const next = await toStorage(request.object, definition, storage)
     storage.strategy.prepareForCreate?.(next)
     recordRequester(storage, next, context.user)
@@ -196,7 +196,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     const request = admissionAttributes(context, definition, target, 'UPDATE', options, current)
     // An in-process caller may have built it of parts of frozen objects.
     request.object = structuredClone(proposed)
-    await admission.mutate(request)
+    await admit(request, definition)
     const next = await toStorage(request.object, definition, storage)
     const strategy = strategyOf(storage, target.subresource)
     if (isService(storage) && target.subresource === '') carryOverAddresses(next, stored)
@@ -219,6 +219,12 @@ export function createWriter(registry: RegistryOptions): Writer {
     if (isSame(next, stored)) return current
     if (options.dryRun) return convert(registry, next, storage, definition)
     return commit(context, definition, storage, target, stored, next, wanted)
+  }
+
+  /** Lets admission change the object. What webhooks add to a custom one is pruned as what clients send. */
+  async function admit(request: Parameters<typeof admission.mutate>[0], definition: ResourceDefinition): Promise<void> {
+    await admission.mutate(request)
+    if (isCustom(definition)) types.conform(definition, request.object)
   }
 
   /** What admission made of the object, as it will be stored: free to be changed. */

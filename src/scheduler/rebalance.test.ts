@@ -39,7 +39,7 @@ const crowd = Array.from({ length: 6 }, (_, index) => web(`web-${index}`, 'a'))
 
 test('half of the pods go to a node that came back empty', () => {
   const { moves, cluster } = plan(nodes, crowd)
-  expect(moves.map(({ from, to }) => [from, to])).toEqual(Array(3).fill(['a', 'b']))
+  expect(moves.map(({ from, to }) => [from, to])).toEqual(Array.from({ length: 3 }, () => ['a', 'b']))
   expect([cluster.node('a')!.pods.size, cluster.node('b')!.pods.size]).toEqual([3, 3])
 })
 

@@ -1,9 +1,10 @@
 import { errors } from '../api/status-error.ts'
+import { parseExact } from '../lib/exact-json.ts'
 import { conform } from './conform.ts'
-import { countMembers, findInJson, scanJson } from './json-scan.ts'
+import { countMembers, repeatedKeys, scanJson } from './json-scan.ts'
 import type { Decoded, Schema } from './schema.ts'
 import { structName } from './go-type.ts'
-import { parseYaml } from './yaml.ts'
+import { yamlToJson } from './yaml.ts'
 
 /** Deepest nesting of a body. The walks recurse, and no kind comes near it. */
 export const maxBodyDepth = 500
@@ -14,8 +15,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: false })
  * Parses JSON of unknown kind (patches, review bodies): the value as JSON.parse gives it and a strict error for each
  * repeated key, of which the last value counts.
  *
- * Numbers are doubles. An int64 that a double cannot hold is refused with 400 rather than rounded: a number that comes
- * back different would be a lie that no client notices. (Upstream rounds only what lies outside int64.)
+ * Integers are kept exactly within int64 (see {@link parseExact}), other numbers are doubles.
  * @throws StatusError BadRequest
  */
 export function parseJson(bytes: Uint8Array | string): Decoded {
@@ -30,13 +30,8 @@ export function parseJson(bytes: Uint8Array | string): Decoded {
   if (scan.depth > maxBodyDepth) throw errors.badRequest(`json: exceeded max depth of ${maxBodyDepth}`)
   const repeats = scan.members > 0 && countMembers(value) !== scan.members
   if (!repeats && !scan.longInteger) return { value, strictErrors: [] }
-  const { duplicates, rounded } = findInJson(text)
-  const lost = rounded[0]
-  if (lost) {
-    throw errors.badRequest(
-      `json: cannot keep number ${lost.literal} in ${lost.path || 'the body'}: integers beyond 2^53 must be exactly representable; write it as a string`,
-    )
-  }
+  if (scan.longInteger) value = parseExact(text)
+  const duplicates = repeats ? repeatedKeys(text) : []
   return { value, strictErrors: duplicates.map((path) => `duplicate field "${path}"`) }
 }
 
@@ -56,10 +51,9 @@ export function decodeJson(bytes: Uint8Array | string, schema: Schema): Decoded 
 
 /** {@link decodeJson} for a YAML body: one document, YAML 1.1 as upstream reads it, aliases bounded. */
 export function decodeYaml(text: string, schema: Schema): Decoded {
-  const { value, duplicates } = parseYaml(text)
-  // Aliases may share one node in several places; the walk changes nodes in place, so each place gets its own.
-  const { value: own } = parseJson(JSON.stringify(value))
-  return { value: own, strictErrors: [...duplicates, ...conform(own, schema)] }
+  const { json, duplicates } = yamlToJson(text)
+  const { value } = parseJson(json)
+  return { value, strictErrors: [...duplicates, ...conform(value, schema)] }
 }
 
 function unrecognised(error: unknown, schema: Schema): unknown {

@@ -35,7 +35,7 @@ function setDefault(object: Json, name: string, field: Field): void {
 const defaulting = new WeakMap<Schema, boolean>()
 
 /** Whether anything below has a default; remembered, so that most kinds cost nothing. Cycles are walked once. */
-function hasDefaults(schema: Schema): boolean {
+export function hasDefaults(schema: Schema): boolean {
   const known = defaulting.get(schema)
   if (known !== undefined) return known
   const reached = new Set([schema])

@@ -65,20 +65,15 @@ export function countMembers(value: unknown): number {
   return count
 }
 
-/** Most findings that {@link findInJson} reports: an attacker's body may repeat a key a million times. */
-const maxFindings = 100
+/** Most repeated keys that are reported: an attacker's body may repeat one a million times. */
+const maxRepeats = 100
 
-/** Paths of repeated keys, and integers that a double would round, in text that JSON.parse accepted. */
-export interface JsonFindings {
-  /** `spec.template.spec.containers[0].name`, once for each repetition. */
-  duplicates: string[]
-  /** Path and literal of each integer within int64 that JSON.parse rounds. */
-  rounded: { path: string; literal: string }[]
-}
-
-/** The slow, exact walk: run only when {@link scanJson} raised a suspicion. */
-export function findInJson(text: string): JsonFindings {
-  const findings: JsonFindings = { duplicates: [], rounded: [] }
+/**
+ * Paths of repeated keys, once for each repetition (`spec.template.spec.containers[0].name`), in text that JSON.parse
+ * accepted. The slow walk: run only when {@link scanJson} raised a suspicion.
+ */
+export function repeatedKeys(text: string): string[] {
+  const found: string[] = []
   let at = 0
   const space = () => {
     while (' \t\n\r'.includes(text.charAt(at)) && at < text.length) at++
@@ -97,7 +92,7 @@ export function findInJson(text: string): JsonFindings {
       space()
       const name = key()
       const child = path === '' ? name : `${path}.${name}`
-      if (seen.has(name) && findings.duplicates.length < maxFindings) findings.duplicates.push(child)
+      if (seen.has(name) && found.length < maxRepeats) found.push(child)
       seen.add(name)
       space()
       at++ // the colon
@@ -120,22 +115,8 @@ export function findInJson(text: string): JsonFindings {
     if (first === '{') members(path)
     else if (first === '[') elements(path)
     else if (first === '"') at = endOfString(text, at) + 1
-    else {
-      const start = at
-      while (at < text.length && !',]} \t\n\r'.includes(text.charAt(at))) at++
-      const literal = text.slice(start, at)
-      if (isRounded(literal) && findings.rounded.length < maxFindings) findings.rounded.push({ path, literal })
-    }
+    else while (at < text.length && !',]} \t\n\r'.includes(text.charAt(at))) at++
   }
   value('')
-  return findings
-}
-
-const maxInt64 = 2n ** 63n - 1n
-
-/** Integers beyond int64 are floating point to upstream as well, so only those within it can lose something. */
-function isRounded(literal: string): boolean {
-  if (!/^-?\d{16,19}$/.test(literal)) return false
-  const exact = BigInt(literal)
-  return exact <= maxInt64 && exact >= -maxInt64 - 1n && BigInt(Number(literal)) !== exact
+  return found
 }

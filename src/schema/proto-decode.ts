@@ -1,3 +1,4 @@
+import { parseExact } from '../lib/exact-json.ts'
 import { Reader } from 'protobufjs/minimal.js'
 import { setMember } from './merge-patch.ts'
 import {
@@ -95,7 +96,7 @@ function readValue(reader: Reader, schema: Schema, wire: number, depth: number):
   const expected = isNumeric(schema) ? (schema.type === 'number' ? wireType.fixed64 : wireType.varint) : wireType.bytes
   if (wire !== expected) throw new Error(`proto: wrong wireType = ${wire}`)
   if (schema.type === 'boolean') return reader.bool()
-  if (schema.type === 'integer') return schema.format === 'int32' ? reader.int32() : safeInteger(reader)
+  if (schema.type === 'integer') return schema.format === 'int32' ? reader.int32() : wholeNumber(reader)
   if (schema.type === 'number') return reader.double()
   if (schema.type === 'string' && schema.name === undefined) {
     return schema.format === 'byte' ? Buffer.from(reader.bytes()).toString('base64') : reader.string()
@@ -103,11 +104,11 @@ function readValue(reader: Reader, schema: Schema, wire: number, depth: number):
   return decodeMessage(reader.bytes(), schema, depth + 1)
 }
 
-function safeInteger(reader: Reader): number {
-  const value = reader.int64()
+/** As JSON has it: a bigint only where a double would round. */
+function wholeNumber(reader: Reader): number | bigint {
+  const value = BigInt(String(reader.int64()))
   const number = Number(value)
-  if (!Number.isSafeInteger(number)) throw new RangeError(`cannot keep number ${String(value)}: beyond 2^53`)
-  return number
+  return Number.isSafeInteger(number) ? number : value
 }
 
 function isNumeric(schema: Schema): boolean {
@@ -148,7 +149,7 @@ function decodeSpecial(bytes: Uint8Array, schema: Schema, depth: number): unknow
       return integer(1) === 0 ? integer(2) | 0 : text(3)
     case 'raw':
     case 'json': {
-      const value: unknown = JSON.parse(text(1) || 'null')
+      const value = parseExact(text(1) || 'null')
       return value === null && form === 'raw' ? undefined : value
     }
     case 'schema-or-array':

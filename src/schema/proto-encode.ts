@@ -61,7 +61,8 @@ function writeMap(map: Json, proto: number, values: Schema, writer: Writer, dept
 
 function writeValue(value: unknown, proto: number, schema: Schema, writer: Writer, depth: number): void {
   if (schema.type === 'boolean') writer.uint32(tag(proto, wireType.varint)).bool(value === true)
-  else if (schema.type === 'integer') writer.uint32(tag(proto, wireType.varint)).int64(Number(value))
+  else if (schema.type === 'integer')
+    writer.uint32(tag(proto, wireType.varint)).int64(typeof value === 'bigint' ? String(value) : Number(value))
   else if (schema.type === 'number') writer.uint32(tag(proto, wireType.fixed64)).double(Number(value))
   else if (schema.type === 'string' && schema.name === undefined) {
     writer.uint32(tag(proto, wireType.bytes))

@@ -17,7 +17,9 @@ export function readScalar(value: unknown, schema: Schema): ScalarResult {
     case 'boolean':
       return typeof value === 'boolean' ? { value } : { mismatch: kindOf(value) }
     case 'number':
-      return typeof value === 'number' ? { value } : { mismatch: kindOf(value) }
+      return typeof value === 'number' || typeof value === 'bigint'
+        ? { value: Number(value) }
+        : { mismatch: kindOf(value) }
     case 'integer':
       return readInteger(value, schema.format === 'int32')
     case 'int-or-string':
@@ -29,6 +31,7 @@ export function readScalar(value: unknown, schema: Schema): ScalarResult {
 }
 
 function readInteger(value: unknown, narrow: boolean): ScalarResult {
+  if (typeof value === 'bigint') return narrow ? { mismatch: `number ${value}` } : { value }
   if (typeof value !== 'number') return { mismatch: kindOf(value) }
   const fits =
     Number.isInteger(value) && (narrow ? value <= maxInt32 && value >= -maxInt32 - 1 : Math.abs(value) < 2 ** 63)
@@ -45,7 +48,7 @@ function readString(value: unknown, format: string | undefined): ScalarResult {
 }
 
 function readQuantity(value: unknown): ScalarResult {
-  if (typeof value !== 'string' && typeof value !== 'number') return { mismatch: kindOf(value) }
+  if (!['string', 'number', 'bigint'].includes(typeof value)) return { mismatch: kindOf(value) }
   const canonical = canonicalQuantity(String(value).trim())
   return canonical === undefined
     ? { error: `quantities must match the regular expression '${quantityPattern}'` }
@@ -76,5 +79,5 @@ function readTime(value: string, decimals: 0 | 6): ScalarResult {
 /** What encoding/json calls a JSON value in its errors. */
 export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'array'
-  return typeof value === 'boolean' ? 'bool' : typeof value
+  return typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'number' : typeof value
 }

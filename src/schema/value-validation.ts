@@ -1,3 +1,4 @@
+import { isWhole } from '../lib/exact-json.ts'
 import { type FieldError, fieldErrors } from '../api/status-error.ts'
 import { itemElement } from './list-items.ts'
 import { isJsonObject, sameJson } from './merge-patch.ts'
@@ -38,7 +39,7 @@ function check(value: unknown, schema: Schema, path: string, found: FieldError[]
       ),
     )
   }
-  if (typeof value === 'number') checkNumber(value, rules, path, found)
+  if (typeof value === 'number' || typeof value === 'bigint') checkNumber(value, rules, path, found)
   else if (typeof value === 'string') checkString(value, rules, path, found)
   else if (Array.isArray(value)) checkList(value, schema, rules, path, found)
   else if (isJsonObject(value)) checkObject(value, schema, rules, path, found)
@@ -48,7 +49,7 @@ function check(value: unknown, schema: Schema, path: string, found: FieldError[]
 /** The expected type when the value is of another; undefined when it fits. */
 function typeMismatch(value: unknown, schema: Schema, rules: ValueRules): string | undefined {
   if (schema.type === 'int-or-string') {
-    return typeof value === 'string' || Number.isInteger(value) ? undefined : 'integer,string'
+    return typeof value === 'string' || isWhole(value) ? undefined : 'integer,string'
   }
   if (value === null) return rules.type
   switch (rules.type) {
@@ -57,8 +58,9 @@ function typeMismatch(value: unknown, schema: Schema, rules: ValueRules): string
     case 'array':
       return Array.isArray(value) ? undefined : 'array'
     case 'integer':
-      return Number.isInteger(value) ? undefined : 'integer'
+      return isWhole(value) ? undefined : 'integer'
     case 'number':
+      return typeof value === 'number' || typeof value === 'bigint' ? undefined : 'number'
     case 'string':
     case 'boolean':
       return typeof value === rules.type ? undefined : rules.type
@@ -70,11 +72,11 @@ function typeMismatch(value: unknown, schema: Schema, rules: ValueRules): string
 function typeName(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
+  if (typeof value === 'number' || typeof value === 'bigint') return isWhole(value) ? 'integer' : 'number'
   return typeof value
 }
 
-function checkNumber(value: number, rules: ValueRules, path: string, found: FieldError[]): void {
+function checkNumber(value: number | bigint, rules: ValueRules, path: string, found: FieldError[]): void {
   const { minimum, maximum, multipleOf } = rules
   if (minimum !== undefined && (rules.exclusiveMinimum ? value <= minimum : value < minimum)) {
     const relation = rules.exclusiveMinimum ? 'greater than' : 'greater than or equal to'
@@ -84,10 +86,10 @@ function checkNumber(value: number, rules: ValueRules, path: string, found: Fiel
     const relation = rules.exclusiveMaximum ? 'less than' : 'less than or equal to'
     found.push(fieldErrors.invalid(path, value, `${path} in body should be ${relation} ${maximum}`))
   }
-  if (multipleOf !== undefined && multipleOf > 0 && !isMultiple(value, multipleOf)) {
+  if (multipleOf !== undefined && multipleOf > 0 && !isMultiple(Number(value), multipleOf)) {
     found.push(fieldErrors.invalid(path, value, `${path} in body should be a multiple of ${multipleOf}`))
   }
-  const range = rules.format === 'int32' ? 2 ** 31 : rules.format === 'int64' ? 2 ** 63 : undefined
+  const range = rules.format === 'int32' ? 2n ** 31n : rules.format === 'int64' ? 2n ** 63n : undefined
   if (range !== undefined && (value >= range || value < -range)) {
     found.push(fieldErrors.invalid(path, value, `${path} in body must be of type ${rules.format}`))
   }

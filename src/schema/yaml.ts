@@ -1,5 +1,6 @@
 import { isMap, isScalar, LineCounter, parseDocument, visit, type Tags } from 'yaml'
 import { errors } from '../api/status-error.ts'
+import { parseExact } from '../lib/exact-json.ts'
 
 /** Aliases multiply a document: a few dozen repetitions are honest use, a bomb needs thousands. */
 const maxAliasCount = 100
@@ -21,11 +22,18 @@ const jsonTags = (tags: Tags): Tags =>
  * @throws StatusError BadRequest for malformed text, several documents and alias bombs
  */
 export function parseYaml(text: string): { value: unknown; duplicates: string[] } {
+  const { json, duplicates } = yamlToJson(text)
+  return { value: parseExact(json), duplicates }
+}
+
+/** {@link parseYaml}, but to JSON text: aliases are written out, integers as their digits. */
+export function yamlToJson(text: string): { json: string; duplicates: string[] } {
   const lineCounter = new LineCounter()
   const document = parseDocument(text, {
     version: '1.1',
     merge: true,
     uniqueKeys: false,
+    intAsBigInt: true,
     customTags: jsonTags,
     lineCounter,
     prettyErrors: false,
@@ -49,7 +57,8 @@ export function parseYaml(text: string): { value: unknown; duplicates: string[] 
     },
   })
   try {
-    return { value: isMap(document.contents) ? document.toJS({ maxAliasCount }) : document.toJSON(), duplicates }
+    const value: unknown = isMap(document.contents) ? document.toJS({ maxAliasCount }) : document.toJSON()
+    return { json: JSON.stringify(value ?? null), duplicates }
   } catch (error) {
     throw errors.badRequest(
       `error converting YAML to JSON: yaml: ${error instanceof Error ? error.message : 'unreadable'}`,

@@ -1,3 +1,4 @@
+import { parseExact } from '../lib/exact-json.ts'
 import * as Y from 'yjs'
 import type { FieldPath, FieldValue, Stamp } from './decided.ts'
 import { hashText, xorDigest, type Digest } from './digest.ts'
@@ -215,7 +216,7 @@ function momentOfBytes(bytes: Uint8Array): Moment {
 export function parseJson(text: string): unknown {
   if (text === '') return null
   try {
-    return JSON.parse(text) as unknown
+    return parseExact(text)
   } catch {
     return undefined
   }

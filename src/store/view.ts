@@ -1,4 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
+import { deepFreeze } from '../lib/deep-freeze.ts'
 import type { DecidedObject, FieldPath } from './decided.ts'
 import { sameDigest } from './digest.ts'
 import type { DocumentState } from './document.ts'
@@ -83,7 +84,7 @@ export class ObjectView {
         ...(this.#hasGeneration ? { generation: generationOf(content, this.decided) } : {}),
       },
     }
-    return freeze(object) as KubeObject
+    return deepFreeze(object) as KubeObject
   }
 
   /** Status is written most: the rest of the object is shared with what was shown before. */
@@ -93,13 +94,13 @@ export class ObjectView {
     const object: Record<string, unknown> = { ...basis, metadata }
     if (status === undefined) delete object.status
     else object.status = status
-    return freeze(object) as KubeObject
+    return deepFreeze(object) as KubeObject
   }
 
   /** The last state, as the event of its deletion shows it. */
   deletedAt(version: bigint): ObjectView {
     const metadata = { ...this.object.metadata, resourceVersion: version.toString() }
-    const object = freeze({ ...this.object, metadata }) as KubeObject
+    const object = deepFreeze({ ...this.object, metadata }) as KubeObject
     return new ObjectView({ ...this.#options(), version, object })
   }
 
@@ -155,11 +156,4 @@ function generationOf(content: DocumentContent | undefined, decided: DecidedObje
 export function decidedGeneration(decided: DecidedObject | undefined): number {
   const count = decided?.fields.get(decidedGenerationPath)?.value
   return typeof count === 'number' ? count : 0
-}
-
-function freeze(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  Object.freeze(value)
-  for (const name in value) freeze((value as Record<string, unknown>)[name])
-  return value
 }

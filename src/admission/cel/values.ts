@@ -21,7 +21,7 @@ export function toCel(value: unknown, schema?: Schema): unknown {
 
 /** What an expression returned, as JSON. Values that JSON has no form for become text. */
 export function fromCel(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number(value)
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
   if (value instanceof Date) return value.toISOString()
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   if (Array.isArray(value)) return value.map(fromCel)

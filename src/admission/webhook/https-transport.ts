@@ -1,4 +1,5 @@
 import { request } from 'node:https'
+import { parseExact } from '../../lib/exact-json.ts'
 import type { WebhookClientConfig } from '../../api/kinds.ts'
 import type { WebhookTransport } from './review.ts'
 
@@ -19,7 +20,7 @@ export function httpsTransport(resolveService: ResolveService): WebhookTransport
     const target = withTimeout(await targetOf(config, resolveService), timeoutMs)
     const body = JSON.stringify(review)
     try {
-      return JSON.parse(await post(target, body, signal ? AbortSignal.any([signal, deadline]) : deadline)) as unknown
+      return parseExact(await post(target, body, signal ? AbortSignal.any([signal, deadline]) : deadline))
     } catch (error) {
       const why = deadline.aborted ? 'context deadline exceeded' : (error as Error).message
       throw new Error(`failed to call webhook: Post ${JSON.stringify(target.url)}: ${why}`, { cause: error })

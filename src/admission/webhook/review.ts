@@ -1,6 +1,7 @@
 import type { WebhookClientConfig } from '../../api/kinds.ts'
 import { StatusError, statusCodes, type StatusReason } from '../../api/status-error.ts'
 import { admissionRequest } from '../admission-request.ts'
+import { parseExact } from '../../lib/exact-json.ts'
 import type { AdmissionAttributes, AdmissionResource } from '../plugin.ts'
 
 /** Sends an AdmissionReview and returns the parsed answer. Rejects on failure, and after `timeoutMs`. */
@@ -47,7 +48,7 @@ export function readAnswer(body: unknown, uid: string): WebhookAnswer {
     throw new Error('webhook returned response.patch but not response.patchType JSONPatch')
   return {
     allowed: response['allowed'] === true,
-    ...(patch ? { patch: JSON.parse(Buffer.from(String(patch), 'base64').toString('utf8')) as unknown } : {}),
+    ...(patch ? { patch: parseExact(Buffer.from(String(patch), 'base64').toString('utf8')) } : {}),
     status: response['status'] as WebhookAnswer['status'],
     warnings: (response['warnings'] as string[] | undefined) ?? [],
     auditAnnotations: (response['auditAnnotations'] as Record<string, string> | undefined) ?? {},

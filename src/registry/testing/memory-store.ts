@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { keyString, type GroupResource, type KubeObject, type ObjectKey } from '../../api/object.ts'
 import { errors } from '../../api/status-error.ts'
 import type { Store, StoreEvent, Write } from '../../store/store.ts'
+import { deepFreeze } from '../../lib/deep-freeze.ts'
 
 const nodeNumber = 1n
 const maxHistory = 10_000
@@ -104,11 +105,3 @@ function mergeChanges(current: unknown, base: unknown, next: unknown): unknown {
 
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    for (const inner of Object.values(value)) deepFreeze(inner)
-    Object.freeze(value)
-  }
-  return value
-}
