@@ -94,7 +94,7 @@ export class ObjectView {
     const object: Record<string, unknown> = { ...basis, metadata }
     if (status === undefined) delete object.status
     else object.status = status
-    return deepFreeze(object) as KubeObject
+    return deepFreeze(object) as unknown as KubeObject
   }
 
   /** The last state, as the event of its deletion shows it. */
