@@ -212,6 +212,10 @@ describe('status', () => {
 
   it('prints a table for people', () => {
     expect(printStatus(status, undefined)).toContain('a      Ready    voter   3      <unknown>')
+    const replica = { documents: 120, appliedIndex: 77, sinceSyncMs: 12_400, diskBytes: 3_500_000 }
+    const told = { ...status, nodes: [{ ...status.nodes[0]!, lagMs: 20, replica }] }
+    expect(printStatus(told, undefined)).toMatch(/a +Ready +voter +3 +20ms +120 +77 +12s +3\.3Mi/)
+    expect(JSON.parse(printStatus(told, 'json'))).toEqual(told)
     expect(() => printStatus(status, 'xml')).toThrow('unable to match a printer')
   })
 })

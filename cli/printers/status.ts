@@ -14,14 +14,30 @@ export function printStatus(status: ClusterStatus, output: string | undefined): 
     node.ready ? 'Ready' : 'NotReady',
     node.voter ? 'voter' : 'learner',
     String(node.term),
-    node.lagMs === null ? '<unknown>' : `${node.lagMs}ms`,
+    known(node.lagMs, (ms) => `${ms}ms`),
+    known(node.replica?.documents, String),
+    known(node.replica?.appliedIndex, String),
+    known(node.replica?.sinceSyncMs, (ms) => `${Math.round(ms / 1000)}s`),
+    known(node.replica?.diskBytes, (bytes) => `${(bytes / 2 ** 20).toFixed(1)}Mi`),
   ])
-  return `Leader: ${status.leader ?? '<none>'}   Term: ${status.term}\n\n${printTable(['NAME', 'STATUS', 'ROLE', 'TERM', 'LAG'], rows)}`
+  return `Leader: ${status.leader ?? '<none>'}   Term: ${status.term}\n\n${printTable(columns, rows)}`
 }
+
+const columns = ['NAME', 'STATUS', 'ROLE', 'TERM', 'LAG', 'DOCUMENTS', 'APPLIED', 'LAST SYNC', 'DISK']
+
+const known = (value: number | null | undefined, text: (value: number) => string): string =>
+  value === null || value === undefined ? '<unknown>' : text(value)
 
 /** Exactly what programs are promised, whatever else a newer server says. */
 const agreedFields = ({ leader, term, nodes }: ClusterStatus): ClusterStatus => ({
   leader,
   term,
-  nodes: nodes.map(({ name, ready, voter, term: nodeTerm, lagMs }) => ({ name, ready, voter, term: nodeTerm, lagMs })),
+  nodes: nodes.map(({ name, ready, voter, term: nodeTerm, lagMs, replica }) => ({
+    name,
+    ready,
+    voter,
+    term: nodeTerm,
+    lagMs,
+    ...(replica === undefined ? {} : { replica }),
+  })),
 })

@@ -244,6 +244,12 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     informers,
     self: self.node,
     lagMs: (peer) => lagOf(replicator, peer),
+    replica: () => ({
+      documents: store.documentCount(),
+      appliedIndex: decisions.status().appliedIndex,
+      sinceSyncMs: sinceSyncOf(replicator, clock.nowMs()),
+      diskBytes: (databaseBytes(files.store) ?? 0) + (databaseBytes(files.log) ?? 0),
+    }),
   })
   const examine = createDoctor({
     mesh,
@@ -370,6 +376,12 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
 function lagOf(replicator: Replicator, peer: string): number | null {
   const known = replicator.status().peers.find((one) => one.peer === peer)
   return known?.lagMs ?? (known?.lastSyncMs === undefined ? null : 0)
+}
+
+/** How long ago the last session of anti-entropy ended well, with whomever. */
+function sinceSyncOf(replicator: Replicator, nowMs: number): number | null {
+  const lastMs = Math.max(0, ...replicator.status().peers.map(({ lastSyncMs }) => lastSyncMs))
+  return lastMs === 0 ? null : Math.max(0, nowMs - lastMs)
 }
 
 /** ClusterIPs and NodePorts that Services hold, as text. */

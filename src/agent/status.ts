@@ -20,6 +20,27 @@ export interface NodeStatus {
   term: number
   /** How old what this node has of that node's writes may be, in ms; null when it does not answer. */
   lagMs: number | null
+  /** What the node says of its replica; null when it does not answer. */
+  replica: ReplicaReport | null
+}
+
+/** A node's account of its own replica. */
+export interface ReplicaReport {
+  /** Objects that it holds, those included that lost their name. */
+  documents: number
+  /** Entries of the decision log that it has applied. */
+  appliedIndex: number
+  /** How long ago it last compared its replica with a peer's, to the end, in ms; null: never. */
+  sinceSyncMs: number | null
+  /** Store and decision log. */
+  diskBytes: number
+}
+
+/** What nodes tell each other. */
+interface Answer {
+  term: number
+  /** Absent from a node of an older version. */
+  replica?: ReplicaReport
 }
 
 const protocol = 'status'
@@ -32,6 +53,8 @@ export interface StatusOptions {
   self: string
   /** From replication. */
   lagMs(peer: PeerId): number | null
+  /** This node's own. */
+  replica(): ReplicaReport
 }
 
 /** Answers peers' questions for our term, and asks them for theirs. */
@@ -41,16 +64,18 @@ export function createStatusReporter({
   informers,
   self,
   lagMs,
+  replica,
 }: StatusOptions): () => Promise<ClusterStatus> {
   const lastTerm = new Map<PeerId, number>()
-  mesh.onRequest(protocol, () => Promise.resolve(Buffer.from(JSON.stringify({ term: decisions.status().term }))))
+  const own = (): Answer => ({ term: decisions.status().term, replica: replica() })
+  mesh.onRequest(protocol, () => Promise.resolve(Buffer.from(JSON.stringify(own()))))
 
-  const termOf = async (peer: PeerId): Promise<number | undefined> => {
+  const answerOf = async (peer: PeerId): Promise<Answer | undefined> => {
     try {
-      const answer = await mesh.request(peer, protocol, new Uint8Array(), { timeoutMs: askTimeoutMs })
-      const { term } = JSON.parse(Buffer.from(answer).toString('utf8')) as { term: number }
-      lastTerm.set(peer, term)
-      return term
+      const bytes = await mesh.request(peer, protocol, new Uint8Array(), { timeoutMs: askTimeoutMs })
+      const answer = JSON.parse(Buffer.from(bytes).toString('utf8')) as Answer
+      lastTerm.set(peer, answer.term)
+      return answer
     } catch {
       return undefined
     }
@@ -61,17 +86,18 @@ export function createStatusReporter({
     const nodes = await Promise.all(
       decisions.members().map(async (member): Promise<NodeStatus> => {
         const isSelf = member.node === self
-        const term = isSelf ? log.term : await termOf(member.peer)
+        const answer = isSelf ? own() : await answerOf(member.peer)
         const node = informers.for<Node>(refs.nodes).get('', member.node)
         const isReady =
           node?.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ??
           false
         return {
           name: member.node,
-          ready: isReady && (isSelf || term !== undefined),
+          ready: isReady && answer !== undefined,
           voter: log.voters.includes(member.node),
-          term: term ?? lastTerm.get(member.peer) ?? 0,
-          lagMs: isSelf ? 0 : term === undefined ? null : lagMs(member.peer),
+          term: answer?.term ?? lastTerm.get(member.peer) ?? 0,
+          lagMs: isSelf ? 0 : answer === undefined ? null : lagMs(member.peer),
+          replica: answer?.replica ?? null,
         }
       }),
     )

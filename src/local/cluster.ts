@@ -20,7 +20,15 @@ export interface LocalSettings {
 export interface ClusterStatus {
   leader: string | null
   term: number
-  nodes: { name: string; ready: boolean; voter: boolean; term: number; lagMs: number | null }[]
+  nodes: {
+    name: string
+    ready: boolean
+    voter: boolean
+    term: number
+    lagMs: number | null
+    /** Absent from an older agent's answer. */
+    replica?: { documents: number; appliedIndex: number; sinceSyncMs: number | null; diskBytes: number } | null
+  }[]
 }
 
 const readyTimeoutMs = 120_000
