@@ -332,6 +332,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
       catalogue: api.catalogue,
       authority,
       authorize: api.authorization.authorize,
+      issueSecretToken: api.issueSecretToken,
       resources: () => collectedResources(api.catalogue.all()),
       onResources: (handler: () => void) => api.catalogue.onChange(handler),
       isAlive,

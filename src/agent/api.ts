@@ -5,6 +5,7 @@ import { createAuthenticator, type Authenticate } from '../auth/authenticator.ts
 import { createAuthorization, type Authorization } from '../auth/authorizer.ts'
 import { bootstrapTokens } from '../auth/bootstrap-tokens.ts'
 import { boundLookupFrom } from '../auth/bound-lookup.ts'
+import { createSecretTokenIssuer, type IssueSecretToken, secretTokens } from '../auth/secret-tokens.ts'
 import { createServiceAccountTokens, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import { createTokenIssuer } from '../auth/token-request.ts'
 import { refs } from '../client/client.ts'
@@ -50,6 +51,7 @@ export interface Api {
   authenticate: Authenticate
   authorization: Authorization
   tokens: ServiceAccountTokens
+  issueSecretToken: IssueSecretToken
   /** By `resource.group`: what answers reads of resources that are not stored. */
   virtualReaders: Map<string, VirtualReader>
   /** Serves custom resources as their definitions come and go. */
@@ -62,15 +64,16 @@ export function createApi(parts: ApiParts): Api {
   const graph = loadBuiltinSchemas()
   const catalogue = parts.catalogue ?? createCatalogue(builtinResources(graph))
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`
+  const keys = secrets.serviceAccountKeys.map(openServiceAccountKey)
   const tokens = createServiceAccountTokens({
-    keys: secrets.serviceAccountKeys.map(openServiceAccountKey),
+    keys,
     issuer,
     apiAudiences: [issuer],
     lookup: boundLookupFrom(informers),
     clock,
     random,
   })
-  const otherTokens = [bootstrapTokens(informers, clock)]
+  const otherTokens = [bootstrapTokens(informers, clock), secretTokens(keys, informers, clock)]
   const authorization = createAuthorization(informers)
   const transport = webhookTransport(informers)
   const byWebhook = webhookConversion({ transport, random })
@@ -102,7 +105,17 @@ export function createApi(parts: ApiParts): Api {
   })
   const authenticate = createAuthenticator({ caPem: secrets.ca.certPem, tokens, otherTokens, clock })
   const customResources = createCustomResources({ store, catalogue, graph, log: logger })
-  return { registry, catalogue, graph, authenticate, authorization, tokens, virtualReaders, customResources }
+  return {
+    registry,
+    catalogue,
+    graph,
+    authenticate,
+    authorization,
+    tokens,
+    issueSecretToken: createSecretTokenIssuer(keys),
+    virtualReaders,
+    customResources,
+  }
 }
 
 /** Services' addresses from the decision log. */

@@ -1,4 +1,5 @@
 import type { Authorize } from '../api/authorizer.ts'
+import type { IssueSecretToken } from '../auth/secret-tokens.ts'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
@@ -32,6 +33,7 @@ export interface LeaderContext {
   catalogue?: Catalogue
   authority: CertificateAuthority
   authorize?: Authorize
+  issueSecretToken?: IssueSecretToken
   /** Resources that can own or be owned. */
   resources(): readonly CollectedResource[]
   /** Calls back when resources came or went (CRDs); returns the way to stop. */

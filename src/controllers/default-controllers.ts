@@ -1,5 +1,6 @@
 import type { Authorize } from '../api/authorizer.ts'
 import type { Node } from '../api/kinds.ts'
+import type { IssueSecretToken } from '../auth/secret-tokens.ts'
 import { refs } from '../client/client.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import { createAbsence } from './absence.ts'
@@ -33,6 +34,7 @@ import { replicaSetController, replicationControllerController } from './reconci
 import { resourceQuotaController } from './reconcile/resource-quota.ts'
 import { type IsFenced, statefulSetController } from './reconcile/stateful-set/stateful-set.ts'
 import { timeMs } from './reconcile/timestamp.ts'
+import { tokenSecretController } from './token-secrets.ts'
 import { ttlAfterFinishedController } from './reconcile/ttl-after-finished.ts'
 import { attachDetachController } from './attach-detach.ts'
 import { volumeBinder } from './reconcile/volume/binder.ts'
@@ -62,6 +64,8 @@ export interface ControllerContext {
   usage?: UsageSource
   /** Signs certificate requests. Without it they stay unsigned. */
   authority?: CertificateAuthority
+  /** Signs the tokens of Secrets. Without it Secrets that ask for one stay empty. */
+  issueSecretToken?: IssueSecretToken
   /** Who may have certificates without being asked. Without it every request waits for an approver. */
   authorize?: Authorize
 }
@@ -113,6 +117,15 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     volumeProtectionController,
     ...(context.authority ? [certificateRequestController(context.authority)] : []),
     ...(context.authorize ? [certificateApprovalController(context.authorize)] : []),
+    ...(context.issueSecretToken
+      ? [
+          tokenSecretController({
+            caPem: context.caPem,
+            issue: context.issueSecretToken,
+            absence: createAbsence(absentOwnerMs),
+          }),
+        ]
+      : []),
     podGarbageCollector(createAbsence(absentNodeMs)),
     garbageCollector(resources, createAbsence(absentOwnerMs)),
   ]
