@@ -6,7 +6,7 @@ import type { Cluster } from './framework/cluster.ts'
 import { type ClusterEvent, nodeChangeOf } from './framework/cluster-event.ts'
 import { podInfoOf, weighsTheSame } from './framework/pod-info.ts'
 import { isDone } from './pod-status.ts'
-import { csiNodes } from './surroundings.ts'
+import { csiDrivers, csiNodes, csiStorageCapacities } from './surroundings.ts'
 
 export interface ClusterWatcher {
   /** A pod changed; undefined once it is gone. Called before the event that follows from it. */
@@ -16,6 +16,16 @@ export interface ClusterWatcher {
   /** Whether the pod is on its way to a node that is not written down yet. */
   isAssumed(uid: string): boolean
 }
+
+/** Changes of these may let a pod have its volumes. */
+const storageResources = [
+  refs.persistentVolumes,
+  refs.persistentVolumeClaims,
+  refs.storageClasses,
+  csiNodes,
+  csiDrivers,
+  csiStorageCapacities,
+]
 
 /** Feeds a cluster from informers, and tells what that means for pods that wait. Returns the way to stop. */
 export function watchCluster(informers: Informers, cluster: Cluster, watcher: ClusterWatcher): () => void {
@@ -72,9 +82,7 @@ export function watchCluster(informers: Informers, cluster: Cluster, watcher: Cl
     nodes.onChange(onNode),
     pods.onChange(onPod),
     informers.for<Namespace>(refs.namespaces).onChange(onNamespace),
-    ...[refs.persistentVolumes, refs.persistentVolumeClaims, refs.storageClasses, csiNodes].map((ref) =>
-      informers.for<KubeObject>(ref).onChange(onStorage),
-    ),
+    ...storageResources.map((ref) => informers.for<KubeObject>(ref).onChange(onStorage)),
   ]
   for (const node of nodes.list()) cluster.setNode(node)
   for (const pod of pods.list())

@@ -3,7 +3,7 @@ import type { Informers } from '../client/informer.ts'
 import type { GroupResource } from '../api/object.ts'
 import { watchCluster } from './cluster-watch.ts'
 import { type Cluster, createCluster } from './framework/cluster.ts'
-import { createSurroundings, csiNodes } from './surroundings.ts'
+import { createSurroundings, csiDrivers, csiNodes, csiStorageCapacities } from './surroundings.ts'
 
 /** Everything that decisions of the scheduler hang on. */
 export const schedulingResources: readonly GroupResource[] = [
@@ -19,6 +19,8 @@ export const schedulingResources: readonly GroupResource[] = [
   refs.persistentVolumeClaims,
   refs.storageClasses,
   csiNodes,
+  csiDrivers,
+  csiStorageCapacities,
 ]
 
 /** The scheduler's picture of a cluster as it is now, to ask it what it would do. Changes to it are seen by nobody else. */

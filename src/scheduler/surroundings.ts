@@ -1,5 +1,7 @@
 import type {
+  CSIDriver,
   CSINode,
+  CSIStorageCapacity,
   LabelSelector,
   Namespace,
   PersistentVolume,
@@ -20,7 +22,10 @@ import { createMatcher, type PodMatcher } from './framework/affinity-term.ts'
 import type { Pressure, Surroundings } from './framework/framework.ts'
 import { parsePressure, pressureAnnotation } from './plugins/inter-pod-interference.ts'
 
-export const csiNodes: GroupResource = { group: 'storage.k8s.io', resource: 'csinodes' }
+const storage = (resource: string): GroupResource => ({ group: 'storage.k8s.io', resource })
+export const csiNodes = storage('csinodes')
+export const csiDrivers = storage('csidrivers')
+export const csiStorageCapacities = storage('csistoragecapacities')
 
 /** What the scheduler looks up besides nodes and pods, read from informers; groups that are asked for often are kept. */
 export interface LiveSurroundings extends Surroundings {
@@ -42,6 +47,7 @@ export function createSurroundings(
     refs.persistentVolumes,
     ({ spec }) => spec?.storageClassName ?? '',
   )
+  const capacities = groupBy<CSIStorageCapacity>(informers, csiStorageCapacities, (one) => one.storageClassName)
   return {
     namespaceLabels: (namespace) =>
       informers.for<Namespace>(refs.namespaces).get('', namespace)?.metadata.labels ?? noLabels,
@@ -52,6 +58,8 @@ export function createSurroundings(
       volumesOfClass: (storageClass) => volumes.of(storageClass),
       storageClass: (name) => informers.for<StorageClass>(refs.storageClasses).get('', name),
       csiNode: (name) => informers.for<CSINode>(csiNodes).get('', name),
+      csiDriver: (name) => informers.for<CSIDriver>(csiDrivers).get('', name),
+      storageCapacities: (storageClass) => capacities.of(storageClass),
       promisedTo: (volume) => promises.get(volume),
     },
     siblings: (pod) => siblingsOf(pod, services.of(pod.metadata.namespace ?? ''), informers),
@@ -64,6 +72,7 @@ export function createSurroundings(
     stop() {
       services.stop()
       volumes.stop()
+      capacities.stop()
     },
   }
 }

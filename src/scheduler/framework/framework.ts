@@ -1,5 +1,7 @@
 import type {
+  CSIDriver,
   CSINode,
+  CSIStorageCapacity,
   Node,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -25,6 +27,9 @@ export interface VolumeLister {
   volumesOfClass(storageClass: string): readonly PersistentVolume[]
   storageClass(name: string): StorageClass | undefined
   csiNode(name: string): CSINode | undefined
+  csiDriver(name: string): CSIDriver | undefined
+  /** What a driver says it has room for, by class. */
+  storageCapacities(storageClass: string): readonly CSIStorageCapacity[]
   /** The claim (`namespace/name`) that a volume was promised to and that is not written down yet. */
   promisedTo(volume: string): string | undefined
 }

@@ -17,6 +17,7 @@ const noProvisioner = 'kubernetes.io/no-provisioner'
 
 const nodeConflict = refuse("node(s) didn't match PersistentVolume's node affinity", true)
 const bindConflict = refuse("node(s) didn't find available persistent volumes to bind", true)
+const noRoom = refuse('node(s) did not have enough free storage', true)
 const volumeMissing = refuse('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)', true)
 const unboundImmediate = refuse('pod has unbound immediate PersistentVolumeClaims', true)
 
@@ -133,8 +134,9 @@ function decide(claims: readonly PersistentVolumeClaim[], node: Node, volumes: V
     if (volume) {
       taken.add(volume.metadata.name ?? '')
       bindings.push({ claim, volume })
-    } else if (canProvision(classOf(claim, volumes), node)) provisions.push(claim)
-    else return bindConflict
+    } else if (!canProvision(classOf(claim, volumes), node)) return bindConflict
+    else if (!hasRoom(claim, node, volumes)) return noRoom
+    else provisions.push(claim)
   }
   return { bindings, provisions }
 }
@@ -177,6 +179,25 @@ function canProvision(storageClass: StorageClass | undefined, node: Node): boole
       (term.matchLabelExpressions ?? []).every(({ key, values }) => values.includes(labels[key] ?? '')),
     )
   )
+}
+
+/**
+ * Whether the driver says that it has room for the claim's volume where the node can reach it (KEP-1472). A driver that
+ * does not tell is asked by trying.
+ */
+function hasRoom(claim: PersistentVolumeClaim, node: Node, volumes: VolumeLister): boolean {
+  const storageClass = classOf(claim, volumes)
+  if (!volumes.csiDriver(storageClass?.provisioner ?? '')?.spec.storageCapacity) return true
+  const wantedBytes = quantityValue(claim.spec?.resources?.requests?.['storage'] ?? '0')
+  return volumes.storageCapacities(storageClass?.metadata.name ?? '').some((one) => {
+    const limit = one.maximumVolumeSize ?? one.capacity
+    return (
+      limit !== undefined &&
+      quantityValue(limit) >= wantedBytes &&
+      one.nodeTopology !== undefined &&
+      matchesLabelSelector(one.nodeTopology, labelsOf(node))
+    )
+  })
 }
 
 /** What the pod's claims need on the node that was chosen; undefined when they need nothing. */

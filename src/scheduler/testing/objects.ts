@@ -90,6 +90,8 @@ export function makeSurroundings(given: Partial<Surroundings> = {}): Surrounding
       volumesOfClass: () => [],
       storageClass: () => undefined,
       csiNode: () => undefined,
+      csiDriver: () => undefined,
+      storageCapacities: () => [],
       promisedTo: () => undefined,
     },
     siblings: ({ metadata: { namespace = '', labels } }) =>
