@@ -24,6 +24,8 @@ export const placeOptions = settingOptions(
   'apiPort',
   'meshPort',
   'zone',
+  'linkTrust',
+  'ipFamilies',
   'dockerSocket',
 )
 

@@ -19,6 +19,7 @@ import { enterArgs, firstProcess, nodeEnvironment } from '../../src/local/machin
 import { ensurePrerequisites } from '../../src/local/prerequisites.ts'
 import { listClusters, loadCluster } from '../../src/local/state.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { settingOptions, settingsOf } from '../setting-options.ts'
 import { checkedName, localSettings, namedCluster } from '../local-settings.ts'
 import { printStatus } from '../printers/status.ts'
 import { printTable } from '../printers/table.ts'
@@ -33,6 +34,7 @@ const upCommand: CommandDefinition = {
     { flags: '--nodes <count>', summary: 'number of machines', default: 3, integer: true },
     nameOption,
     { flags: '--uplink', summary: 'let the machines reach the outside through this one' },
+    ...settingOptions('linkTrust', 'ipFamilies'),
   ],
   async run(invocation) {
     const settings = localSettings(invocation.io)
@@ -45,13 +47,24 @@ const upCommand: CommandDefinition = {
         `there is already a local cluster "${name}": remove it with 'stormo cluster down --name ${name}'`,
       )
     await ensurePrerequisites(settings.progress)
-    const cluster = await up(settings, { name, nodeCount, uplink: option.flag(invocation, 'uplink') })
+    const cluster = await up(settings, {
+      name,
+      nodeCount,
+      uplink: option.flag(invocation, 'uplink'),
+      agentArgs: agentArgs(invocation),
+    })
     settings.progress(
       `Cluster "${name}" is up: ${localNodes(settings.root, cluster)
         .map((node) => `${node.name} (${node.address})`)
         .join(', ')}`,
     )
   },
+}
+
+/** What `init` and `join` on each machine are told of what was told here. */
+function agentArgs(invocation: Invocation): string[] {
+  const { linkTrust, ipFamilies } = settingsOf(invocation)
+  return ['--link-trust', linkTrust, '--ip-families', ipFamilies]
 }
 
 const prepareCommand: CommandDefinition = {

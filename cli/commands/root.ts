@@ -40,6 +40,7 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'debug', load: async () => (await import('./debug.ts')).debugCommand },
     { name: 'cp', load: async () => (await import('./cp.ts')).cpCommand },
     { name: 'service', aliases: ['svc'], load: async () => (await import('./service.ts')).serviceCommand },
+    { name: 'tunnel', load: async () => (await import('./tunnel.ts')).tunnelCommand },
     { name: 'image', load: async () => (await import('./image.ts')).imageCommand },
     { name: 'schedule', load: async () => (await import('./schedule.ts')).scheduleCommand },
   ],

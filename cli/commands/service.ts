@@ -1,10 +1,14 @@
 import type { Node, Service } from '../../src/api/kinds.ts'
 import { localNodes } from '../../src/local/layout.ts'
 import { selectNodes } from '../../src/local/cluster.ts'
-import { type CommandDefinition, option, UsageError } from '../command.ts'
-import { withClient } from '../connection.ts'
+import { loadMembership } from '../../src/agent/membership-file.ts'
+import { paths } from '../../src/agent/settings.ts'
+import { loadCluster } from '../../src/local/state.ts'
+import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { connectionOptions, withClient } from '../connection.ts'
 import { localSettings, namedCluster } from '../local-settings.ts'
 import { printTable } from '../printers/table.ts'
+import { settingOptions, settingsOf } from '../setting-options.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
 
 /** Where a service answers from outside: each node port, or what a load balancer gave it. */
@@ -17,7 +21,8 @@ export function serviceUrls(service: Service, nodeAddress: string, scheme = 'htt
   })
 }
 
-function addressOf(nodes: readonly Node[]): string {
+/** InternalIP of the first node that is Ready, else of the first. */
+export function readyAddress(nodes: readonly Node[]): string {
   const isReady = (node: Node): boolean =>
     node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false
   const node = nodes.find(isReady) ?? nodes[0]
@@ -45,7 +50,7 @@ export const serviceCommand: CommandDefinition = {
       const [name = ''] = invocation.args
       const scheme = option.flag(invocation, 'https') ? 'https' : 'http'
       const nodes = await client.json<{ items: Node[] }>({ path: '/api/v1/nodes' })
-      const address = addressOf(nodes.items)
+      const address = readyAddress(nodes.items)
       const namespace = namespaceOf(invocation, client)
       const header = ['NAMESPACE', 'NAME', 'TARGET PORT', 'URL']
       const row = (service: Service): string[] => [
@@ -79,13 +84,29 @@ export const serviceCommand: CommandDefinition = {
 export const ipCommand: CommandDefinition = {
   name: 'ip',
   arguments: '[node]',
-  summary: 'Address of a node of a local cluster (default: its first)',
-  options: [{ flags: '--name <name>', summary: 'name of the local cluster', default: 'demo' }],
+  summary:
+    'Address of a node of a local cluster (default: its first); on a machine that is a node: of its cluster (default: its own)',
+  options: [
+    { flags: '--name <name>', summary: 'name of the local cluster', default: 'demo' },
+    ...connectionOptions,
+    ...settingOptions('dataDir'),
+  ],
   async run(invocation) {
     const settings = localSettings(invocation.io)
-    const cluster = namedCluster(invocation, settings)
     const [node] = invocation.args
+    const membership = await loadMembership(paths(settingsOf(invocation).dataDir).member)
+    if (membership && !loadCluster(settings.root, option.text(invocation, 'name') ?? 'demo')) {
+      const address = node === undefined ? membership.settings.advertiseAddress : await addressOfNode(invocation, node)
+      invocation.io.out(`${address}\n`)
+      return
+    }
+    const cluster = namedCluster(invocation, settings)
     const [chosen] = node === undefined ? localNodes(settings.root, cluster) : selectNodes(settings, cluster, node)
     invocation.io.out(`${chosen!.address}\n`)
   },
 }
+
+const addressOfNode = (invocation: Invocation, name: string): Promise<string> =>
+  withClient(invocation, async (client) =>
+    readyAddress([await client.json<Node>({ path: `/api/v1/nodes/${encodeURIComponent(name)}` })]),
+  )

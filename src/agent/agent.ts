@@ -26,6 +26,7 @@ import { type Identity } from '../pki/identity-files.ts'
 import { loadIdentity } from '../pki/identity-directory.ts'
 import { createCustomResourceCleanup } from '../registry/custom/cleanup.ts'
 import { inProcessClient } from '../registry/in-process-client.ts'
+import type { ServiceAddresses } from '../registry/ports.ts'
 import { holdings } from '../registry/service-allocation.ts'
 import { storeInformers } from '../registry/store-informers.ts'
 import { Replicator } from '../replication/replicator.ts'
@@ -36,7 +37,7 @@ import { loadBuiltinSchemas } from '../schema/graph.ts'
 import { lmdbDisk } from '../store/lmdb-disk.ts'
 import type { Conflict } from '../store/conflict.ts'
 import { openStore } from '../store/object-store.ts'
-import { createApi } from './api.ts'
+import { createApi, secondFamily } from './api.ts'
 import { makeBackup } from './backup/make-backup.ts'
 import { openAuditLog } from './audit-log.ts'
 import { conflictReporter } from './conflict-events.ts'
@@ -107,6 +108,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
   const { cluster: secrets, node: nodeIdentity } = identity
   const { config } = membership
   const self = { node: nodeIdentity.nodeName, peer: nodeIdentity.peerId }
+  const families = config.ipv6 && secondFamily(config.serviceCidr, config.ipv6.serviceCidr)
 
   const mesh = createMesh({
     identity: Buffer.from(nodeIdentity.privateKey, 'base64'),
@@ -154,7 +156,7 @@ async function composeAgent({ settings, identity, membership, logger }: AgentPar
     random,
     logger,
     self,
-    inUse: () => heldAddresses(informers.for<ServiceObject>(refs.services).list()),
+    inUse: () => heldAddresses(informers.for<ServiceObject>(refs.services).list(), families),
     bootstrapPeers: () => membership.members.map((member) => member.peer).filter((peer) => peer !== self.peer),
   })
   store.setDecisions(decisions)
@@ -386,9 +388,12 @@ function sinceSyncOf(replicator: Replicator, nowMs: number): number | null {
 }
 
 /** ClusterIPs and NodePorts that Services hold, as text. */
-function* heldAddresses(services: readonly ServiceObject[]): Iterable<string> {
+function* heldAddresses(
+  services: readonly ServiceObject[],
+  families: ServiceAddresses['secondFamily'],
+): Iterable<string> {
   for (const service of services) {
-    const { clusterIps, nodePorts } = holdings(service)
+    const { clusterIps, nodePorts } = holdings(service, families)
     yield* clusterIps
     yield* nodePorts.map(String)
   }

@@ -18,6 +18,7 @@ import type { Service } from '../lib/service.ts'
 import type { ClusterSecrets } from '../pki/cluster-secrets.ts'
 import { openServiceAccountKey } from '../pki/service-account-keys.ts'
 import { createCatalogue, type Catalogue } from '../registry/catalogue.ts'
+import { sameOffset } from '../lib/ip-address.ts'
 import type { ServiceAddresses } from '../registry/ports.ts'
 import { webhookConversion } from '../registry/custom/conversion-webhook.ts'
 import { createCustomResources } from '../registry/custom/publisher.ts'
@@ -122,7 +123,9 @@ export function createApi(parts: ApiParts): Api {
 function serviceAddresses({ decisions, informers, config, nodeName, logger }: ApiParts): ServiceAddresses {
   // Taken by the cluster itself when it was made; the Services that bear them are made by its leader.
   const own = new Set([config.kubernetesIp, config.dnsIp])
+  const { ipv6, serviceCidr } = config
   return {
+    ...(ipv6 ? { secondFamily: secondFamily(serviceCidr, ipv6.serviceCidr) } : {}),
     takeClusterIp: () => decisions.takeClusterIp(),
     takeNodePort: () => decisions.takeNodePort(),
     returnClusterIp: (ip) => decisions.returnClusterIp(ip),
@@ -151,3 +154,9 @@ function serviceAddresses({ decisions, informers, config, nodeName, logger }: Ap
     },
   }
 }
+
+/** Cluster IPs of both families go together by their place in their ranges. */
+export const secondFamily = (ipv4: string, ipv6: string): NonNullable<ServiceAddresses['secondFamily']> => ({
+  toIpv6: (ip) => sameOffset(ip, ipv4, ipv6),
+  toIpv4: (ip) => sameOffset(ip, ipv6, ipv4),
+})

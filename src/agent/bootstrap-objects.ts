@@ -112,7 +112,7 @@ async function ensureServiceCidr(client: Client, config: ClusterConfig, signal: 
     apiVersion: 'networking.k8s.io/v1',
     kind: 'ServiceCIDR',
     metadata: { name },
-    spec: { cidrs: [config.serviceCidr] },
+    spec: { cidrs: [config.serviceCidr, ...(config.ipv6 ? [config.ipv6.serviceCidr] : [])] },
   }
   await ensure(client, serviceCidrs, object, signal)
   const ready = {

@@ -7,7 +7,7 @@ import { parseJoinToken } from '../pki/join-token.ts'
 import { createNodeIdentity } from '../pki/node-identity.ts'
 import { requestJoin } from './join-request.ts'
 import { writeKubeconfig } from './kubeconfig-file.ts'
-import { defaultClusterConfig, type Membership, saveMembership } from './membership-file.ts'
+import { defaultClusterConfig, defaultIpv6Ranges, type Membership, saveMembership } from './membership-file.ts'
 import { initialiseLog } from './log-files.ts'
 import { kubeconfigPath, paths, type SettingName, type Settings } from './settings.ts'
 
@@ -32,6 +32,9 @@ export const written = (settings: Settings): Partial<Record<SettingName, string>
   apiPort: String(settings.apiPort),
   meshPort: String(settings.meshPort),
   zone: settings.zone,
+  linkTrust: settings.linkTrust,
+  ingressHttpPort: String(settings.ingressHttpPort),
+  ingressHttpsPort: String(settings.ingressHttpsPort),
   dockerSocket: settings.dockerSocket,
 })
 
@@ -50,11 +53,12 @@ export async function initCluster(settings: Settings, clusterName: string): Prom
   await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
   const cluster = await createClusterSecrets(clusterName, systemClock.nowMs(), systemRandom)
   const node = await createNodeIdentity(settings.nodeName)
-  const self = await initialiseLog(files.log, descriptionOf(settings, node.peerId), defaultClusterConfig)
+  const config = { ...defaultClusterConfig, ...(settings.ipFamilies === 'dual' ? { ipv6: defaultIpv6Ranges } : {}) }
+  const self = await initialiseLog(files.log, descriptionOf(settings, node.peerId), config)
   const membership: Membership = {
     format: 1,
     self,
-    config: defaultClusterConfig,
+    config,
     members: [self],
     settings: written(settings),
   }

@@ -10,6 +10,8 @@ export interface ClusterConfig {
   kubernetesIp: string
   dnsIp: string
   clusterDomain: string
+  /** Ranges of IPv6, where pods and services have such addresses too: each node, pod and service by its place in the others. */
+  ipv6?: { podCidr: string; serviceCidr: string }
 }
 
 export const defaultClusterConfig: ClusterConfig = {
@@ -19,6 +21,9 @@ export const defaultClusterConfig: ClusterConfig = {
   dnsIp: '10.96.0.10',
   clusterDomain: 'cluster.local',
 }
+
+/** Of unique local addresses (RFC 4193): a /64 for each node, as many service addresses as there are of IPv4. */
+export const defaultIpv6Ranges = { podCidr: 'fd00:10:244::/56', serviceCidr: 'fd00:10:96::/112' } as const
 
 /** What `init` or `join` wrote: who this machine is in the cluster, and whom to call first. */
 export interface Membership {

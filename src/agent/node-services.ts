@@ -6,6 +6,7 @@ import type { DecisionLog } from '../decision/decision-log.ts'
 import { createIngress } from '../ingress/ingress.ts'
 import { createKubelet } from '../kubelet/kubelet.ts'
 import type { Clock, Random } from '../lib/clock.ts'
+import { sameOffset, sameSubrange } from '../lib/ip-address.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import type { Mesh } from '../mesh/mesh.ts'
@@ -41,6 +42,8 @@ export interface NodeServices {
 
 /** Programs that network and ingress run at once: rules, links, conntrack, a listing that takes its time. */
 const shellCount = 4
+/** A node's part of the pods' IPv6 range, as everybody has it. */
+const podBits6 = 64
 /** Sandboxes kept ready: a pod then starts in a fifth of the time. */
 const warmSandboxes = 4
 
@@ -57,12 +60,16 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     minOomScoreAdjust: lowestOomScoreAdjust(),
   })
   const shells = createShellPool({ size: shellCount })
+  const podCidr6 = config.ipv6 && sameSubrange(self.podCidr, config.podCidr, config.ipv6.podCidr, podBits6)
   const network = await createNetwork({
     nodeName: self.node,
     nodeIp,
     podCidr: self.podCidr,
     clusterCidr: config.podCidr,
     serviceCidr: config.serviceCidr,
+    ...(config.ipv6 && podCidr6
+      ? { ipv6: { podCidr: podCidr6, clusterCidr: config.ipv6.podCidr, serviceCidr: config.ipv6.serviceCidr } }
+      : {}),
     clusterDomain: config.clusterDomain,
     dnsIp: config.dnsIp,
     apiPort: settings.apiPort,
@@ -94,6 +101,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     nodeName: self.node,
     nodeIp,
     podCidr: self.podCidr,
+    ...(podCidr6 ? { podCidr6, secondPodIp: (ip) => sameOffset(ip, self.podCidr, podCidr6) } : {}),
     client,
     informers,
     runtime,

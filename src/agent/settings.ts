@@ -66,6 +66,12 @@ export const settingDefinitions = {
     summary: 'failure domain (topology.kubernetes.io/zone); voters are spread over them',
     default: '',
   },
+  ipFamilies: {
+    flags: '--ip-families <families>',
+    env: 'STORMO_IP_FAMILIES',
+    summary: 'ipv4, or dual for pods and services that have IPv6 addresses too; decided when a cluster is made',
+    default: 'ipv4',
+  },
   linkTrust: {
     flags: '--link-trust <trust>',
     env: 'STORMO_LINK_TRUST',
@@ -129,6 +135,7 @@ export interface Settings {
   ingressHttpPort: number
   ingressHttpsPort: number
   zone: string
+  ipFamilies: 'ipv4' | 'dual'
   linkTrust: 'trusted' | 'untrusted'
   dockerSocket: string
   auditPolicyFile: string
@@ -162,6 +169,7 @@ export function readSettings(flags: Given, env: NodeJS.ProcessEnv, written: Give
     ingressHttpPort: checkedPort('ingressHttpPort', text('ingressHttpPort')),
     ingressHttpsPort: checkedPort('ingressHttpsPort', text('ingressHttpsPort')),
     zone: text('zone'),
+    ipFamilies: checkedFamilies(text('ipFamilies')),
     linkTrust: checkedTrust(text('linkTrust')),
     dockerSocket: text('dockerSocket'),
     auditPolicyFile: text('auditPolicyFile'),
@@ -190,6 +198,11 @@ function checkedPort(name: SettingName, text: string): number {
   const port = Number(text)
   if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port
   throw new SettingError(`${settingDefinitions[name].flags.split(' ')[0]} ${text}: must be a port between 1 and 65535`)
+}
+
+function checkedFamilies(families: string): 'ipv4' | 'dual' {
+  if (families === 'ipv4' || families === 'dual') return families
+  throw new SettingError(`--ip-families ${families}: must be ipv4 or dual`)
 }
 
 function checkedTrust(trust: string): 'trusted' | 'untrusted' {

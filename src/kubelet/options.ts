@@ -36,6 +36,9 @@ export interface KubeletOptions {
   readonly hostname?: string
   readonly nodeIp: string
   readonly podCidr: string
+  /** The node's range of IPv6, and the address of it that goes with a pod's own. */
+  readonly podCidr6?: string
+  secondPodIp?(ip: string): string | undefined
   readonly client: Client
   readonly informers: Informers
   readonly runtime: ContainerRuntime

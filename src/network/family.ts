@@ -1,4 +1,6 @@
 import { isIP } from 'node:net'
+import { formatAddress, formatRange, inRange as contains, parseAddress, parseRange } from '../lib/ip-address.ts'
+import type { AddressRange } from '../lib/ip-address.ts'
 
 /** What differs between the rules for IPv4 and those for IPv6. */
 export interface Family {
@@ -39,64 +41,28 @@ export const ipv6: Family = {
 }
 
 /** The addresses that are of the family, in the one form in which the kernel's tools print them. */
-export function addressesOf(texts: readonly string[], family: Family): string[] {
-  if (family.addressBits === 32) return texts.filter((text) => isIP(text) === 4)
+export function addressesOf(texts: readonly string[], { addressBits }: Family): string[] {
+  if (addressBits === 32) return texts.filter((text) => isIP(text) === 4)
   return texts.flatMap((text) => {
-    const address = parseAddress(text, family)
-    return address === undefined ? [] : [formatAddress(address, family)]
+    const address = parseAddress(text, addressBits)
+    return address === undefined ? [] : [formatAddress(address, addressBits)]
   })
 }
 
-export const isOfFamily = (text: string, family: Family): boolean => parseAddress(text, family) !== undefined
+export const isOfFamily = (text: string, { addressBits }: Family): boolean =>
+  parseAddress(text, addressBits) !== undefined
 
 /** The family's ranges among the texts, canonical, without those that lie in others: a set may not hold both. */
-export function rangesOf(texts: readonly string[], family: Family): string[] {
-  const found = texts.map((text) => parseRange(text, family)).filter((one) => one !== undefined)
-  const kept: Range[] = []
+export function rangesOf(texts: readonly string[], { addressBits }: Family): string[] {
+  const found = texts.map((text) => parseRange(text, addressBits)).filter((one) => one !== undefined)
+  const kept: AddressRange[] = []
   for (const range of found.toSorted((a, b) => a.length - b.length))
-    if (!kept.some((wider) => contains(wider, range.first, family))) kept.push(range)
-  return kept.map(({ first, length }) => `${formatAddress(first, family)}/${length}`)
+    if (!kept.some((wider) => contains(wider, range.first))) kept.push(range)
+  return kept.map(formatRange)
 }
 
 /** Whether the address lies in the range; false when one of them is of the other family. */
-export function inRange(address: string, range: string, family: Family): boolean {
-  const [number, parsed] = [parseAddress(address, family), parseRange(range, family)]
-  return number !== undefined && parsed !== undefined && contains(parsed, number, family)
-}
-
-interface Range {
-  readonly first: bigint
-  readonly length: number
-}
-
-const contains = ({ first, length }: Range, address: bigint, { addressBits }: Family): boolean =>
-  address >> BigInt(addressBits - length) === first >> BigInt(addressBits - length)
-
-function parseRange(text: string, family: Family): Range | undefined {
-  const [address = '', length = String(family.addressBits), ...rest] = text.trim().split('/')
-  const number = parseAddress(address, family)
-  if (number === undefined || rest.length > 0 || !/^\d{1,3}$/.test(length)) return undefined
-  const hostBits = family.addressBits - Number(length)
-  return hostBits < 0 ? undefined : { first: (number >> BigInt(hostBits)) << BigInt(hostBits), length: Number(length) }
-}
-
-function parseAddress(text: string, { addressBits }: Family): bigint | undefined {
-  if (addressBits === 32) {
-    if (isIP(text) !== 4) return undefined
-    return text.split('.').reduce((sum, part) => (sum << 8n) + BigInt(part), 0n)
-  }
-  if (isIP(text) !== 6 || text.includes('%')) return undefined
-  // A URL's host is canonical: groups of hex digits, without an IPv4 tail.
-  const [head = '', tail] = new URL(`http://[${text}]`).hostname.slice(1, -1).split('::')
-  const groupsOf = (part: string | undefined): string[] => (part ? part.split(':') : [])
-  const [left, right] = [groupsOf(head), groupsOf(tail)]
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0')
-  return [...left, ...zeros, ...right].reduce((sum, group) => (sum << 16n) + BigInt(`0x${group}`), 0n)
-}
-
-function formatAddress(address: bigint, { addressBits }: Family): string {
-  if (addressBits === 32) return [24n, 16n, 8n, 0n].map((shift) => String((address >> shift) & 255n)).join('.')
-  const groups = Array.from({ length: 8 }, (_, index) => (address >> BigInt(16 * (7 - index))) & 0xffffn)
-  // RFC 5952: the URL's serializer shortens as it says.
-  return new URL(`http://[${groups.map((group) => group.toString(16)).join(':')}]`).hostname.slice(1, -1)
+export function inRange(address: string, range: string, { addressBits }: Family): boolean {
+  const [number, parsed] = [parseAddress(address, addressBits), parseRange(range, addressBits)]
+  return number !== undefined && parsed !== undefined && contains(parsed, number)
 }

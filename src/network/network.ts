@@ -12,9 +12,8 @@ import { createDnsServer } from './dns/dns-server.ts'
 import { dnsConfigMap, readUpstreamPlan } from './dns/stub-domains.ts'
 import { createZoneView } from './dns/zone-view.ts'
 import type { Exec } from './exec.ts'
-import { ipv4 } from './family.ts'
+import { inRange, ipv4, ipv6 } from './family.ts'
 import { createLinkAudit } from './link-audit.ts'
-import { containsAddress, parseCidr, parseIpv4 } from './ipv4.ts'
 import { createAddressAnnouncer } from './load-balancer/address-announcer.ts'
 import { createNodeRoutes, encryptedDeviceOf, tunnelOverheadBytes } from './pod-network/node-routes.ts'
 import { createPodNetwork, gatewayOf, linkMtu, type Attachment } from './pod-network/pod-network.ts'
@@ -34,6 +33,8 @@ export interface NetworkOptions {
   /** All nodes' pod ranges. */
   clusterCidr: string
   serviceCidr: string
+  /** The same ranges of IPv6, where pods and services have such addresses too. */
+  ipv6?: { podCidr: string; clusterCidr: string; serviceCidr: string }
   /** Such as `cluster.local`. */
   clusterDomain: string
   /** The service address of DNS, such as 10.96.0.10; answered by this node itself. */
@@ -100,6 +101,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
 
   const podNetwork = createPodNetwork({
     podCidr,
+    ...(options.ipv6 ? { podCidr6: options.ipv6.podCidr } : {}),
     bridge,
     mtu,
     sandboxPid: options.sandboxPid,
@@ -121,6 +123,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     podCidr,
     clusterCidr,
     serviceCidr,
+    ...(options.ipv6 ? { ipv6: options.ipv6 } : {}),
     bridge,
     backend,
     isUntrusted,
@@ -147,6 +150,18 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     })),
     onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules", drift),
   })
+  const proxy6 = options.ipv6
+    ? createServiceProxy({
+        ...base,
+        nodeIp,
+        family: ipv6,
+        table: options.table ?? defaultTable,
+        ranges: { ...options.ipv6, bridge },
+        pinned: [],
+        onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules for IPv6", drift),
+      })
+    : undefined
+  const proxies = [proxy, ...(proxy6 ? [proxy6] : [])]
   const linkAudit = createLinkAudit({
     parts: [podNetwork, routes],
     clock,
@@ -170,7 +185,10 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     clock,
     random,
   })
-  const ownRanges = [clusterCidr, serviceCidr].map(parseCidr).filter((range) => range !== undefined)
+  const ownRanges = [options, ...(options.ipv6 ? [options.ipv6] : [])].flatMap((one) => [
+    one.clusterCidr,
+    one.serviceCidr,
+  ])
   const configMaps = informers.for<ConfigMap>(refs.configMaps)
   function followConfigMap(): void {
     const found = configMaps.get(dnsConfigMap.namespace, dnsConfigMap.name)
@@ -199,10 +217,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     logger,
     config: {
       domain: options.clusterDomain,
-      ownsAddress(text) {
-        const address = parseIpv4(text)
-        return address !== undefined && ownRanges.some((range) => containsAddress(range, address))
-      },
+      ownsAddress: (text) => [ipv4, ipv6].some((family) => ownRanges.some((range) => inRange(text, range, family))),
     },
   })
 
@@ -213,13 +228,17 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       ...(wireguard ? { [publicKeyAnnotation]: wireguard.publicKey } : {}),
       [linkTrustAnnotation]: isUntrusted ? 'untrusted' : 'trusted',
     },
-    flush: () => proxy.flush(),
-    audit: async () => [...(await linkAudit.audit()), ...(await proxy.audit())],
+    flush: async () => void (await Promise.all(proxies.map((one) => one.flush()))),
+    async audit() {
+      const drift = [...(await linkAudit.audit())]
+      for (const one of proxies) drift.push(...(await one.audit()))
+      return drift
+    },
     async start() {
       if (state !== 'new') throw new Error('a network is started once')
       state = 'running'
       // The rules that keep virtual addresses inside come before the first route to them.
-      await proxy.start()
+      for (const one of proxies) await one.start()
       await podNetwork.start()
       await routes.start()
       await dns.start()
@@ -237,13 +256,13 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       view.close()
       forwarder.close()
       await routes.stop()
-      await proxy.stop()
+      for (const one of proxies) await one.stop()
     },
     async reset() {
       await announcer.remove()
       await routes.remove()
       await podNetwork.remove()
-      await proxy.remove()
+      for (const one of proxies) await one.remove()
     },
   }
 }

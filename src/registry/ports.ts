@@ -58,6 +58,11 @@ export interface FieldWriter {
 
 /** Where Services get their addresses (architecture §4). A `take` is local; a `claim` of a given value is a decision. */
 export interface ServiceAddresses {
+  /**
+   * Where cluster IPs have a second family: each IPv4 one has one IPv6 one, so that one decision gives both. Undefined for
+   * what is not in the range.
+   */
+  readonly secondFamily?: { toIpv6(ip: string): string | undefined; toIpv4(ip: string): string | undefined }
   takeClusterIp(): string
   takeNodePort(): number
   /** The write is over: what was taken or claimed for it is held by its Service now, or free again. */

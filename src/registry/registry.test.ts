@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Status } from '../api/kinds.ts'
 import type { KubeObject } from '../api/object.ts'
 import { errors, StatusError } from '../api/status-error.ts'
+import { sameOffset } from '../lib/ip-address.ts'
 import type { Write } from '../store/store.ts'
 import { createPager } from './paging.ts'
 import { memoryStore } from './testing/memory-store.ts'
@@ -297,6 +298,40 @@ describe('services', () => {
         'Service "s" is invalid: spec.ports[0].nodePort: Invalid value: 30007: provided port is already allocated',
     })
     expect(log).toEqual(['return 10.0.0.1'])
+  })
+  test('of two families both addresses are one decision, and come and go with the policy', async () => {
+    const log: string[] = []
+    const secondFamily = {
+      toIpv6: (ip: string) => sameOffset(ip, '10.0.0.0/24', 'fd00::/120'),
+      toIpv4: (ip: string) => sameOffset(ip, 'fd00::/120', '10.0.0.0/24'),
+    }
+    env = testRegistry({
+      addresses: {
+        secondFamily,
+        takeClusterIp: () => '10.0.0.1',
+        takeNodePort: () => 30_000,
+        returnClusterIp: () => {},
+        returnNodePort: () => {},
+        claim: async ({ clusterIp }) => void log.push(`claim ${clusterIp}`),
+        release: async ({ clusterIps }) => void log.push(`release ${clusterIps.join()}`),
+      },
+    })
+    const made = await env.create('services', service('s', { ipFamilyPolicy: 'RequireDualStack' }))
+    expect(made.spec.clusterIPs).toEqual(['10.0.0.1', 'fd00::1'])
+    const single = { ...made, spec: { ...made.spec, ipFamilyPolicy: 'SingleStack' } }
+    expect((await env.update('services', single)).spec.clusterIPs).toEqual(['10.0.0.1'])
+    const again = await env.get('services', 's')
+    const dual = { ...again, spec: { ...again.spec, ipFamilyPolicy: 'PreferDualStack' } }
+    expect((await env.update('services', dual)).spec).toMatchObject({
+      clusterIPs: ['10.0.0.1', 'fd00::1'],
+      ipFamilies: ['IPv4', 'IPv6'],
+    })
+    const six = await env.create('services', service('six', { clusterIP: 'fd00::9' }))
+    expect(six.spec).toMatchObject({ clusterIP: 'fd00::9', ipFamilies: ['IPv6'] })
+    const torn = service('torn', { ipFamilyPolicy: 'PreferDualStack', clusterIPs: ['10.0.0.7', 'fd00::8'] })
+    expect(await reasonOf(env.create('services', torn))).toBe('Invalid')
+    await env.registry.delete(env.context, env.target('services', 'six'), {})
+    expect(log).toEqual(['claim 10.0.0.9', 'release 10.0.0.9'])
   })
   test('an address that a balancer gave is virtual unless it says otherwise', async () => {
     withAddresses()

@@ -1,7 +1,8 @@
 import type { Service, ServicePort, ServiceSpec } from '../api/kinds.ts'
 import type { KubeObject } from '../api/object.ts'
-import { errors, fieldErrors, isStatus } from '../api/status-error.ts'
+import { errors, fieldErrors, isStatus, type StatusError } from '../api/status-error.ts'
 import type { ServiceAddresses } from './ports.ts'
+import { completeFamilies } from './service-families.ts'
 
 /** Addresses that change hands with one write of a Service. */
 export interface Allocation {
@@ -15,13 +16,13 @@ export interface Allocation {
  * Fills in what an update left out and the server had given before, and drops what the new type has no use for, so
  * that validation sees the final shape (core/service strategy's patchAllocatedValues and dropTypeDependentFields).
  */
-export function carryOverAddresses(next: KubeObject, old: KubeObject | undefined): void {
+export function carryOverAddresses(next: KubeObject, old: KubeObject | undefined, isDualStack: boolean): void {
   const spec = specOf(next)
   const before = old && specOf(old)
   if (before) {
     if (hasClusterIp(spec) && before.type !== 'ExternalName' && !spec.clusterIP && before.clusterIP) {
       spec.clusterIP = before.clusterIP
-      spec.clusterIPs = before.clusterIPs
+      if (!spec.clusterIPs?.length) spec.clusterIPs = before.clusterIPs
     }
     if (usesNodePorts(spec) && usesNodePorts(before)) {
       for (const port of spec.ports ?? []) {
@@ -32,7 +33,7 @@ export function carryOverAddresses(next: KubeObject, old: KubeObject | undefined
     if (usesHealthPort(spec) && usesHealthPort(before)) spec.healthCheckNodePort ||= before.healthCheckNodePort
     dropUnused(spec, before)
   }
-  completeFamilies(spec)
+  completeFamilies(spec, before, isDualStack)
 }
 
 /** Takes and claims what `next` needs and has not. Mutates `next`. Throws StatusError with nothing taken. */
@@ -42,7 +43,7 @@ export async function allocateAddresses(
   addresses: ServiceAddresses,
 ): Promise<Allocation> {
   const spec = specOf(next)
-  const before = holdings(old)
+  const before = holdings(old, addresses.secondFamily)
   const taking = createTaking(next, addresses)
   const nodePort = async (wanted: number | undefined, field: string): Promise<number> => {
     if (!wanted) return taking.anyNodePort()
@@ -51,9 +52,7 @@ export async function allocateAddresses(
   }
   try {
     if (hasClusterIp(spec)) {
-      if (!spec.clusterIP) spec.clusterIP = taking.anyClusterIp()
-      else if (!before.clusterIps.includes(spec.clusterIP)) await taking.clusterIp(spec.clusterIP)
-      spec.clusterIPs = [spec.clusterIP]
+      await allocateClusterIps(spec, before.clusterIps, addresses, taking)
     }
     if (usesNodePorts(spec)) {
       const ports = spec.ports ?? []
@@ -74,7 +73,7 @@ export async function allocateAddresses(
     await taking.undo()
     throw error
   }
-  const after = holdings(next)
+  const after = holdings(next, addresses.secondFamily)
   return {
     undo: () => taking.undo(),
     async commit() {
@@ -98,11 +97,14 @@ function createTaking(service: KubeObject, addresses: ServiceAddresses) {
     } catch (error) {
       if (!isStatus(error, 'Conflict', 'Invalid')) throw error
       const detail = what.clusterIp ? `failed to allocate IP ${what.clusterIp}: ${error.message}` : error.message
-      throw errors.invalid({ group: '', kind: 'Service' }, service.metadata.name ?? '', [
-        fieldErrors.invalid(field, value, detail),
-      ])
+      throw refusal(field, value, detail)
     }
   }
+
+  const refusal = (field: string, value: unknown, detail: string): StatusError =>
+    errors.invalid({ group: '', kind: 'Service' }, service.metadata.name ?? '', [
+      fieldErrors.invalid(field, value, detail),
+    ])
 
   function settle(): void {
     for (const ip of taken.clusterIps.splice(0)) addresses.returnClusterIp(ip)
@@ -120,14 +122,16 @@ function createTaking(service: KubeObject, addresses: ServiceAddresses) {
       taken.nodePorts.push(port)
       return port
     },
-    async clusterIp(ip: string): Promise<void> {
-      await claim({ clusterIp: ip }, 'spec.clusterIPs', [ip])
+    /** `given`: as the user wrote it. */
+    async clusterIp(ip: string, given: readonly string[]): Promise<void> {
+      await claim({ clusterIp: ip }, 'spec.clusterIPs', given)
       for (const list of [taken, claimed]) list.clusterIps.push(ip)
     },
     async nodePort(port: number, field: string): Promise<void> {
       await claim({ nodePort: port }, field, port)
       for (const list of [taken, claimed]) list.nodePorts.push(port)
     },
+    refusal,
     settle,
     async undo(): Promise<void> {
       settle()
@@ -136,13 +140,35 @@ function createTaking(service: KubeObject, addresses: ServiceAddresses) {
   }
 }
 
-/** What a Service holds of the cluster's address space. */
-export function holdings(service: KubeObject | undefined): { clusterIps: string[]; nodePorts: number[] } {
+/** One place in the ranges stands for the addresses of both families: what is decided is its IPv4 one. */
+async function allocateClusterIps(
+  spec: ServiceSpec,
+  held: readonly string[],
+  { secondFamily }: ServiceAddresses,
+  taking: ReturnType<typeof createTaking>,
+): Promise<void> {
+  const given = (spec.clusterIPs ?? []).filter((ip) => ip !== '')
+  const toPlace = (ip: string): string => secondFamily?.toIpv4(ip) ?? ip
+  const [place = taking.anyClusterIp(), second = place] = given.map(toPlace)
+  if (second !== place)
+    throw taking.refusal('spec.clusterIPs', given, `the address that goes with ${given[0]} is another one`)
+  if (given.length > 0 && !held.includes(place)) await taking.clusterIp(place, given)
+  const addressOf = (family: string): string | undefined => (family === 'IPv6' ? secondFamily?.toIpv6(place) : place)
+  spec.clusterIPs = (spec.ipFamilies ?? ['IPv4']).map((family) => addressOf(family) ?? place)
+  spec.clusterIP = spec.clusterIPs[0]
+}
+
+/** What a Service holds of the cluster's address space. An IPv6 address is named by the IPv4 one that goes with it. */
+export function holdings(
+  service: KubeObject | undefined,
+  secondFamily?: ServiceAddresses['secondFamily'],
+): { clusterIps: string[]; nodePorts: number[] } {
   const spec = service && specOf(service)
   if (!spec) return { clusterIps: [], nodePorts: [] }
   const ports = (spec.ports ?? []).map((one) => one.nodePort ?? 0)
+  const ip = hasClusterIp(spec) ? spec.clusterIP : undefined
   return {
-    clusterIps: hasClusterIp(spec) && spec.clusterIP ? [spec.clusterIP] : [],
+    clusterIps: ip ? [secondFamily?.toIpv4(ip) ?? ip] : [],
     nodePorts: [...new Set([...ports, spec.healthCheckNodePort ?? 0])].filter((one) => one > 0),
   }
 }
@@ -176,15 +202,6 @@ function dropSame(
   uses: (spec: ServiceSpec) => boolean,
 ): void {
   if (!uses(spec) && uses(before) && spec[field] === before[field]) delete spec[field]
-}
-
-/** One address family is served; every Service that has cluster IPs says so. */
-function completeFamilies(spec: ServiceSpec): void {
-  if (spec.type === 'ExternalName') return
-  spec.ipFamilies ??= ['IPv4']
-  spec.ipFamilyPolicy ??= 'SingleStack'
-  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP]
-  if (!spec.clusterIP && spec.clusterIPs?.[0]) spec.clusterIP = spec.clusterIPs[0]
 }
 
 const specOf = (object: KubeObject): ServiceSpec => ((object as Service).spec ??= {})

@@ -48,6 +48,8 @@ export interface Writer {
 export function createWriter(registry: RegistryOptions): Writer {
   const { store, catalogue, types, admission, clock, random, log } = registry
 
+  const isDualStack = registry.addresses?.secondFamily !== undefined
+
   async function create(
     context: RequestContext,
     target: Target,
@@ -101,10 +103,10 @@ export function createWriter(registry: RegistryOptions): Writer {
     types.applyDefaults(storage, next)
     if (!managed || next.metadata.managedFields === undefined)
       track(definition, undefined, next, context, target, options)
-    if (isService(storage)) carryOverAddresses(next, undefined)
+    if (isService(storage)) carryOverAddresses(next, undefined, isDualStack)
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, undefined),
-      ...(isService(storage) ? familyErrors(next, undefined) : []),
+      ...(isService(storage) ? familyErrors(next, undefined, isDualStack) : []),
       ...(storage.strategy.validate?.(next) ?? []),
     ])
     if (isCustomDefinition(storage)) establish(next, undefined, catalogue, clock.nowMs())
@@ -199,14 +201,14 @@ export function createWriter(registry: RegistryOptions): Writer {
     await admit(request, definition)
     const next = await toStorage(request.object, definition, storage)
     const strategy = strategyOf(storage, target.subresource)
-    if (isService(storage) && target.subresource === '') carryOverAddresses(next, stored)
+    if (isService(storage) && target.subresource === '') carryOverAddresses(next, stored, isDualStack)
     strategy.prepareForUpdate?.(next, stored)
     types.applyDefaults(storage, next)
     if (target.subresource !== 'status') bumpGeneration(storage, next, stored)
     if (!wanted.managed) track(definition, current, next, context, target, options)
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, stored),
-      ...(isService(storage) && target.subresource === '' ? familyErrors(next, stored) : []),
+      ...(isService(storage) && target.subresource === '' ? familyErrors(next, stored, isDualStack) : []),
       ...(strategy.validateUpdate?.(next, stored) ?? strategy.validate?.(next) ?? []),
     ])
     if (isCustomDefinition(storage) && target.subresource === '') establish(next, stored, catalogue, clock.nowMs())
@@ -291,7 +293,7 @@ export function createWriter(registry: RegistryOptions): Writer {
   }
 
   async function released(definition: ResourceDefinition, object: KubeObject): Promise<void> {
-    const held = isService(definition) ? holdings(object) : undefined
+    const held = isService(definition) ? holdings(object, registry.addresses?.secondFamily) : undefined
     if (held && held.clusterIps.length + held.nodePorts.length > 0)
       await quietly(() => registry.addresses?.release(held))
   }

@@ -76,6 +76,7 @@ export function createTracer(
         return packet.accepts === match.port && packet.saddr === match.address
       case 'established':
       case 'invalid':
+      case 'neighbour':
         return false
     }
   }
@@ -138,6 +139,8 @@ export function createTracer(
       case 'masquerade':
         walk.masqueraded = true
         return 'done'
+      case 'reset':
+        return 'reject'
       case 'drop':
       case 'reject':
       case 'return':

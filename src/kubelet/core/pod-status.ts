@@ -18,6 +18,7 @@ export function podStatus(view: PodView, runtimeName: string, nowMs: number): Po
   const failure = stop?.failure ?? (isTerminalPhase(pod.status?.phase) ? reportedFailure(pod) : undefined)
   const sandbox = newestSandbox(view)
   const networkReady = pod.spec?.hostNetwork === true || view.podIp !== undefined
+  const second = pod.spec?.hostNetwork !== true && view.secondPodIp !== undefined ? [view.secondPodIp] : []
   const ip = pod.spec?.hostNetwork === true ? view.hostIp : (view.podIp ?? pod.status?.podIP)
   const conditions = podConditions(
     {
@@ -36,7 +37,7 @@ export function podStatus(view: PodView, runtimeName: string, nowMs: number): Po
     ...(failure === undefined ? {} : { reason: failure.reason, message: failure.message }),
     hostIP: view.hostIp,
     hostIPs: [{ ip: view.hostIp }],
-    ...(ip === undefined ? {} : { podIP: ip, podIPs: [{ ip }] }),
+    ...(ip === undefined ? {} : { podIP: ip, podIPs: [ip, ...second].map((one) => ({ ip: one })) }),
     startTime: pod.status?.startTime ?? timeText(view.startedAtMs),
     ...(initStatuses.length === 0 ? {} : { initContainerStatuses: initStatuses }),
     containerStatuses: statuses,

@@ -57,6 +57,8 @@ export interface PodView {
   readonly observed: readonly RuntimeContainer[]
   /** Undefined until the sandbox's network is attached. */
   readonly podIp: string | undefined
+  /** Of the other family, where the cluster has two. */
+  readonly secondPodIp?: string | undefined
   readonly hostIp: string
   readonly failures: ReadonlyMap<string, StartFailure>
   /** By container id. */

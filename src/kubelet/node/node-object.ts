@@ -76,7 +76,7 @@ export function newNode(options: KubeletOptions, machine: Machine): Node {
     },
     spec: {
       podCIDR: options.podCidr,
-      podCIDRs: [options.podCidr],
+      podCIDRs: podCidrs(options),
       ...(options.nodeTaints?.length ? { taints: [...options.nodeTaints] } : {}),
     },
   }
@@ -171,3 +171,9 @@ function pressureCondition(type: string, pressed: boolean, name: string, good: s
         message: `kubelet has ${good}${name === 'Disk' ? '' : ' available'}`,
       }
 }
+
+/** Ranges of the node's pods, of each family. */
+export const podCidrs = ({ podCidr, podCidr6 }: Pick<KubeletOptions, 'podCidr' | 'podCidr6'>): string[] => [
+  podCidr,
+  ...(podCidr6 ? [podCidr6] : []),
+]

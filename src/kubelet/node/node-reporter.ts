@@ -9,7 +9,7 @@ import { timeText } from '../core/container-status.ts'
 import type { DeviceResources } from '../devices/device-manager.ts'
 import type { KubeletOptions } from '../options.ts'
 import { measurePressure, type Machine } from './machine.ts'
-import { extendedResources, newNode, nodeLabels, nodeStatus } from './node-object.ts'
+import { podCidrs, extendedResources, newNode, nodeLabels, nodeStatus } from './node-object.ts'
 
 /** How often the node looks at itself. It writes only what has changed: liveness is told by others. */
 const lookMs = 10_000
@@ -140,7 +140,7 @@ export function createNodeReporter(options: KubeletOptions, machine: Machine, pa
         labels: { ...latest.metadata.labels, ...labels },
         annotations: { ...latest.metadata.annotations, ...annotations },
       },
-      spec: { ...latest.spec, podCIDR: options.podCidr, podCIDRs: [options.podCidr] },
+      spec: { ...latest.spec, podCIDR: options.podCidr, podCIDRs: podCidrs(options) },
     }))
   }
 

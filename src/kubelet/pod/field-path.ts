@@ -5,6 +5,7 @@ import { containersOf } from '../core/pod-view.ts'
 /** What the downward API can tell beside the pod itself. */
 export interface DownwardFacts {
   readonly podIp: string | undefined
+  readonly secondPodIp?: string | undefined
   readonly hostIp: string
   /** Stands in for limits that are not set. */
   readonly allocatable: Readonly<Record<string, string>>
@@ -38,8 +39,9 @@ export function fieldValue(pod: Pod, path: string, facts: DownwardFacts): string
     case 'status.hostIPs':
       return facts.hostIp
     case 'status.podIP':
-    case 'status.podIPs':
       return podIp
+    case 'status.podIPs':
+      return hostNetwork || !facts.secondPodIp ? podIp : `${podIp},${facts.secondPodIp}`
     default:
       throw new Error(`unsupported fieldPath: ${path}`)
   }

@@ -28,12 +28,12 @@ export function podHostname(pod: Pod, clusterDomain: string, nodeHostname: strin
 }
 
 /** Content of the pod's /etc/hosts. */
-export function etcHosts(pod: Pod, name: PodHostname, podIp: string, nodeHosts: string): string {
+export function etcHosts(pod: Pod, name: PodHostname, podIps: readonly string[], nodeHosts: string): string {
   const aliases = (pod.spec?.hostAliases ?? []).map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}`)
   const aliasText = aliases.length === 0 ? '' : `\n# Entries added by HostAliases.\n${aliases.join('\n')}\n`
   if (pod.spec?.hostNetwork) return `# Kubernetes-managed hosts file (host network).\n${nodeHosts}${aliasText}`
   const short = name.hostname.split('.')[0] ?? name.hostname
-  const own = name.fqdn === '' ? `${podIp}\t${name.hostname}` : `${podIp}\t${name.fqdn}\t${short}`
+  const own = podIps.map((ip) => (name.fqdn === '' ? `${ip}\t${name.hostname}` : `${ip}\t${name.fqdn}\t${short}`))
   return [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
@@ -42,7 +42,7 @@ export function etcHosts(pod: Pod, name: PodHostname, podIp: string, nodeHosts: 
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    own,
+    ...own,
     aliasText,
   ].join('\n')
 }

@@ -70,9 +70,16 @@ export function sourcesFor(informers: Informers, namespace: string): VolumeSourc
 
 export const allServices = (informers: Informers): Service[] => informers.for<Service>(refs.services).list()
 
+/** The pod's address of the other family, once it has one. */
+export function secondPodIp({ podIps, options }: PodContext, podUid: string): string | undefined {
+  const ip = podIps.get(podUid)
+  return ip === undefined ? undefined : options.secondPodIp?.(ip)
+}
+
 export function downwardFacts(context: PodContext, pod: Pod): DownwardFacts {
   return {
     podIp: context.podIps.get(pod.metadata.uid ?? ''),
+    secondPodIp: secondPodIp(context, pod.metadata.uid ?? ''),
     hostIp: context.options.nodeIp,
     allocatable: context.allocatable(),
   }

@@ -95,7 +95,8 @@ describe('names', () => {
     const named = pod({ subdomain: 'db' })
     const name = podHostname(named, 'cluster.local', 'node')
     expect(name).toEqual({ hostname: 'web-0', fqdn: 'web-0.db.shop.svc.cluster.local' })
-    expect(etcHosts(named, name, '10.0.0.2', '')).toContain('10.0.0.2\tweb-0.db.shop.svc.cluster.local\tweb-0')
+    const hosts = etcHosts(named, name, ['10.0.0.2', 'fd00::2'], '')
+    for (const ip of ['10.0.0.2', 'fd00::2']) expect(hosts).toContain(`${ip}\tweb-0.db.shop.svc.cluster.local\tweb-0\n`)
   })
 
   test.each([

@@ -22,7 +22,7 @@ import { createAdmission, rejectedStatus } from './admission.ts'
 import { type CreateAction, type StartAction } from './container-creator.ts'
 import { createPreparer } from './container-preparer.ts'
 import { startContainer } from './container-starter.ts'
-import { downwardFacts, say, sourcesFor, type PodContext } from './pod-context.ts'
+import { downwardFacts, say, sourcesFor, type PodContext, secondPodIp } from './pod-context.ts'
 import { killContainer, stopPod } from './pod-stopper.ts'
 import { createStartAttempts } from './start-attempts.ts'
 import { createStatusWriter } from './status-writer.ts'
@@ -145,6 +145,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     pod,
     observed: observer.of(uid),
     podIp: context.podIps.get(uid),
+    secondPodIp: secondPodIp(context, uid),
     hostIp: options.nodeIp,
     failures: attempts.failures,
     probes: prober.results,

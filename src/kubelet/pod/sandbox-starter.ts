@@ -7,7 +7,7 @@ import type { HostPort } from '../options.ts'
 import { replaceFile } from '../replace-file.ts'
 import { podPaths } from '../volumes/pod-paths.ts'
 import { etcHosts, formatResolvConf, podHostname, podResolver } from './name-resolution.ts'
-import { runtimeHandler, type PodContext } from './pod-context.ts'
+import { runtimeHandler, secondPodIp, type PodContext } from './pod-context.ts'
 
 /** Runs the pod's sandbox (or takes the one that runs), gives it its network and writes the files that name it. */
 export async function startSandbox(
@@ -90,9 +90,10 @@ async function writeIdentity(context: PodContext, pod: Pod): Promise<void> {
   const cluster = { dns: options.clusterDns, domain: options.clusterDomain }
   const resolver = podResolver(pod, cluster, await context.nodeResolver())
   const ip = context.podIps.get(pod.metadata.uid ?? '') ?? options.nodeIp
+  const second = secondPodIp(context, pod.metadata.uid ?? '')
   const nodeHosts = pod.spec?.hostNetwork ? await context.nodeHosts() : ''
   await mkdir(paths.root, { recursive: true, mode: 0o750 })
-  await replaceFile(paths.etcHosts, etcHosts(pod, hostname, ip, nodeHosts), 0o644)
+  await replaceFile(paths.etcHosts, etcHosts(pod, hostname, [ip, ...(second ? [second] : [])], nodeHosts), 0o644)
   await replaceFile(paths.resolvConf, formatResolvConf(resolver), 0o644)
   await replaceFile(paths.hostname, `${hostname.hostname}\n`, 0o644)
 }

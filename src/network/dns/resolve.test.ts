@@ -129,6 +129,8 @@ describe('reverse names', () => {
   test('of cluster IPs and of endpoints of headless services', () => {
     const { ask } = setUp()
     expect(dataOf(ask('7.0.96.10.in-addr.arpa', 'PTR'))).toEqual(['web.default.svc.cluster.local'])
+    const six = `7.${'0.'.repeat(27)}0.0.d.f.ip6.arpa`
+    expect(dataOf(ask(six, 'PTR'))).toEqual(['web.default.svc.cluster.local'])
     expect(dataOf(ask('5.1.244.10.in-addr.arpa', 'PTR'))).toEqual(['db-0.db.default.svc.cluster.local'])
   })
 

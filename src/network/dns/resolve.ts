@@ -1,4 +1,5 @@
 import type { EndpointSlice, Service } from '../../api/kinds.ts'
+import { formatAddress } from '../../lib/ip-address.ts'
 import type { ZoneView } from './zone-view.ts'
 
 /** The record types that the zone has. */
@@ -280,6 +281,7 @@ function reverseAddress(name: string): string | undefined {
   if (!name.endsWith('.ip6.arpa')) return undefined
   const nibbles = name.slice(0, -'.ip6.arpa'.length).split('.')
   if (nibbles.length !== 32) return undefined
-  const groups = nibbles.toReversed().join('').match(/.{4}/g) ?? []
-  return groups.map((group) => group.replace(/^0{1,3}/, '')).join(':')
+  if (!nibbles.every((nibble) => /^[0-9a-f]$/.test(nibble))) return undefined
+  // As objects have it, who write addresses in their one canonical form.
+  return formatAddress(BigInt(`0x${nibbles.toReversed().join('')}`), 128)
 }

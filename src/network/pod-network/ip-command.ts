@@ -9,6 +9,8 @@ export interface IpStep {
   readonly pid?: number
   /** A failure is fine, and the next step follows. */
   readonly mayFail?: boolean
+  /** Written before the commands, in the same namespace, where the kernel has them. */
+  readonly sysctls?: readonly (readonly [path: string, value: string])[]
 }
 
 /** Runs iproute2 and friends. All functions throw with what the program said. */
@@ -51,10 +53,11 @@ export function createIpCommand(exec: Exec): IpCommand {
     async batches(steps) {
       // A shell of a megabyte starts them all: starting a process stops the agent, with its memory to be copied, for
       // milliseconds each time.
-      const script = steps.map(({ pid, mayFail }, index) => {
+      const script = steps.flatMap(({ pid, mayFail, sysctls = [] }, index) => {
         const enter = pid === undefined ? '' : `nsenter --net=/proc/${pid}/ns/net `
         const run = `printf '%s\\n' "$${index + 1}" | ${enter}ip -batch -`
-        return mayFail ? `${run} 2>/dev/null` : `${run} || exit`
+        const set = sysctls.map(([path, value]) => `${enter}sh -c 'echo ${value} >/proc/sys/${path}' 2>/dev/null`)
+        return [...set, mayFail ? `${run} 2>/dev/null` : `${run} || exit`]
       })
       const texts = steps.map(({ lines }) => lines.join('\n'))
       const { code, stderr } = await exec('sh', ['-c', script.join('\n'), 'sh', ...texts], { timeoutMs })

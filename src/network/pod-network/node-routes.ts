@@ -7,10 +7,11 @@ import type { Service } from '../../lib/service.ts'
 import type { Exec } from '../exec.ts'
 import type { Auditable } from '../link-audit.ts'
 import { parseCidr } from '../ipv4.ts'
-import { guardDrift, routeDrift, type RouteListing } from './drift.ts'
+import { guardDrift, routeDrift, type LinkListing, type RouteListing } from './drift.ts'
 import { createIpCommand } from './ip-command.ts'
 import {
   backendFor,
+  linkLocalAddress,
   peerNodes,
   planRoutes,
   tunnelMac,
@@ -42,6 +43,8 @@ export interface NodeRoutesOptions {
   podCidr: string
   clusterCidr: string
   serviceCidr: string
+  /** The same of IPv6, where pods have such addresses too. */
+  ipv6?: { clusterCidr: string; serviceCidr: string }
   /** Bridge of the pods. */
   bridge: string
   /** `auto`: host-gw to nodes on the same link, vxlan to the others. */
@@ -78,7 +81,26 @@ export function createNodeRoutes(
   let settled: string | undefined
   /** Routes that were set, as `ip route replace` takes them. */
   let applied: ReadonlyMap<string, string> = new Map()
-  const guarded = [options.serviceCidr, options.clusterCidr]
+  const { ipv6 } = options
+  const services = [options.serviceCidr, ...(ipv6 ? [ipv6.serviceCidr] : [])]
+  const guarded = [...services, options.clusterCidr, ...(ipv6 ? [ipv6.clusterCidr] : [])]
+  const families = ipv6 ? (['-4', '-6'] as const) : (['-4'] as const)
+
+  /** Our routes of every family in use. */
+  async function presentRoutes(): Promise<RouteListing[]> {
+    const lists = families.map((family) => ip.list<RouteListing>(family, 'route', 'show', 'proto', routeProtocol))
+    return (await Promise.all(lists)).flat()
+  }
+
+  /** The link of the node's own address, which gets the address by which neighbours route IPv6 to it. */
+  async function uplink6(): Promise<string | undefined> {
+    if (!ipv6) return undefined
+    const links = await ip.list<LinkListing>('addr', 'show')
+    const uplink = links.find((link) => link.addr_info?.some((one) => one.local === options.nodeIp))?.ifname
+    if (uplink === undefined) return undefined
+    await ip.run('-6', 'addr', 'replace', `${linkLocalAddress(options.nodeIp)}/64`, 'dev', uplink, 'nodad')
+    return uplink
+  }
 
   async function onLink(address: string): Promise<boolean> {
     const [route] = await ip.list<{ gateway?: string }>('route', 'get', address)
@@ -86,6 +108,7 @@ export function createNodeRoutes(
   }
 
   async function plan(peers: readonly PeerNode[]): Promise<RoutePlan> {
+    const uplink = await uplink6()
     const backends = new Map<PeerNode, Backend>()
     for (const peer of peers) {
       const { backend, isUntrusted } = options
@@ -96,6 +119,7 @@ export function createNodeRoutes(
       backendOf: (peer) => backends.get(peer) ?? 'host-gw',
       tunnelDevice,
       tunnelMtu: options.mtu - tunnelOverheadBytes,
+      ...(uplink === undefined ? {} : { uplink6: uplink }),
       ...(options.wireguard
         ? { encryption: { device: encryptedDevice, mtu: options.mtu - encryptionOverheadBytes } }
         : {}),
@@ -127,7 +151,10 @@ export function createNodeRoutes(
         'no way to nodes that may only be reached encrypted: WireGuard is missing',
       )
     }
-    const fixed = new Map([[`${options.serviceCidr}`, `dev ${options.bridge}`], ...wanted.routes])
+    const fixed = new Map([
+      ...services.map((range): [string, string] => [range, `dev ${options.bridge}`]),
+      ...wanted.routes,
+    ])
     if (wanted.forwarding.size > 0) await ensureTunnel()
     if (wanted.encrypted.size > 0) await options.wireguard?.apply(wanted.encrypted)
     await ip.batchAll(
@@ -148,7 +175,7 @@ export function createNodeRoutes(
       // One node that cannot be reached must not keep the others' routes away.
       failure = error
     }
-    const present = await ip.list<{ dst: string; type?: string }>('route', 'show', 'proto', routeProtocol)
+    const present = await presentRoutes()
     for (const { dst, type } of present) {
       if (type === undefined && !fixed.has(dst)) await ip.attempt('route', 'del', dst, 'proto', routeProtocol)
     }
@@ -164,7 +191,7 @@ export function createNodeRoutes(
   }
 
   async function audit(): Promise<string[]> {
-    const present = await ip.list<RouteListing>('route', 'show', 'proto', routeProtocol)
+    const present = await presentRoutes()
     const drift = [...guardDrift(guarded, present), ...routeDrift(applied, present)]
     if (tunnelReady && !(await ip.attempt('link', 'show', tunnelDevice))) {
       tunnelReady = false
@@ -223,7 +250,7 @@ export function createNodeRoutes(
       await running
     },
     async remove() {
-      await ip.attempt('route', 'flush', 'proto', routeProtocol)
+      for (const family of families) await ip.attempt(family, 'route', 'flush', 'proto', routeProtocol)
       await ip.attempt('link', 'del', tunnelDevice)
       await ip.attempt('link', 'del', encryptedDevice)
     },

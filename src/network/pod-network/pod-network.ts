@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Logger } from '../../lib/log.ts'
 import type { Exec } from '../exec.ts'
+import { sameOffset } from '../../lib/ip-address.ts'
 import { formatIpv4, parseCidr } from '../ipv4.ts'
 import { createAddressPool } from './address-pool.ts'
 import { bridgeDrift, podLinkDrift, settingDrift, type LinkListing } from './drift.ts'
@@ -11,6 +12,8 @@ import { tunnelMac } from './route-plan.ts'
 export interface PodNetworkOptions {
   /** This node's pod range, such as 10.244.1.0/24; its first address is the bridge's. */
   podCidr: string
+  /** Its range of IPv6, such as fd00:10:244:1::/64: each pod gets the address that has the same place in it. */
+  podCidr6?: string
   /** At most 14 characters; agents that share a network namespace need different ones. */
   bridge: string
   mtu: number
@@ -45,6 +48,11 @@ export function createPodNetwork(options: PodNetworkOptions) {
   if (!range) throw new Error(`the node's pod range ${JSON.stringify(options.podCidr)} is none`)
   const ip = createIpCommand(options.exec)
   const pool = createAddressPool(range)
+  const { podCidr6 } = options
+  const address6Of = (address: string): string | undefined =>
+    podCidr6 === undefined ? undefined : sameOffset(address, options.podCidr, podCidr6)
+  const gateway6 = address6Of(pool.gateway)
+  const length6 = podCidr6?.split('/')[1]
   const attached = new Map<string, string>()
   /** Work on one pod is done one after another. */
   const turns = new Map<string, Promise<unknown>>()
@@ -58,6 +66,13 @@ export function createPodNetwork(options: PodNetworkOptions) {
     [`net/ipv4/conf/${bridge}/rp_filter`, '0'],
     // Answers of host ports that were asked for at 127.0.0.1; the service rules keep the pods from using it.
     [`net/ipv4/conf/${bridge}/route_localnet`, '1'],
+    ...(podCidr6 === undefined
+      ? []
+      : ([
+          [`net/ipv6/conf/${bridge}/disable_ipv6`, '0'],
+          ['net/ipv6/conf/all/forwarding', '1'],
+          ['net/bridge/bridge-nf-call-ip6tables', '1'],
+        ] as const)),
   ] as const
 
   const linkOf = (podUid: string): string =>
@@ -75,10 +90,13 @@ export function createPodNetwork(options: PodNetworkOptions) {
 
   async function setUpBridge(): Promise<void> {
     await ip.attempt('link', 'add', bridge, 'type', 'bridge')
+    if (gateway6 !== undefined) await ip.sysctl(`net/ipv6/conf/${bridge}/disable_ipv6`, '0')
     await ip.batch([
       // A bridge without an address of its own takes that of its newest port, and peers' ARP entries go stale.
       `link set ${bridge} address ${tunnelMac(range?.first ?? 0).replace(/^0a/, '0e')} mtu ${mtu} up`,
       `addr replace ${pool.gateway}/${range?.prefixLength} dev ${bridge}`,
+      // Without nodad it would wait for its first port.
+      ...(gateway6 === undefined ? [] : [`addr replace ${gateway6}/${length6} dev ${bridge} nodad`]),
     ])
     await options.exec('modprobe', ['br_netfilter']).catch(() => {})
     routed = !(await ip.sysctl(bridgeFilter, '1'))
@@ -105,6 +123,7 @@ export function createPodNetwork(options: PodNetworkOptions) {
   async function connect(podUid: string, pid: number, address: string): Promise<void> {
     const link = linkOf(podUid)
     const length = routed ? 32 : range?.prefixLength
+    const address6 = address6Of(address)
     try {
       await ip.batches([
         { lines: [`link del ${link}`], mayFail: true },
@@ -118,12 +137,21 @@ export function createPodNetwork(options: PodNetworkOptions) {
         },
         {
           pid,
+          // Container runtimes turn IPv6 off where they give no address of it.
+          sysctls: address6 === undefined ? [] : [['net/ipv6/conf/all/disable_ipv6', '0']],
           lines: [
             'link set lo up',
             `addr add ${address}/${length} dev ${podInterface}`,
             `link set ${podInterface} up`,
             ...(routed ? [`route add ${pool.gateway} dev ${podInterface} scope link`] : []),
             `route add default via ${pool.gateway} dev ${podInterface}`,
+            ...(address6 === undefined
+              ? []
+              : [
+                  `addr add ${address6}/${routed ? 128 : length6} dev ${podInterface} nodad`,
+                  ...(routed ? [`route add ${gateway6} dev ${podInterface}`] : []),
+                  `route add default via ${gateway6} dev ${podInterface}`,
+                ]),
           ],
         },
       ])
@@ -204,7 +232,14 @@ export function createPodNetwork(options: PodNetworkOptions) {
 
     /** Compares bridge, links and settings with what they should be, and repairs. Returns what was wrong. */
     async audit(): Promise<string[]> {
-      const wanted = { bridge, mtu, addresses: [`${pool.gateway}/${range.prefixLength}`] }
+      const wanted = {
+        bridge,
+        mtu,
+        addresses: [
+          `${pool.gateway}/${range.prefixLength}`,
+          ...(gateway6 === undefined ? [] : [`${gateway6}/${length6}`]),
+        ],
+      }
       const before = await ip.list<LinkListing>('addr', 'show')
       const held: (readonly [string, string])[] = routed ? [...settings] : [...settings, [bridgeFilter, '1']]
       const drift = [

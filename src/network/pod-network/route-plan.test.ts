@@ -74,3 +74,25 @@ test('a pair is encrypted when either link is not trusted; who has no key is lef
   expect(planOf(true).withheld).toEqual(['keyless', 'trusted', 'untrusted'])
   expect(planOf(true, { device: 'wg', mtu: 1440 }).routes.get('10.244.2.0/24')).toBe('dev wg mtu 1440')
 })
+
+test('IPv6 ranges go the same ways, by next hops that follow from IPv4 addresses', () => {
+  const nodes = ['b', 'c', 'd'].map((name, index) => {
+    const one = node(name, `192.168.0.${index + 2}`)
+    return { ...one, spec: { podCIDRs: [`10.244.${index + 2}.0/24`, `fd00:10:244:${index + 2}::/64`] } }
+  })
+  const peers = peerNodes(nodes, 'self').map((peer) => (peer.name === 'd' ? { ...peer, publicKey: 'key' } : peer))
+  const backends = { b: 'host-gw', c: 'vxlan', d: 'wireguard' } as const
+  const plan = planRoutes(peers, {
+    ...tunnel,
+    backendOf: (peer) => backends[peer.name as 'b'],
+    encryption: { device: 'wg', mtu: 1440 },
+    uplink6: 'eth0',
+  })
+  expect(plan.routes.get('fd00:10:244:2::/64')).toBe('via fe80::5efe:c0a8:2 dev eth0')
+  expect(plan.routes.get('fd00:10:244:3::/64')).toBe('via fe80::5efe:af4:300 dev vx mtu 1450')
+  expect(plan.neighbours.get('fe80::5efe:af4:300')).toBe(plan.neighbours.get('10.244.3.0'))
+  expect(plan.routes.get('fd00:10:244:4::/64')).toBe('dev wg mtu 1440')
+  expect(plan.encrypted.get('key')).toMatchObject({ podCidr: '10.244.4.0/24', podCidr6: 'fd00:10:244:4::/64' })
+  const single = planRoutes(peers, { ...tunnel, backendOf: () => 'host-gw' })
+  expect([...single.routes.keys()].some((range) => range.includes(':'))).toBe(false)
+})

@@ -1,5 +1,6 @@
 import { linkTrustAnnotation, publicKeyAnnotation } from '../../api/encrypted-link.ts'
 import type { Node } from '../../api/kinds.ts'
+import { ipv6, rangesOf } from '../family.ts'
 import { formatIpv4, parseCidr, parseIpv4 } from '../ipv4.ts'
 
 /** How packets to another node's pods travel: routed by the link, in a VXLAN tunnel (RFC 7348), or encrypted. */
@@ -9,6 +10,8 @@ export type Backend = 'host-gw' | 'vxlan' | 'wireguard'
 export interface PeerNode {
   readonly name: string
   readonly podCidr: string
+  /** Its range of IPv6, if its pods have such addresses. */
+  readonly podCidr6?: string
   readonly ip: string
   /** By which it takes encrypted packets; absent when it cannot. */
   readonly publicKey?: string
@@ -17,7 +20,7 @@ export interface PeerNode {
 }
 
 /** Whom the encrypted tunnel carries packets to, and from. */
-export type EncryptedPeer = Pick<PeerNode, 'ip' | 'podCidr'>
+export type EncryptedPeer = Pick<PeerNode, 'ip' | 'podCidr' | 'podCidr6'>
 
 /** Everything that leads to other nodes' pods, as text that `ip` and `bridge` take. Equal plans are equal objects. */
 export interface RoutePlan {
@@ -39,7 +42,9 @@ export function peerNodes(nodes: readonly Node[], self: string): PeerNode[] {
     const ip = node.status?.addresses?.find(
       (one) => one.type === 'InternalIP' && parseIpv4(one.address) !== undefined,
     )?.address
-    const podCidr = [node.spec?.podCIDR ?? '', ...(node.spec?.podCIDRs ?? [])].find((one) => parseCidr(one))
+    const ranges = [node.spec?.podCIDR ?? '', ...(node.spec?.podCIDRs ?? [])]
+    const podCidr = ranges.find((one) => parseCidr(one))
+    const podCidr6 = rangesOf(ranges, ipv6)[0]
     const name = node.metadata.name ?? ''
     if (name === self || ip === undefined || podCidr === undefined) return []
     const { annotations } = node.metadata
@@ -49,6 +54,7 @@ export function peerNodes(nodes: readonly Node[], self: string): PeerNode[] {
         name,
         ip,
         podCidr,
+        ...(podCidr6 === undefined ? {} : { podCidr6 }),
         ...(isPublicKey(publicKey) ? { publicKey } : {}),
         ...(annotations?.[linkTrustAnnotation] === 'untrusted' ? { isUntrusted: true } : {}),
       },
@@ -81,6 +87,8 @@ export function planRoutes(
     tunnelMtu: number
     /** Undefined on a node that cannot encrypt. */
     encryption?: { device: string; mtu: number }
+    /** The link of the node's own address, when this node's pods have IPv6 addresses too. */
+    uplink6?: string
   },
 ): RoutePlan {
   const routes = new Map<string, string>()
@@ -91,8 +99,10 @@ export function planRoutes(
   for (const peer of peers.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (routes.has(peer.podCidr)) continue
     const backend = options.backendOf(peer)
+    const podCidr6 = options.uplink6 === undefined ? undefined : peer.podCidr6
     if (backend === 'host-gw') {
       routes.set(peer.podCidr, `via ${peer.ip}`)
+      if (podCidr6) routes.set(podCidr6, `via ${linkLocalAddress(peer.ip)} dev ${options.uplink6}`)
       continue
     }
     if (backend === 'wireguard') {
@@ -100,7 +110,9 @@ export function planRoutes(
       if (!encryption || peer.publicKey === undefined) withheld.push(peer.name)
       else {
         routes.set(peer.podCidr, `dev ${encryption.device} mtu ${encryption.mtu}`)
-        encrypted.set(peer.publicKey, { ip: peer.ip, podCidr: peer.podCidr })
+        if (podCidr6) routes.set(podCidr6, `dev ${encryption.device} mtu ${encryption.mtu}`)
+        const { ip, podCidr } = peer
+        encrypted.set(peer.publicKey, { ip, podCidr, ...(podCidr6 ? { podCidr6 } : {}) })
       }
       continue
     }
@@ -111,6 +123,11 @@ export function planRoutes(
     const mac = tunnelMac(range.first)
     routes.set(peer.podCidr, `via ${tunnelEnd} dev ${options.tunnelDevice} onlink mtu ${options.tunnelMtu}`)
     neighbours.set(tunnelEnd, mac)
+    if (podCidr6) {
+      const tunnelEnd6 = linkLocalAddress(tunnelEnd)
+      routes.set(podCidr6, `via ${tunnelEnd6} dev ${options.tunnelDevice} mtu ${options.tunnelMtu}`)
+      neighbours.set(tunnelEnd6, mac)
+    }
     forwarding.set(mac, peer.ip)
   }
   return { routes, neighbours, forwarding, encrypted, withheld }
@@ -120,4 +137,13 @@ export function planRoutes(
 export function tunnelMac(address: number): string {
   const bytes = [0x0a, 0x58, ...[24, 16, 8, 0].map((shift) => (address >>> shift) & 255)]
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+/**
+ * The link-local IPv6 address that follows from an IPv4 address, in the form of RFC 5214: by it a node is the next hop of
+ * its neighbours' IPv6 routes without an IPv6 address of its own.
+ */
+export function linkLocalAddress(ip: string): string {
+  const number = parseIpv4(ip) ?? 0
+  return `fe80::5efe:${(number >>> 16).toString(16)}:${(number & 0xffff).toString(16)}`
 }

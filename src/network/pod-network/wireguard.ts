@@ -83,8 +83,8 @@ export function configText(privateKey: string, peers: ReadonlyMap<string, Encryp
   const sections = [...peers]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(
-      ([publicKey, { ip, podCidr }]) =>
-        `[Peer]\nPublicKey = ${publicKey}\nEndpoint = ${ip}:${listenPort}\nAllowedIPs = ${podCidr}\nPersistentKeepalive = ${keepaliveSeconds}\n`,
+      ([publicKey, { ip, podCidr, podCidr6 }]) =>
+        `[Peer]\nPublicKey = ${publicKey}\nEndpoint = ${ip}:${listenPort}\nAllowedIPs = ${[podCidr, podCidr6].filter(Boolean).join(', ')}\nPersistentKeepalive = ${keepaliveSeconds}\n`,
     )
   return [`[Interface]\nPrivateKey = ${privateKey}\nListenPort = ${listenPort}\n`, ...sections].join('')
 }

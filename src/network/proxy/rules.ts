@@ -23,6 +23,8 @@ export type Match =
   | { match: 'established' }
   /** Of no connection that the kernel knows, and not the beginning of one. */
   | { match: 'invalid' }
+  /** IPv6 neighbours that look for each other (RFC 4861). */
+  | { match: 'neighbour' }
 
 export type Action =
   | { do: 'mark' }
@@ -39,6 +41,8 @@ export type Action =
   | { do: 'masquerade' }
   | { do: 'drop' }
   | { do: 'reject' }
+  /** Refuses a TCP connection by ending it. */
+  | { do: 'reset' }
   /** Goes on after the rule that led into this chain; in a hook's own chain: the packet passes. */
   | { do: 'return' }
   | { do: 'goto'; chain: string }
@@ -100,6 +104,8 @@ function matchText(match: Match, mark: number, family: Family): string {
       return 'ct state established,related'
     case 'invalid':
       return 'ct state invalid'
+    case 'neighbour':
+      return 'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert }'
   }
 }
 
@@ -129,6 +135,8 @@ function actionText(action: Action, mark: number, family: Family): string {
     case 'reject':
     case 'return':
       return action.do
+    case 'reset':
+      return 'reject with tcp reset'
     case 'goto':
     case 'jump':
       return `${action.do} ${action.chain}`

@@ -124,12 +124,21 @@ function outsideLocalRules(scope: Scope, ranges: ProxyRanges): Rule[] {
   ]
 }
 
-function rejectRules(ranges: ProxyRanges): Rule[] {
-  return [
-    { when: [{ match: 'set', key: tuple.ip, set: 'ip-none' }], does: [{ do: 'reject' }] },
-    { when: [{ match: 'prefix', field: 'daddr', in: [ranges.serviceCidr] }], does: [{ do: 'reject' }] },
-  ]
-}
+/**
+ * Refuses at once. An ICMPv6 error reaches a client of this machine while it still sends, and counts only after a second:
+ * TCP over IPv6 is told in its own way.
+ */
+const refuse = (when: Rule['when'], family: Family): Rule[] => [
+  ...(family.name === 'ip6'
+    ? [{ when: [{ match: 'proto', proto: 'tcp' } as const, ...when], does: [{ do: 'reset' } as const] }]
+    : []),
+  { when, does: [{ do: 'reject' }] },
+]
+
+const rejectRules = (ranges: ProxyRanges, family: Family): Rule[] => [
+  ...refuse([{ match: 'set', key: tuple.ip, set: 'ip-none' }], family),
+  ...refuse([{ match: 'prefix', field: 'daddr', in: [ranges.serviceCidr] }], family),
+]
 
 /**
  * The chains that always exist. The hooks run just before those of Docker and of firewalls, which then see packets
@@ -193,22 +202,21 @@ export function fixedChains(ranges: ProxyRanges, family: Family): Map<string, Ch
     : []
   // Answers are judged by the connection that they belong to; a pod always reaches itself.
   const policies: Rule[] = [
+    // Bridged packets pass here too.
+    ...(family.name === 'ip6' ? [{ when: [{ match: 'neighbour' }], does: [{ do: 'return' }] } satisfies Rule] : []),
     { when: [{ match: 'established' }], does: [{ do: 'return' }] },
     { when: [{ match: 'set', key: ['saddr', 'daddr'], set: 'policy-self' }], does: [{ do: 'return' }] },
     { when: [], does: [{ do: 'lookup', key: ['saddr'], map: 'policy-egress' }] },
     { when: [], does: [{ do: 'lookup', key: ['daddr'], map: 'policy-ingress' }] },
   ]
   const toServices: Rule[] = [{ when: [], does: [{ do: 'jump', chain: 'services' }] }]
-  const rejects = rejectRules(ranges)
+  const rejects = rejectRules(ranges, family)
   // Such a packet is not translated back: its receiver would see an address that it never spoke to, and end the connection.
   const strays = (['saddr', 'daddr'] as const).map((field): Rule => ({
     when: [{ match: 'invalid' }, { match: 'prefix', field, in: [ranges.clusterCidr] }],
     does: [{ do: 'drop' }],
   }))
-  const rejectPorts: Rule = {
-    when: [...toThisMachine(family), { match: 'set', key: tuple.port, set: 'port-none' }],
-    does: [{ do: 'reject' }],
-  }
+  const rejectPorts = refuse([...toThisMachine(family), { match: 'set', key: tuple.port, set: 'port-none' }], family)
   const { apiServer } = ranges
   const aliveRules: Rule[] = apiServer
     ? [
@@ -230,7 +238,7 @@ export function fixedChains(ranges: ProxyRanges, family: Family): Map<string, Ch
       'input-filter',
       {
         hook: { type: 'filter', hook: 'input', priority: 'filter - 10' },
-        rules: [...loopbackGuard, ...rejects, rejectPorts],
+        rules: [...loopbackGuard, ...rejects, ...rejectPorts],
       },
     ],
     [

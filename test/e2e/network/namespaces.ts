@@ -82,6 +82,7 @@ export async function startLab(count: number, backend: 'host-gw' | 'vxlan' | 'wi
       nodeName: name,
       nodeIp: address,
       podCidr: `10.244.${index}.0/24`,
+      ipv6: { podCidr: `fd00:10:244:${index}::/64`, clusterCidr: 'fd00:10:244::/56', serviceCidr: 'fd00:10:96::/112' },
       keyFile: join(directory, `${name}.key`),
       ...(backend === 'wireguard' ? { isLinkUntrusted: index === 1 } : { backend }),
     }
@@ -175,7 +176,7 @@ import socket, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        body = ("${uid} " + self.client_address[0]).encode()
+        body = ("${uid} " + self.client_address[0].removeprefix("::ffff:")).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -188,7 +189,8 @@ def udp():
         data, peer = s.recvfrom(2048)
         s.sendto(("${uid} " + peer[0]).encode(), peer)
 threading.Thread(target=udp, daemon=True).start()
-ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
+class Server(ThreadingHTTPServer): address_family = socket.AF_INET6
+Server(("::", 8080), Handler).serve_forever()
 `
 
 export async function until(condition: () => Promise<boolean>): Promise<void> {

@@ -81,7 +81,7 @@ describe.each(backends.filter((one) => one !== 'wireguard' || canEncrypt))('netw
         apiVersion: 'v1',
         kind: 'Node',
         metadata: { name: node.name, annotations: await node.call<Record<string, string>>({ method: 'annotations' }) },
-        spec: { podCIDR: `10.244.${index + 1}.0/24` },
+        spec: { podCIDRs: [`10.244.${index + 1}.0/24`, `fd00:10:244:${index + 1}::/64`] },
         status: { addresses: [{ type: 'InternalIP', address: node.ip }] },
       } as never)
     }
@@ -132,6 +132,28 @@ describe.each(backends.filter((one) => one !== 'wireguard' || canEncrypt))('netw
     const c = await n2.startPod('pod-d')
     expect(await curl(c.run, 'http://10.96.0.50')).toBe(`pod-b ${c.ip}`)
     await n2.call({ method: 'detach', podUid: 'pod-d' })
+  })
+
+  test('a second family of addresses has the same ways: pods, cluster IPs, node ports, refusals', async () => {
+    const six = (pod: Pod): string => pod.ip.replace('10.244.', 'fd00:10:244:').replace(/\.(\d+)$/, '::$1')
+    expect(await curl(a.run, `http://[${six(b)}]:8080`)).toBe(`pod-b ${six(a)}`)
+    expect(await curl(b.run, `http://[${six(a)}]:8080`)).toBe(`pod-a ${six(b)}`)
+    expect(await curl(n2.run, `http://[${six(a)}]:8080`)).toContain('pod-a ')
+    const ports = [{ ...http, nodePort: 30_066 }]
+    const spec = { type: 'NodePort', clusterIP: 'fd00:10:96::66', ipFamilies: ['IPv6'], ports }
+    await lab.put(refs.services, service('six', spec))
+    const { endpoints, ...rest } = slice('six', [{ pod: b, node: n2 }])
+    const slice6: EndpointSlice = {
+      ...rest,
+      addressType: 'IPv6',
+      endpoints: [{ ...endpoints?.[0], addresses: [six(b)] }],
+    }
+    await lab.put(refs.endpointSlices, slice6)
+    expect(await curl(a.run, 'http://[fd00:10:96::66]')).toBe(`pod-b ${six(a)}`)
+    expect(await curl(b.run, 'http://[fd00:10:96::66]')).toContain('pod-b ')
+    expect(await curl(n1.run, 'http://[fd00:10:96::66]')).toContain('pod-b ')
+    expect(await curl(a.run, 'http://[fd00:10:244:1::1]:30066')).toContain('pod-b ')
+    expect(await curl(a.run, 'http://[fd00:10:96::67]')).toBe(refused)
   })
 
   test('connections spread over the endpoints, and stay with one under session affinity', async () => {
@@ -303,6 +325,7 @@ describe.each(backends.filter((one) => one !== 'wireguard' || canEncrypt))('netw
     const links = (await n1.run('ip', '-br', 'link')).stdout
     expect(links.split('\n').map((line) => line.split(/[@ ]/)[0])).toEqual(['lo', 'eth0', ''])
     expect((await n1.run('nft', 'list', 'tables')).stdout).toBe('')
-    expect((await n1.run('ip', 'route', 'show', 'table', 'all', 'proto', '117')).stdout.trim()).toBe('')
+    for (const family of ['-4', '-6'])
+      expect((await n1.run('ip', family, 'route', 'show', 'table', 'all', 'proto', '117')).stdout.trim()).toBe('')
   })
 })

@@ -11,7 +11,7 @@ import { createFakeInformers } from '../../support/fake-informers.ts'
 
 export type AgentSettings = Pick<
   NetworkOptions,
-  'nodeName' | 'nodeIp' | 'podCidr' | 'backend' | 'isLinkUntrusted' | 'keyFile'
+  'nodeName' | 'nodeIp' | 'podCidr' | 'ipv6' | 'backend' | 'isLinkUntrusted' | 'keyFile'
 >
 
 export type AgentCall =
