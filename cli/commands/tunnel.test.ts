@@ -4,9 +4,11 @@ import { tunnelRoutes } from './tunnel.ts'
 
 test('routes lead to the ranges of cluster IPs, and to addresses that are no node’s own', () => {
   const range: ServiceCIDR = {
- apiVersion: 'networking.k8s.io/v1',
- kind: 'ServiceCIDR',
- metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/16', 'fd00:10:96::/112'] } }
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: ['10.96.0.0/16', 'fd00:10:96::/112'] },
+  }
   const node = {
     metadata: { name: 'a' },
     status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] },
