@@ -19,6 +19,8 @@ export const tunnelCommand: CommandDefinition = {
       const services = await client.json<{ items: Service[] }>({ path: '/api/v1/services' })
       const gateway = readyAddress(nodes.items)
       const made: string[] = []
+      // Nothing else keeps the process waiting for its signal.
+      const alive = setInterval(() => undefined, 60_000)
       try {
         for (const destination of tunnelRoutes(ranges.items, services.items, nodes.items)) {
           await ip('add', destination, 'via', gateway)
@@ -28,6 +30,7 @@ export const tunnelCommand: CommandDefinition = {
         if (!io.signal.aborted) await once(io.signal, 'abort')
         return 0
       } finally {
+        clearInterval(alive)
         for (const destination of made) await exec('ip', ['route', 'del', destination, 'via', gateway])
       }
     }),
