@@ -8,12 +8,16 @@ import { fileURLToPath } from 'node:url'
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 const folder = 'test/e2e/network'
 const source = `${folder}/conformance.e2e.ts`
-const sources = [source, `${folder}/api-behaviours.ts`, `${folder}/proxy-behaviours.ts`]
+const sources = [source, ...['api', 'service', 'proxy'].map((one) => `${folder}/${one}-behaviours.ts`)]
 
 const byArea = new Map<string, string[]>()
 for (const file of sources) {
   let area = ''
-  for (const line of readFileSync(at(file), 'utf8').split('\n')) {
+  // A table of cases may push the name to a line of its own.
+  const lines = readFileSync(at(file), 'utf8')
+    .replace(/(test\.each\([^\n]*\)\()\n\s*/g, '$1')
+    .split('\n')
+  for (const line of lines) {
     area = /^ *describe\((['"])(.*)\1/.exec(line)?.[2] ?? area
     const behaviour = /^ +test(?:\.each\(.*\))?\((['"])(.*)\1/.exec(line)?.[2]
     if (behaviour !== undefined) byArea.set(area, [...(byArea.get(area) ?? []), `| ${area} | ${behaviour} |`])

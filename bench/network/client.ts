@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clientArguments } from './program.ts'
 
 /** What one way carries. */
 export interface PathFigures {
@@ -11,7 +12,7 @@ export interface PathFigures {
   gigabitsPerSecond: number
 }
 
-const [host = '', port = 0, durationMs = 1000] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])]
+const { host, port, amount: durationMs } = clientArguments()
 const workers = 16
 /** At intervals of 100 ms. */
 const connectTries = 100

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram'
 import packet from 'dns-packet'
+import { clientArguments } from './program.ts'
 import { percentile } from '../support/statistics.ts'
 
 /** What a client saw. */
@@ -10,7 +11,7 @@ export interface DnsFigures {
   p99Ms: number
 }
 
-const [address = '', port = 0, durationMs = 0] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])]
+const { host: address, port, amount: durationMs } = clientArguments()
 const outstanding = 64
 const names = 1_000
 /** An answer that takes longer is not waited for: its place is taken by another query. */

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { refs } from '../../src/client/client.ts'
 import { fakeInformers } from '../../src/client/fake-informers.ts'
 import { execOk } from '../../src/lib/exec.ts'
@@ -9,6 +8,7 @@ import { createZoneView } from '../../src/network/dns/zone-view.ts'
 import type { BenchOptions, Row } from '../bench.ts'
 import { nullLogger } from '../support/null-logger.ts'
 import type { DnsFigures } from './dns-client.ts'
+import { programLine } from './program.ts'
 
 const port = 15_353
 const address = '127.0.0.1'
@@ -52,7 +52,6 @@ export async function measureDns({ durationMs, signal, progress }: BenchOptions)
 }
 
 async function ask(durationMs: number, signal: AbortSignal): Promise<DnsFigures> {
-  const client = fileURLToPath(new URL('dns-client.ts', import.meta.url))
-  const args = ['--disable-warning=ExperimentalWarning', client, address, String(port), String(durationMs)]
-  return JSON.parse(await execOk(process.execPath, args, { signal })) as DnsFigures
+  const [program = '', ...args] = programLine('dns-client', address, String(port), String(durationMs))
+  return JSON.parse(await execOk(program, args, { signal })) as DnsFigures
 }

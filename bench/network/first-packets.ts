@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { execOk } from '../../src/lib/exec.ts'
 import type { BenchOptions, Row } from '../bench.ts'
 import { percentile } from '../support/statistics.ts'
+import { programLine } from './program.ts'
 import { clusterIpOf, endpointPort, startRules } from './rules-lab.ts'
 
 const [few, many] = [100, 30_000]
@@ -42,21 +42,14 @@ export async function measureFirstPackets({ signal, progress }: BenchOptions): P
   return [base, { ...row(many), against, goal: { of: 'ratio', atMost: goal } }]
 }
 
-const nodeArgs = (name: string, ...args: string[]): string[] => [
-  process.execPath,
-  '--disable-warning=ExperimentalWarning',
-  fileURLToPath(new URL(`${name}.ts`, import.meta.url)),
-  ...args,
-]
-
 function startServer([program = '', ...enter]: readonly string[]) {
-  return spawn(program, [...enter, ...nodeArgs('server', String(endpointPort))], { stdio: 'ignore' })
+  return spawn(program, [...enter, ...programLine('server', String(endpointPort))], { stdio: 'ignore' })
 }
 
 async function connectTimes([program = '', ...enter]: readonly string[], size: number): Promise<number[]> {
   // Spread over all of them: what was looked up just before is looked up faster.
   const step = size / addressesTried
   const addresses = Array.from({ length: addressesTried }, (_, index) => clusterIpOf(Math.floor(index * step)))
-  const args = nodeArgs('first-packet-client', '80', String(connectionsPerRound), ...addresses)
+  const args = programLine('first-packet-client', '80', String(connectionsPerRound), ...addresses)
   return JSON.parse(await execOk(program, [...enter, ...args])) as number[]
 }

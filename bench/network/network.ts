@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Pod } from '../../src/api/kinds.ts'
 import { execOk } from '../../src/lib/exec.ts'
 import type { LocalNode } from '../../src/local/layout.ts'
@@ -11,6 +10,7 @@ import type { PathFigures } from './client.ts'
 import { measureDns } from './dns.ts'
 import { measureFirstPackets } from './first-packets.ts'
 import { measureDoors } from './doors.ts'
+import { programLine } from './program.ts'
 import { measureRollingUpdate } from './rolling-update.ts'
 import { measureRuleUpdates } from './rules.ts'
 
@@ -118,15 +118,11 @@ async function exposePod(running: RunningCluster, pod: string, { signal }: Bench
   return service.spec.clusterIP
 }
 
-const program = (name: string): string => fileURLToPath(new URL(`${name}.ts`, import.meta.url))
 const nodeArgs = (pid: number, name: string, ...args: string[]): string[] => [
   '-t',
   String(pid),
   '-n',
-  process.execPath,
-  '--disable-warning=ExperimentalWarning',
-  program(name),
-  ...args,
+  ...programLine(name, ...args),
 ]
 
 function startServer(pid: number): () => Promise<void> {

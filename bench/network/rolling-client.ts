@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clientArguments } from './program.ts'
 
 /** What became of the connections. */
 export interface RollingFigures {
@@ -20,7 +21,7 @@ export interface RollingFigures {
   silent: number
 }
 
-const [host = '', port = 0, count = 0] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])]
+const { host, port, amount: count } = clientArguments()
 /** Each connection is asked so often; in between it is idle. */
 const askEveryMs = 5_000
 const turns = 50

@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import type { EndpointSlice } from '../../src/api/kinds.ts'
 import { refs } from '../../src/client/client.ts'
 import type { BenchOptions, Row } from '../bench.ts'
+import { programLine } from './program.ts'
 import type { RollingFigures } from './rolling-client.ts'
 import { clusterIpOf, endpointPort, sliceOf, startRules } from './rules-lab.ts'
 
@@ -24,9 +24,7 @@ export async function measureRollingUpdate({ connections, signal, progress }: Be
   const [program = '', ...enter] = lab.enter
   const children = new Set<ChildProcess>()
   const start = async (name: string, ...args: string[]): Promise<ChildProcess> => {
-    const script = fileURLToPath(new URL(`${name}.ts`, import.meta.url))
-    const flags = ['--disable-warning=ExperimentalWarning', script, ...args]
-    const child = spawn(program, [...enter, process.execPath, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(program, [...enter, ...programLine(name, ...args)], { stdio: ['ignore', 'pipe', 'inherit'] })
     children.add(child)
     child.on('exit', () => children.delete(child))
     await once(child.stdout!, 'data', { signal })

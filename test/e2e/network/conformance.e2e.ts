@@ -13,6 +13,7 @@ import {
   udpClient,
 } from './fixture.ts'
 import { proxyBehaviours } from './proxy-behaviours.ts'
+import { serviceBehaviours } from './service-behaviours.ts'
 
 /**
  * The behaviours that the conformance list asks for in the area sig-network, across three machines. A test is named as
@@ -265,6 +266,7 @@ describe('Services', () => {
 })
 
 apiBehaviours(() => cluster)
+serviceBehaviours(() => cluster)
 
 describe('HostPort', () => {
   test('validates that there is no conflict between pods with same hostPort but different hostIP and protocol', async () => {
