@@ -8,6 +8,7 @@ import type { NodeServer } from '../streams/node-access.ts'
 import { createEvictionManager } from './eviction/eviction-manager.ts'
 import { createCsiDrivers, type CsiDrivers } from './csi/csi-drivers.ts'
 import { createCsiVolumes } from './csi/csi-volumes.ts'
+import { createNvidiaPlugin } from './devices/nvidia-plugin.ts'
 import { createImageCollector } from './images/image-collector.ts'
 import { createImagePuller } from './images/image-puller.ts'
 import { createPeerImages } from './images/peer-images.ts'
@@ -125,6 +126,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     // In the order in which they start; they stop the other way round.
     const services: Service[] = [
       devices,
+      createNvidiaPlugin({ directory: join(root, 'device-plugins'), logger }),
       reporter,
       observer,
       workers,
