@@ -1,14 +1,16 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Pod } from '../api/kinds.ts'
+import type { Pod, Volume } from '../api/kinds.ts'
 import { refs } from '../client/client.ts'
 import { assert } from '../lib/assert.ts'
 import type { Service } from '../lib/service.ts'
+import type { RuntimeImage } from '../runtime/runtime.ts'
 import type { NodeServer } from '../streams/node-access.ts'
 import { createEvictionManager } from './eviction/eviction-manager.ts'
 import { createCsiDrivers, type CsiDrivers } from './csi/csi-drivers.ts'
 import { createCsiVolumes } from './csi/csi-volumes.ts'
 import { createNvidiaPlugin } from './devices/nvidia-plugin.ts'
+import { imageCredentials } from './images/credentials.ts'
 import { createImageCollector } from './images/image-collector.ts'
 import { createImagePuller } from './images/image-puller.ts'
 import { createPeerImages } from './images/peer-images.ts'
@@ -17,7 +19,7 @@ import { nodeAllocatable, nodeCapacity } from './node/node-object.ts'
 import { createNodeReporter, type NodeReporter } from './node/node-reporter.ts'
 import { isTerminalPhase, type StartFailure } from './core/pod-view.ts'
 import { createDeviceManager } from './devices/device-manager.ts'
-import type { KubeletOptions } from './options.ts'
+import { podReference, type KubeletOptions } from './options.ts'
 import { parseResolvConf } from './pod/name-resolution.ts'
 import type { PodContext } from './pod/pod-context.ts'
 import { createPodWorkers, type PodWorkers } from './pod/pod-workers.ts'
@@ -29,6 +31,7 @@ import { createNodeServer } from './serve/node-server.ts'
 import { createStatsSummary } from './serve/stats-summary.ts'
 import { createStaticPods } from './static-pods/static-pods.ts'
 import { createVolumeProvisioner } from './storage/volume-provisioner.ts'
+import { createImageVolumes } from './volumes/image-volumes.ts'
 import { mountMemoryDirectory } from './volumes/memory-directory.ts'
 import { createPodVolumes } from './volumes/pod-volumes.ts'
 import { createServiceAccountTokens } from './volumes/service-account-tokens.ts'
@@ -53,6 +56,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const logger = options.logger.child({ component: 'kubelet' })
   const shared: KubeletOptions = { ...options, logger }
   const { clock, random, runtime } = options
+  const stopping = new AbortController()
   let parts:
     | { workers: PodWorkers; reporter: NodeReporter; drivers: CsiDrivers; services: Service[]; server: NodeServer }
     | undefined
@@ -95,19 +99,32 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         if (error === undefined) parts?.workers.wakeAll()
       },
     })
+    const puller = createImagePuller({
+      runtime,
+      clock,
+      maxParallelPulls: options.maxParallelPulls ?? defaultParallelPulls,
+      peers: options.nodeAccess && createPeerImages({ ...shared, access: options.nodeAccess }),
+    })
+    const ensureImage = (pod: Pod, { image }: Volume): Promise<RuntimeImage> => {
+      const wanted = {
+        podUid: pod.metadata.uid ?? '',
+        image: image?.reference ?? '',
+        policy: image?.pullPolicy,
+        credentials: imageCredentials(options.informers, pod, image?.reference ?? ''),
+        say: (type: 'Normal' | 'Warning', reason: string, message: string) =>
+          options.events.event(podReference(pod), type, reason, message),
+      }
+      return puller.ensure(wanted, stopping.signal)
+    }
     const context: PodContext = {
       options: shared,
       observer,
-      puller: createImagePuller({
-        runtime,
-        clock,
-        maxParallelPulls: options.maxParallelPulls ?? defaultParallelPulls,
-        peers: options.nodeAccess && createPeerImages({ ...shared, access: options.nodeAccess }),
-      }),
+      puller,
       volumes: createPodVolumes({
         dataDir: options.dataDir,
         tokens,
         csi,
+        images: createImageVolumes({ ...shared, ensure: ensureImage }),
         nextVersion,
       }),
       devices,
@@ -153,6 +170,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   return {
     start,
     async stop() {
+      stopping.abort()
       for (const service of parts?.services.toReversed() ?? []) await service.stop()
       parts?.drivers.close()
     },

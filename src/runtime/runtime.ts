@@ -272,6 +272,8 @@ export interface ContainerRuntime {
   load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string[]>
   /** The image as a `docker save` archive under that name. Throws not-found before the first byte. */
   save(reference: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** The image's whole file system as a tar archive, by its id. */
+  files(imageId: string, signal: AbortSignal): AsyncIterable<Uint8Array>
   /** Removes a tag, or the whole image when given its id. */
   removeImage(reference: string, signal?: AbortSignal): Promise<void>
 

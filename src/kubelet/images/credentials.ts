@@ -1,4 +1,6 @@
-import type { Secret } from '../../api/kinds.ts'
+import type { Pod, Secret } from '../../api/kinds.ts'
+import { refs } from '../../client/client.ts'
+import type { Informers } from '../../client/informer.ts'
 import { parseImageReference } from '../../runtime/image-reference.ts'
 import type { RegistryAuth } from '../../runtime/runtime.ts'
 
@@ -21,6 +23,15 @@ export function registryCredentials(image: string, secrets: readonly Secret[]): 
     if (matches(pattern, wanted)) found.push({ length: pattern.length, auth: authOf(address, entry) })
   }
   return found.toSorted((a, b) => b.length - a.length).map(({ auth }) => auth)
+}
+
+/** Credentials that the pod's own pull secrets have for an image. */
+export function imageCredentials(informers: Informers, { metadata, spec }: Pod, image: string): RegistryAuth[] {
+  const secrets = informers.for<Secret>(refs.secrets)
+  const named = (spec?.imagePullSecrets ?? []).flatMap(
+    ({ name = '' }) => secrets.get(metadata.namespace ?? '', name) ?? [],
+  )
+  return registryCredentials(image, named)
 }
 
 function entriesOf(secret: Secret): [string, AuthEntry][] {

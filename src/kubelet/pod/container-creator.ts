@@ -4,7 +4,7 @@ import type { Pod } from '../../api/kinds.ts'
 import { RuntimeError, type Mount, type RuntimeContainer, type RuntimeImage } from '../../runtime/runtime.ts'
 import type { Action } from '../core/decide.ts'
 import { instancesOf } from '../core/pod-view.ts'
-import { registryCredentials } from '../images/credentials.ts'
+import { imageCredentials } from '../images/credentials.ts'
 import type { ImageWanted } from '../images/image-puller.ts'
 import { podPaths } from '../volumes/pod-paths.ts'
 import type { MountedVolume } from '../volumes/pod-volumes.ts'
@@ -35,17 +35,13 @@ export class StartError extends Error {
 }
 
 /** What the puller is asked for on behalf of a container. */
-export function imageWanted(context: PodContext, pod: Pod, container: CreateAction['container']): ImageWanted {
-  const sources = sourcesFor(context.options.informers, pod.metadata.namespace ?? '')
-  const secrets = (pod.spec?.imagePullSecrets ?? []).flatMap(({ name = '' }) => sources.secret(name) ?? [])
-  return {
-    podUid: pod.metadata.uid ?? '',
-    image: container.image ?? '',
-    policy: container.imagePullPolicy,
-    credentials: registryCredentials(container.image ?? '', secrets),
-    say: (type, reason, message) => say(context, pod, type, reason, message, container.name),
-  }
-}
+export const imageWanted = (context: PodContext, pod: Pod, container: CreateAction['container']): ImageWanted => ({
+  podUid: pod.metadata.uid ?? '',
+  image: container.image ?? '',
+  policy: container.imagePullPolicy,
+  credentials: imageCredentials(context.options.informers, pod, container.image ?? ''),
+  say: (type, reason, message) => say(context, pod, type, reason, message, container.name),
+})
 
 /** Creates the container; its id. Throws {@link StartError}, or what the runtime throws when it is unreachable. */
 export async function createContainer(

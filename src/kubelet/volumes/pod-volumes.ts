@@ -9,6 +9,7 @@ import type { CsiVolumes } from '../csi/csi-volumes.ts'
 import { inlineCsiVolume, persistentCsiVolume } from '../csi/csi-volume.ts'
 import { writeAtomically } from './atomic-writer.ts'
 import { prepareHostPath } from './host-path.ts'
+import type { ImageVolumes } from './image-volumes.ts'
 import { isMountPoint, unmountBelow } from './mount-points.ts'
 import {
   configMapPayload,
@@ -32,6 +33,7 @@ export interface PodVolumesOptions {
   /** A new word each time, for names of versions. */
   readonly nextVersion: () => string
   readonly csi: CsiVolumes
+  readonly images: ImageVolumes
 }
 
 /** A mounted volume: where it is on the node. */
@@ -107,6 +109,7 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
       return { path: hostPath.path, readOnly: false }
     }
     if (volume.persistentVolumeClaim || volume.ephemeral) return mountClaim(pod, volume, sources, options.csi)
+    if (volume.image) return { path: await options.images.mount(pod, volume), readOnly: true }
     const inline = inlineCsiVolume(pod, volume)
     if (inline !== undefined) return { path: await options.csi.mount(pod, inline), readOnly: inline.readOnly }
     if (emptyDir || Object.keys(volume).length === 1) return mountEmptyDir(pod, volume, paths.volume('empty-dir', name))
@@ -135,6 +138,7 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
       const paths = podPaths(options.dataDir, podUid)
       options.tokens.forget(podUid)
       await options.csi.unmount(podUid)
+      await options.images.unmount(podUid)
       for (const root of [paths.root, paths.memoryRoot]) {
         for (const path of written.keys()) if (path.startsWith(`${root}/`)) written.delete(path)
         await unmountBelow(root)

@@ -10,6 +10,7 @@ import { asking, askingFor } from './docker-error.ts'
 import { watchEvents } from './events.ts'
 import { execInteractive, execToEnd } from './exec.ts'
 import { gatedContainers } from './gated-containers.ts'
+import { imageFiles } from './image-files.ts'
 import { inspectImage, listImages, loadArchive, pullImage, saveArchive } from './images.ts'
 import { containerLogs } from './logs.ts'
 import { dockerSandboxes } from './sandboxes.ts'
@@ -130,6 +131,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     pull: (reference, auth, onProgress, signal) => pullImage(docker, reference, auth, onProgress, signal),
     load: (archive, signal) => loadArchive(docker, archive, signal),
     save: (reference, signal) => saveArchive(docker, reference, signal),
+    files: (imageId, signal) => imageFiles(docker, imageId, signal),
     async removeImage(reference, signal) {
       await askingFor(() => docker.getImage(reference).remove({ force: false, abortSignal: signal } as object))
     },

@@ -334,6 +334,11 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
       if (!images.has(reference)) throw new RuntimeError('not-found', `No such image: ${reference}`)
       yield Buffer.from(reference)
     },
+    async *files() {
+      await reach()
+      // An archive that holds nothing ends with two empty blocks.
+      yield new Uint8Array(1_024)
+    },
     async removeImage(reference) {
       await reach()
       images.delete(reference)

@@ -115,6 +115,18 @@ describe('volumes', () => {
     expect(pod?.status?.containerStatuses?.[0]?.state?.waiting?.reason).toBe('CreateContainerConfigError')
   })
 
+  test('the files of an image are a volume, read only, and go with the last pod that has them', async () => {
+    const volumes = [{ name: 'files', image: { reference: 'busybox:1' } }]
+    const script =
+      'ls -L /v/files/bin/busybox; stat -c %a /v/files/tmp; touch /v/files/no 2>/dev/null || echo read-only'
+    expect(await outputOf('image-files', volumes, script)).toBe('/v/files/bin/busybox\n1777\nread-only\n')
+    const directory = join(node.machine.directory, 'kubelet', 'image-volumes')
+    expect(await readdir(directory)).toHaveLength(1)
+    await node.cluster.client.delete(refs.pods, 'default', 'image-files')
+    await expect.poll(() => readdir(directory), { timeout: 10_000 }).toEqual([])
+    expect(await node.machine.docker('ps', '-aq', '--filter', 'name=stormo-files')).toBe('')
+  })
+
   test('hostPath types are checked', async () => {
     const path = join(node.machine.directory, 'not-there')
     node.run('typed', {
