@@ -1,4 +1,8 @@
-import { parse } from 'yaml'
+import { createRequire } from 'node:module'
+import type * as yaml from 'yaml'
+import { parsePlainYaml } from './plain-yaml.ts'
+
+const require = createRequire(import.meta.url)
 
 /** How to reach one API server and who asks. PEM texts, not paths. */
 export interface Connection {
@@ -54,7 +58,7 @@ export function connectionFromKubeconfig(
   readFile: (path: string) => string,
   wanted: { context?: string; cluster?: string; user?: string } = {},
 ): Connection {
-  const config = (parse(text) ?? {}) as Kubeconfig
+  const config = (parsePlainYaml(text) ?? (require('yaml') as typeof yaml).parse(text) ?? {}) as Kubeconfig
   const contextName = wanted.context ?? config['current-context']
   if (!contextName) throw new Error('the kubeconfig names no current-context: choose one with --context')
   const context = config.contexts?.find((one) => one.name === contextName)?.context

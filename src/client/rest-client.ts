@@ -1,11 +1,14 @@
 import { Agent, request as httpsRequest } from 'node:https'
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import { createRequire } from 'node:module'
 import { Readable } from 'node:stream'
-import { WebSocket } from 'ws'
+import type * as ws from 'ws'
 import { StatusError, statusCodes, type StatusReason } from '../api/status-error.ts'
 import { parseExact } from '../lib/exact-json.ts'
 import type { Status } from '../api/kinds.ts'
 import type { Connection } from './kubeconfig.ts'
+
+const require = createRequire(import.meta.url)
 
 export interface RestRequest {
   method?: string
@@ -37,7 +40,7 @@ export interface RestClient {
   stream(request: RestRequest): Promise<IncomingMessage>
   /** As {@link stream}, but an answer of 400 and above is no error: for what only passes answers on. */
   forward(request: RestRequest): Promise<IncomingMessage>
-  webSocket(request: RestRequest, protocols: readonly string[]): WebSocket
+  webSocket(request: RestRequest, protocols: readonly string[]): ws.WebSocket
   close(): void
 }
 
@@ -135,11 +138,14 @@ export function createRestClient(connection: Connection, options: RestClientOpti
       return answer
     },
     forward: stream,
-    webSocket: (request, protocols) =>
-      new WebSocket(`wss://${url.host}${withQuery(request)}`, [...protocols], {
+    webSocket: (request, protocols) => {
+      // Loaded when it is needed: most commands have no use for it.
+      const { WebSocket } = require('ws') as typeof ws
+      return new WebSocket(`wss://${url.host}${withQuery(request)}`, [...protocols], {
         ...tls,
         headers: { ...common, ...request.headers } as Record<string, string>,
-      }),
+      })
+    },
     close: () => agent.destroy(),
   }
 }

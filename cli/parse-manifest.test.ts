@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseManifest } from './manifests.ts'
+import { parseManifest } from './parse-manifest.ts'
 
 const names = (text: string) => parseManifest(text, 'a.yaml').map(({ object }) => object.metadata.name)
 
