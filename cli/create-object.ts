@@ -3,6 +3,7 @@ import type { RestClient } from '../src/client/rest-client.ts'
 import { type Invocation, option } from './command.ts'
 import { type ApiResource, displayName, pathOf } from './discovery.ts'
 import { paintOutcome, paletteOf } from './printers/colour.ts'
+import { withEmptyStructs } from './empty-structs.ts'
 import { outputOf } from './output-format.ts'
 import { printObject } from './printers/object.ts'
 import { dryRunOf, dryRunSuffix, fieldValidationOf } from './write-options.ts'
@@ -46,7 +47,7 @@ export async function createObject(
   io.out(
     output === 'name'
       ? `${name}\n`
-      : (printObject(created, output) ??
+      : (printObject(how === 'client' ? withEmptyStructs(created) : created, output) ??
           `${paintOutcome(`${name} ${done}${dryRunSuffix(how)}`, paletteOf(invocation))}\n`),
   )
   return created

@@ -1,16 +1,10 @@
-import type { KubeObject } from '../../src/api/object.ts'
-import { isStatus } from '../../src/api/status-error.ts'
-import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { type CommandDefinition, option, UsageError } from '../command.ts'
+import { lastAppliedCommands } from './apply-last-applied.ts'
+import { appliedObject, liveObject, sendApply } from '../apply/apply-object.ts'
+import { isSameObject } from '../patch-objects.ts'
 import { prune } from '../prune.ts'
 import { namespaceOptions } from '../targets.ts'
-import {
-  fileOptions,
-  type ManifestVerb,
-  pathOfManifest,
-  recorded,
-  writeManifests,
-  writeQuery,
-} from '../write-manifests.ts'
+import { fileOptions, type ManifestVerb, pathOfManifest, recorded, writeManifests } from '../write-manifests.ts'
 import { createOptions, dryRunOf } from '../write-options.ts'
 
 export const applyCommand: CommandDefinition = {
@@ -32,38 +26,24 @@ export const applyCommand: CommandDefinition = {
   stormo apply -f web.yaml
   stormo apply -f manifests/ --prune -l app=web
   kustomize build . | stormo apply -f -`,
+  commands: lastAppliedCommands,
   run: async (invocation) => {
     if (!option.flag(invocation, 'prune')) return await writeManifests(invocation, 'applying', apply)
     if (option.flag(invocation, 'all') === (option.text(invocation, 'selector') !== undefined))
-      throw new UsageError('all resources selected for prune without explicitly passing --all: give -l or --all')
+      throw new UsageError(
+        'all resources selected for prune without explicitly passing --all. To prune all resources, pass the --all flag. If you did not mean to prune all resources, specify a label selector',
+      )
     return await writeManifests(invocation, 'applying', apply, (client, written) => prune(invocation, client, written))
   },
 }
 
-/**
- * Always a server-side apply (KEP-555): the server knows whose each field is, so that a field that leaves the manifest
- * leaves the object. Without --server-side it takes fields over as a client-side apply does.
- */
 const apply: ManifestVerb = async (invocation, client, manifest) => {
-  const path = pathOfManifest(manifest)
-  const wanted = recorded(manifest.object, invocation)
-  const before = await client.json<KubeObject>({ path }).catch((error: unknown) => {
-    if (isStatus(error, 'NotFound')) return undefined
-    throw error
-  })
-  if (dryRunOf(invocation) === 'client') return { said: before ? 'configured' : 'created', object: wanted }
-  const after = await client.json<KubeObject>({
-    method: 'PATCH',
-    path,
-    query: { ...writeQuery(invocation), force: String(takesOver(invocation)) },
-    body: JSON.stringify(wanted),
-    contentType: 'application/apply-patch+yaml',
-  })
+  const before = await liveObject(client, pathOfManifest(manifest))
+  const recordedManifest = { ...manifest, object: recorded(manifest.object, invocation) }
+  const object = appliedObject(invocation, recordedManifest, before)
+  if (dryRunOf(invocation) === 'client') return { said: before ? 'configured' : 'created', object }
+  const after = await sendApply(invocation, client, { ...manifest, object }, before)
   if (option.flag(invocation, 'serverSide')) return { said: 'serverside-applied', object: after }
   if (!before) return { said: 'created', object: after }
-  const isSame = before.metadata.resourceVersion === after.metadata.resourceVersion
-  return { said: isSame ? 'unchanged' : 'configured', object: after }
+  return { said: isSameObject(before, after) ? 'unchanged' : 'configured', object: after }
 }
-
-const takesOver = (invocation: Invocation): boolean =>
-  !option.flag(invocation, 'serverSide') || option.flag(invocation, 'forceConflicts')

@@ -1,6 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import type { KubeObject } from '../../src/api/object.ts'
 import { parseDurationMs } from '../../src/lib/duration.ts'
-import { type CommandDefinition, option, UsageError } from '../command.ts'
+import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { pathOf } from '../discovery.ts'
 import {
@@ -26,6 +27,8 @@ import {
   serviceGenerators,
 } from '../generators/services.ts'
 import { cronJobGenerator, deploymentGenerator, jobGenerator } from '../generators/workloads.ts'
+import { outputOf, outputOption, templateOption } from '../output-format.ts'
+import { printObject } from '../printers/object.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
 import { createOptions, dryRunOf } from '../write-options.ts'
 import { fileOptions, type ManifestVerb, recorded, writeManifests, writeQuery } from '../write-manifests.ts'
@@ -37,6 +40,8 @@ const tokenCommand: CommandDefinition = {
   options: [
     ...namespaceOptions,
     { flags: '--audience <audience>', summary: 'whom it is for', repeatable: true },
+    outputOption,
+    templateOption,
     { flags: '--duration <duration>', summary: 'how long it is good for' },
     { flags: '--bound-object-kind <kind>', summary: 'Pod, Secret or Node: it ends with that object' },
     { flags: '--bound-object-name <name>', summary: 'name of that object' },
@@ -50,7 +55,7 @@ const tokenCommand: CommandDefinition = {
         throw new UsageError(`--duration ${duration}: must be a duration such as 1h`)
       const kind = option.text(invocation, 'boundObjectKind')
       const name = encodeURIComponent(invocation.args[0] ?? '')
-      const { status } = await client.json<{ status: { token: string } }>({
+      const review = await client.json<KubeObject & { status: { token: string } }>({
         method: 'POST',
         path: `/api/v1/namespaces/${namespaceOf(invocation, client)}/serviceaccounts/${name}/token`,
         body: {
@@ -72,7 +77,8 @@ const tokenCommand: CommandDefinition = {
           },
         },
       })
-      invocation.io.out(`${status.token}\n`)
+      const printed = printObject(review, outputOf(invocation))
+      invocation.io.out(printed ?? `${review.status.token}\n`)
     }),
 }
 
@@ -84,6 +90,14 @@ const create: ManifestVerb = async (invocation, client, { object, resource, name
   return { said: 'created', object: await client.json<KubeObject>({ method: 'POST', path, query, body }) }
 }
 
+async function postRaw(invocation: Invocation, path: string): Promise<number> {
+  const [file, ...others] = option.list(invocation, 'filename')
+  if (file === undefined || others.length > 0) throw new UsageError('--raw can only use a single local file or stdin')
+  const body = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')
+  invocation.io.out((await withClient(invocation, (client) => client.send({ method: 'POST', path, body }))).text)
+  return 0
+}
+
 export const createCommand: CommandDefinition = {
   name: 'create',
   arguments: '[kind]',
@@ -92,6 +106,7 @@ export const createCommand: CommandDefinition = {
     ...namespaceOptions,
     ...fileOptions,
     ...createOptions,
+    { flags: '--raw <path>', summary: 'post the file to this path as it is' },
     { flags: '--record', summary: 'deprecated: note this command as the change-cause' },
   ],
   examples: `Examples:
@@ -126,9 +141,13 @@ export const createCommand: CommandDefinition = {
     generatorCommand(disruptionBudgetGenerator),
     generatorCommand(priorityClassGenerator),
   ],
-  run(invocation) {
+  async run(invocation) {
     if (invocation.args.length > 0)
-      throw new UsageError(`unknown kind "${invocation.args[0]}": see 'stormo create --help'`)
-    return writeManifests(invocation, 'creating', create)
+      throw new UsageError(
+        `Unexpected args: [${invocation.args.join(' ')}]\nSee 'stormo create -h' for help and examples`,
+      )
+    const raw = option.text(invocation, 'raw')
+    if (raw !== undefined) return await postRaw(invocation, raw)
+    return await writeManifests(invocation, 'creating', create)
   },
 }

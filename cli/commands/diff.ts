@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KubeObject } from '../../src/api/object.ts'
-import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { appliedObject, liveObject, sendApply } from '../apply/apply-object.ts'
 import { withClient } from '../connection.ts'
 import { manifestSources, readManifests } from '../manifests.ts'
 import { printObject } from '../printers/object.ts'
@@ -21,9 +21,9 @@ export const diffCommand: CommandDefinition = {
   options: [
     ...namespaceOptions,
     ...fileOptions,
-    { flags: '--field-manager <name>', summary: 'as whom it would be applied', default: 'stormo' },
-    { flags: '--server-side', summary: 'accepted; the server always says what would be' },
-    { flags: '--force-conflicts', summary: 'accepted' },
+    { flags: '--field-manager <name>', summary: 'as whom it would be applied' },
+    { flags: '--server-side', summary: 'refuse to take fields over that others have set' },
+    { flags: '--force-conflicts', summary: 'with --server-side: take them over all the same' },
     { flags: '--show-managed-fields', summary: 'with metadata.managedFields' },
   ],
   examples: `Exit code: 0 for no difference, 1 for some, more than 1 for trouble.
@@ -51,19 +51,11 @@ async function diff(invocation: Invocation, client: RestClient): Promise<number>
     for (const manifest of prepared) {
       const { resource, namespace, object } = manifest
       const path = pathOfManifest(manifest)
-      const live = await client.json<KubeObject>({ path }).catch((error: unknown) => {
-        if (isStatus(error, 'NotFound')) return undefined
-        throw error
-      })
-      const merged = await client.json<KubeObject>({
-        method: 'PATCH',
-        path,
-        query: { fieldManager: option.text(invocation, 'fieldManager'), force: 'true', dryRun: 'All' },
-        body: JSON.stringify(object),
-        contentType: 'application/apply-patch+yaml',
-      })
-      const group = resource.group || 'core'
-      const file = `${group}.${resource.version}.${resource.kind}.${resource.namespaced ? namespace : ''}.${object.metadata.name}`
+      const live = await liveObject(client, path)
+      const wanted = { ...manifest, object: appliedObject(invocation, manifest, live) }
+      const merged = await sendApply(invocation, client, wanted, live, 'All')
+      const group = resource.group ? `${resource.group}.` : ''
+      const file = `${group}${resource.version}.${resource.kind}.${resource.namespaced ? namespace : ''}.${object.metadata.name}`
       const view = { withManagedFields: option.flag(invocation, 'showManagedFields') }
       if (live) writeFileSync(join(dir, 'LIVE', file), printObject(shown(live), 'yaml', view) ?? '')
       writeFileSync(join(dir, 'MERGED', file), printObject(shown(merged), 'yaml', view) ?? '')

@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { KubeObject } from '../../src/api/object.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { parseYaml } from '../../src/schema/yaml.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { displayName, pathOf } from '../discovery.ts'
+import { editText } from '../edit-text.ts'
 import { printObject } from '../printers/object.ts'
 import { describeError } from '../report-error.ts'
 import { type SelectedObject, selectionOptions, selectObjects } from '../select-objects.ts'
@@ -41,47 +38,37 @@ export const editCommand: CommandDefinition = {
 async function edit(invocation: Invocation, client: RestClient, one: SelectedObject): Promise<void> {
   const { io } = invocation
   const format = option.text(invocation, 'output') === 'json' ? 'json' : 'yaml'
-  const dir = mkdtempSync(join(tmpdir(), 'stormo-edit-'))
-  const file = join(dir, `${one.resource.singular}-${one.name}.${format}`)
   const original = printObject(one.object!, format) ?? ''
   let text = original
   let complaint = ''
-  try {
-    for (;;) {
-      const opened = (format === 'yaml' ? notice + complaint : '') + text
-      writeFileSync(file, opened, { mode: 0o600 })
-      await runEditor(invocation, file)
-      const saved = readFileSync(file, 'utf8')
-      text =
-        format === 'yaml'
-          ? saved
-              .split('\n')
-              .filter((line) => !line.startsWith('#'))
-              .join('\n')
-          : saved
-      if (text.trim() === '' || text === original || saved === opened) {
-        io.out(
-          complaint === '' ? 'Edit cancelled, no changes made.\n' : 'Edit cancelled, the last change was refused.\n',
-        )
-        if (complaint !== '') throw new UsageError('the edit was refused and nothing was changed')
-        return
-      }
-      try {
-        await save(invocation, client, one, text)
-        io.out(`${displayName(one.resource, one.name)} edited\n`)
-        return
-      } catch (error) {
-        const said = describeError(error)
-        io.err(`${said}\n`)
-        complaint =
-          said
+  for (;;) {
+    const opened = (format === 'yaml' ? notice + complaint : '') + text
+    const saved = await editText(invocation, `${one.resource.singular}-${one.name}.${format}`, opened)
+    text =
+      format === 'yaml'
+        ? saved
             .split('\n')
-            .map((line) => `# ${line}\n`)
-            .join('') + '#\n'
-      }
+            .filter((line) => !line.startsWith('#'))
+            .join('\n')
+        : saved
+    if (text.trim() === '' || text === original || saved === opened) {
+      io.out(complaint === '' ? 'Edit cancelled, no changes made.\n' : 'Edit cancelled, the last change was refused.\n')
+      if (complaint !== '') throw new UsageError('the edit was refused and nothing was changed')
+      return
     }
-  } finally {
-    rmSync(dir, { recursive: true, force: true })
+    try {
+      await save(invocation, client, one, text)
+      io.out(`${displayName(one.resource, one.name)} edited\n`)
+      return
+    } catch (error) {
+      const said = describeError(error)
+      io.err(`${said}\n`)
+      complaint =
+        said
+          .split('\n')
+          .map((line) => `# ${line}\n`)
+          .join('') + '#\n'
+    }
   }
 }
 
@@ -93,16 +80,4 @@ async function save(invocation: Invocation, client: RestClient, one: SelectedObj
   const path = pathOf(one.resource, one.namespace, one.name, option.text(invocation, 'subresource'))
   const fieldManager = option.text(invocation, 'fieldManager')
   await client.send({ method: 'PUT', path, query: { fieldManager, fieldValidation: 'Strict' }, body })
-}
-
-function runEditor({ io }: Invocation, file: string): Promise<void> {
-  const editor = io.env['KUBE_EDITOR'] || io.env['EDITOR'] || 'vi'
-  return new Promise((resolve, reject) => {
-    // The variable may hold options, as git and kubectl take it.
-    const child = spawn('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
-    child.on('error', reject)
-    child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new UsageError(`there was a problem with the editor "${editor}"`)),
-    )
-  })
 }

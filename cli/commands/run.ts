@@ -102,6 +102,7 @@ export function buildPod(invocation: Invocation): Pod {
           ...(option.flag(invocation, 'tty') ? { tty: true } : {}),
         },
       ],
+      dnsPolicy: 'ClusterFirst',
       restartPolicy,
     },
   }
@@ -142,7 +143,7 @@ function buildService(invocation: Invocation, pod: Pod): Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name: pod.metadata.name ?? '', labels: pod.metadata.labels ?? {} },
+    metadata: { name: pod.metadata.name ?? '' },
     spec: { selector: pod.metadata.labels ?? {}, ports: [{ port: number, targetPort: number, protocol: 'TCP' }] },
   }
 }
@@ -176,7 +177,7 @@ async function removePod(invocation: Invocation, client: RestClient, pod: Pod): 
   const { name = '', namespace = '' } = pod.metadata
   try {
     await client.send({ method: 'DELETE', path: podPath(namespace, name) })
-    if (!option.flag(invocation, 'quiet')) invocation.io.out(`pod "${name}" deleted from ${namespace} namespace\n`)
+    if (!option.flag(invocation, 'quiet')) invocation.io.out(`pod "${name}" deleted\n`)
   } catch (error) {
     if (!isStatus(error, 'NotFound')) throw error
   }

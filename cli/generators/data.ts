@@ -8,6 +8,7 @@ import type { Generator } from './generator.ts'
 
 export const namespaceGenerator: Generator = {
   name: 'namespace',
+  failure: null,
   aliases: ['ns'],
   arguments: '<name>',
   summary: 'A namespace',
@@ -88,6 +89,7 @@ export const genericSecretGenerator: Generator = {
   summary: 'A secret of literals and files',
   options: [...dataOptions, { flags: '--type <type>', summary: 'type of the secret' }],
   target: secretTarget,
+  failure: 'failed to create secret',
   build: (invocation) => secret(invocation, option.text(invocation, 'type'), dataOf(invocation)),
 }
 
@@ -106,6 +108,7 @@ export const registrySecretGenerator: Generator = {
     appendHash,
   ],
   target: secretTarget,
+  failure: 'failed to create secret',
   build(invocation) {
     const type = 'kubernetes.io/dockerconfigjson'
     const files = option.list(invocation, 'fromFile')
@@ -120,7 +123,9 @@ export const registrySecretGenerator: Generator = {
     const username = option.text(invocation, 'dockerUsername')
     const password = option.text(invocation, 'dockerPassword')
     if (!username || !password)
-      throw new UsageError('either --from-file or both --docker-username and --docker-password are needed')
+      throw new UsageError(
+        'either --from-file or the combination of --docker-username, --docker-password and --docker-server is required',
+      )
     const email = option.text(invocation, 'dockerEmail')
     const server = option.text(invocation, 'dockerServer') ?? ''
     const auth = Buffer.from(`${username}:${password}`).toString('base64')
@@ -139,6 +144,7 @@ export const tlsSecretGenerator: Generator = {
     appendHash,
   ],
   target: secretTarget,
+  failure: 'failed to create secret',
   build(invocation) {
     const read = (flag: string): Buffer => {
       const path = option.text(invocation, flag)
@@ -146,7 +152,9 @@ export const tlsSecretGenerator: Generator = {
       try {
         return readFileSync(path)
       } catch (error) {
-        throw new UsageError(`failed to load ${flag}: ${error instanceof Error ? error.message : String(error)}`)
+        throw new UsageError(
+          `Cannot read file ${path}, ${error instanceof Error && 'code' in error && error.code === 'ENOENT' ? `open ${path}: no such file or directory` : String(error)}`,
+        )
       }
     }
     return secret(invocation, 'kubernetes.io/tls', [
@@ -182,7 +190,14 @@ export const quotaGenerator: Generator = {
       apiVersion: 'v1',
       kind: 'ResourceQuota',
       metadata: { name: invocation.args[0] ?? '' },
-      spec: { hard: parsePairs(option.list(invocation, 'hard'), 'hard'), ...(scopes ? { scopes } : {}) },
+      spec: { hard: hardOf(invocation), ...(scopes ? { scopes } : {}) },
     }
   },
+}
+
+function hardOf(invocation: Invocation): Record<string, string> {
+  const texts = option.list(invocation, 'hard').flatMap((one) => one.split(','))
+  const wrong = texts.find((text) => !/^[^=]+=[^=]+$/.test(text))
+  if (wrong !== undefined) throw new UsageError(`Invalid argument syntax ${wrong}, expected <resource>=<value>`)
+  return parsePairs(texts, 'hard')
 }

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../../src/api/object.ts'
-import { type CommandDefinition, type Invocation, type OptionDefinition } from '../command.ts'
+import { StatusError } from '../../src/api/status-error.ts'
+import { type CommandDefinition, type Invocation, type OptionDefinition, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { withoutFlag } from '../connection-options.ts'
 import { createObject, type CreateTarget, createOptions } from '../create-object.ts'
@@ -16,6 +17,8 @@ export interface Generator {
   /** What is after `--` becomes the container's command. */
   takesRest?: boolean
   target: CreateTarget
+  /** What a refusal is prefixed with; default `failed to create <name>`, and null is nothing. */
+  failure?: string | null
   /** The object without its namespace. Throws UsageError for what makes no sense. */
   build(invocation: Invocation): KubeObject | Promise<KubeObject>
 }
@@ -36,7 +39,13 @@ export function generatorCommand(generator: Generator): CommandDefinition {
     options: [...options.reduce(withoutFlagOf, namespaceOptions), ...options, ...createOptions],
     async run(invocation) {
       const object = await generator.build(invocation)
-      await withClient(invocation, (client) => createObject(invocation, client, generator.target, object))
+      const { failure = `failed to create ${name}` } = generator
+      try {
+        await withClient(invocation, (client) => createObject(invocation, client, generator.target, object))
+      } catch (error) {
+        if (failure === null || !(error instanceof StatusError)) throw error
+        throw new UsageError(`${failure}: ${error.message}`)
+      }
     },
   }
 }

@@ -55,6 +55,7 @@ function resolve(resources: readonly ApiResource[], text: string): { group: stri
 
 export const roleGenerator: Generator = {
   name: 'role',
+  failure: null,
   arguments: '<name>',
   summary: 'What is allowed in a namespace',
   options: ruleOptions,
@@ -68,6 +69,7 @@ export const roleGenerator: Generator = {
 
 export const clusterRoleGenerator: Generator = {
   name: 'clusterrole',
+  failure: null,
   arguments: '<name>',
   summary: 'What is allowed in the whole cluster',
   options: [

@@ -122,7 +122,7 @@ export const ingressGenerator: Generator = {
     const fallback = option.text(invocation, 'defaultBackend')
     if (rules.length === 0 && fallback === undefined)
       throw new UsageError(
-        'not enough information provided: every ingress has to either specify a default-backend or a rule',
+        'not enough information provided: every ingress has to either specify a default-backend (which catches all traffic) or a list of rules (which catch specific paths)',
       )
     const hosts = Map.groupBy(rules, ({ host }) => host)
     const annotations = parsePairs(option.list(invocation, 'annotation'), 'annotation')
@@ -195,6 +195,7 @@ function backend(text: string) {
 
 export const disruptionBudgetGenerator: Generator = {
   name: 'poddisruptionbudget',
+  failure: 'failed to create poddisruptionbudgets',
   aliases: ['pdb'],
   arguments: '<name>',
   summary: 'How many pods may be missing at a time',
@@ -215,8 +216,10 @@ export const disruptionBudgetGenerator: Generator = {
     if (!selector) throw new UsageError('a selector must be specified')
     const least = option.text(invocation, 'minAvailable')
     const most = option.text(invocation, 'maxUnavailable')
-    if ((least === undefined) === (most === undefined))
-      throw new UsageError('one of min-available or max-unavailable must be specified, and not both')
+    if (least === undefined && most === undefined)
+      throw new UsageError('one of min-available or max-unavailable must be specified')
+    if (least !== undefined && most !== undefined)
+      throw new UsageError('min-available and max-unavailable cannot be both specified')
     const count = (text: string): number | string => (/^\d+$/.test(text) ? Number(text) : text)
     return {
       apiVersion: 'policy/v1',

@@ -111,7 +111,7 @@ async function jobFromCronJob(invocation: Parameters<Generator['build']>[0], nam
     metadata: {
       name,
       annotations: { 'cronjob.kubernetes.io/instantiate': 'manual', ...template?.metadata?.annotations },
-      labels: template?.metadata?.labels ?? {},
+      ...(template?.metadata?.labels ? { labels: template.metadata.labels } : {}),
       ownerReferences: [
         {
           apiVersion: 'batch/v1',

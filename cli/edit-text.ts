@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Invocation, UsageError } from './command.ts'
+
+/** Opens a text in the user's editor; returns what the editor leaves. */
+export async function editText(invocation: Invocation, name: string, text: string): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'stormo-edit-'))
+  const file = join(dir, name)
+  try {
+    writeFileSync(file, text, { mode: 0o600 })
+    await runEditor(invocation, file)
+    return readFileSync(file, 'utf8')
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+function runEditor({ io }: Invocation, file: string): Promise<void> {
+  const editor = io.env['KUBE_EDITOR'] || io.env['EDITOR'] || 'vi'
+  return new Promise((resolve, reject) => {
+    // The variable may hold options, as git and kubectl take it.
+    const child = spawn('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
+    child.on('error', reject)
+    child.on('close', (code) =>
+      code === 0 ? resolve() : reject(new UsageError(`there was a problem with the editor "${editor}"`)),
+    )
+  })
+}
