@@ -25,6 +25,7 @@ import {
   horizontalPodAutoscalerController,
   type UsageSource,
 } from './reconcile/autoscaling/horizontal-pod-autoscaler.ts'
+import { bootstrapTokenController } from './bootstrap-tokens.ts'
 import { certificateApprovalController } from './certificate-approval.ts'
 import { certificateRequestController } from './certificate-requests.ts'
 import { clusterRoleAggregationController } from './reconcile/cluster-role-aggregation.ts'
@@ -110,6 +111,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     resourceQuotaController(resources),
     clusterRoleAggregationController,
     flowSchemaController,
+    bootstrapTokenController,
     attachDetachController,
     volumeBinder(createAbsence(absentClaimMs)),
     ephemeralVolumeController,

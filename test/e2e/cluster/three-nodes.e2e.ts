@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { exerciseClientNode } from './client-node.ts'
 import { eventually, onNode, type Output, run, stormo, stormoOk, untilLine } from '../../support/cluster.ts'
 
 /**
@@ -136,6 +137,8 @@ describe('three machines', () => {
       await kubectlOk(node, 'wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/talker', '--timeout=30s')
       expect(await kubectlOk(node, 'logs', '-f', 'talker')).toBe('line 1\nline 2\nline 3\n')
       await kubectlOk(node, 'delete', 'pod', 'talker', '--timeout=30s')
+
+      await exerciseClientNode(kubeconfig(node), `client-${node}`)
 
       // The page: by NodePort of every node, by ClusterIP and by name from a pod on every node.
       for (const other of nodes)
