@@ -1,3 +1,5 @@
+import { type FieldRequirement, parseFieldSelector } from '../lib/selector.ts'
+
 /** What a URL and method mean (apiserver endpoints/request RequestInfo). */
 export interface RequestInfo {
   readonly isResource: boolean
@@ -9,6 +11,7 @@ export interface RequestInfo {
   readonly namespace: string
   readonly resource: string
   readonly subresource: string
+  /** Of a list or watch: the one name that its field selector asks for, so that rules for this name apply to it. */
   readonly name: string
   /** What follows the subresource: the path behind …/proxy/. */
   readonly tail: string
@@ -60,13 +63,14 @@ export function parseRequestInfo(method: string, url: URL): RequestInfo {
     if (parts.length > 2 && !namespaceSubresources.has(parts[2] ?? '')) parts.splice(0, 2)
   }
   const resource = decode(parts[0])
-  const name = decode(parts[1])
+  let name = decode(parts[1])
   const subresource = decode(parts[2])
   if (resource === 'namespaces' && name === '') namespace = ''
   if (name === '') {
     if (verb === 'get') verb = 'list'
     if (verb === 'delete') verb = 'deletecollection'
   }
+  if (verb === 'list') name = selectedName(url.searchParams.get('fieldSelector'))
   const wantsWatch = isTrue(url.searchParams.get('watch'))
   if (verb === 'list' && wantsWatch) verb = 'watch'
   if (verb === 'get' && wantsWatch && subresource === '') verb = 'watch'
@@ -83,6 +87,20 @@ export function parseRequestInfo(method: string, url: URL): RequestInfo {
     name,
     tail: tail + (tail && path.endsWith('/') ? '/' : ''),
   }
+}
+
+/** The X of `metadata.name=X`; '' without, and for what can be no name. */
+function selectedName(selector: string | null): string {
+  if (!selector) return ''
+  let requirements: FieldRequirement[]
+  try {
+    requirements = parseFieldSelector(selector)
+  } catch {
+    // Refused where it is used, with a message.
+    return ''
+  }
+  const { operator, value = '' } = requirements.find(({ field }) => field === 'metadata.name') ?? {}
+  return operator === '=' && !/[/%]|^\.\.?$/.test(value) ? value : ''
 }
 
 /** Go's strconv.ParseBool, which reads Kubernetes' query parameters. */

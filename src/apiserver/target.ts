@@ -11,7 +11,8 @@ export function findTarget(catalogue: Catalogue, info: RequestInfo): Target {
   // A namespace is named by its own URL segment, not by one that it lies in.
   const within = info.resource === 'namespaces' && info.group === '' ? '' : namespace
   if (!definition.namespaced && within !== '') throw notServed()
-  const target = { definition, namespace: within, name, subresource }
+  // A list is of all, however it is selected.
+  const target = { definition, namespace: within, name: verb === 'list' ? '' : name, subresource }
   if (subresource !== '') {
     const known = definition.subresources.find((one) => one.name === subresource)
     if (!known) throw notServed()
