@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Pod } from '../../../src/api/kinds.ts'
+import { sortedKeys } from '../../../src/lib/canonical-json.ts'
 import {
   eventually,
   images,
@@ -127,6 +128,11 @@ export const daemonSets = (bench: () => Workbench) =>
       const [first] = await space.list('controllerrevisions', 'app=agent')
       expect(first.revision).toBe(1)
       for (const { metadata } of pods) expect(metadata.labels![hashLabel]).toBe(first.metadata.labels[hashLabel])
+      // Clients find the revision of a template by its bytes: those that Go writes for a map.
+      const set = await space.get('daemonsets', 'agent')
+      const patch = sortedKeys({ spec: { template: { ...set.spec.template, $patch: 'replace' } } })
+      const { bytes } = await space.send('GET', 'controllerrevisions', first.metadata.name)
+      expect(bytes.toString()).toContain(`"data":${JSON.stringify(patch)}`)
       const gaps: number[] = []
       const watching = bench().api.watch(
         `${space.path('daemonsets')}?watch=1&timeoutSeconds=60`,
