@@ -61,11 +61,7 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
   await untilDone(context, signal, () => ensureBootstrapObjects(client, context, signal))
   const controllers = defaultControllers({ ...context, usage: context.usage?.(signal) })
   await Promise.all([
-    runControllers(
-      controllers,
-      { client, informers, clock, events: context.events('controller-manager'), logger },
-      signal,
-    ),
+    runControllers(controllers, { client, informers, clock, events: context.events, logger }, signal),
     runScheduler(
       { client, informers, clock, random: context.random, events: context.events('default-scheduler'), logger },
       signal,

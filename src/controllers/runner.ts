@@ -13,7 +13,8 @@ export interface RunnerContext {
   client: Client
   informers: Informers
   clock: Clock
-  events: EventRecorder
+  /** By the component that the events name as their source. */
+  events: (component: string) => EventRecorder
   logger: Logger
 }
 
@@ -25,6 +26,18 @@ const maxDelayMs = 60_000
 const resyncMs = 10 * 60_000
 /** A plan that asks to be made again at once is made no more often than this. */
 const minRequeueMs = 50
+
+/** Where upstream's events name another source than the controller's name and `-controller`. */
+const otherSources: Readonly<Record<string, string>> = {
+  'attach-detach': 'attachdetach-controller',
+  disruption: 'controllermanager',
+  'ephemeral-volume': 'ephemeral_volume',
+  horizontalpodautoscaler: 'horizontal-pod-autoscaler',
+  'node-lifecycle': 'node-controller',
+  'persistentvolume-binder': 'persistentvolume-controller',
+  replicationcontroller: 'replication-controller',
+}
+const eventSource = (controller: string): string => otherSources[controller] ?? `${controller}-controller`
 
 /** Runs control loops until the signal is aborted (the leadership is over); resolves when nothing of them runs. */
 export async function runControllers(
@@ -46,7 +59,8 @@ async function runController(
   view: View,
   signal: AbortSignal,
 ): Promise<void> {
-  const { client, informers, clock, events } = context
+  const { client, informers, clock } = context
+  const events = context.events(eventSource(controller.name))
   const logger = context.logger.child({ controller: controller.name })
   const queue = createWorkQueue({
     clock,

@@ -163,7 +163,7 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
   }
   const running = runControllers(
     options.controllers(cluster),
-    { client: guarded, informers: options.seenBy?.(informers) ?? informers, clock, events: recorder, logger },
+    { client: guarded, informers: options.seenBy?.(informers) ?? informers, clock, events: () => recorder, logger },
     abort.signal,
   )
   return cluster
