@@ -85,7 +85,8 @@ function conditionsOf(
   contents: readonly { resource: CollectedResource; object: KubeObject }[],
   nowMs: number,
 ): NamespaceCondition[] {
-  const byResource = Map.groupBy(contents, ({ resource }) => groupResourceName(resource.ref))
+  // Upstream's form: `pods. has 1 …` for the group without a name.
+  const byResource = Map.groupBy(contents, ({ resource: { ref } }) => `${ref.resource}.${ref.group}`)
   const remaining = [...byResource].map(([name, all]) => `${name} has ${all.length} resource instances`)
   const finalizers = Map.groupBy(
     contents
@@ -111,7 +112,20 @@ function conditionsOf(
       lastTransitionTime: before?.status === status ? before.lastTransitionTime : timestamp(nowMs),
     }
   }
+  const fine = (type: string, reason: string, message: string) => make(type, false, ['', reason], ['', message])
   return [
+    // Every kind is known here without asking anybody, and deletions that fail are made again.
+    fine('NamespaceDeletionDiscoveryFailure', 'ResourcesDiscovered', 'All resources successfully discovered'),
+    fine(
+      'NamespaceDeletionGroupVersionParsingFailure',
+      'ParsedGroupVersions',
+      'All legacy kube types successfully parsed',
+    ),
+    fine(
+      'NamespaceDeletionContentFailure',
+      'ContentDeleted',
+      'All content successfully deleted, may be waiting on finalization',
+    ),
     make(
       'NamespaceContentRemaining',
       remaining.length > 0,
