@@ -117,7 +117,8 @@ export function createResizer(
           complete = (await actuateOne(pod, container, instance)) && complete
         } catch (error) {
           const { message } = error as Error
-          if (inProgress !== message) {
+          // Once for what is granted: how much is in use differs from try to try.
+          if (!inProgress) {
             say(context, pod, 'Warning', 'ResizeError', `Pod resize error: ${resizeText(pod, message)}`, container.name)
           }
           inProgress = message
