@@ -1,5 +1,5 @@
 import type { VirtualReader } from '../registry/environment.ts'
-import type { Service as ServiceObject } from '../api/kinds.ts'
+import type { Service as ServiceObject, ServiceCIDR } from '../api/kinds.ts'
 import { errors } from '../api/status-error.ts'
 import { createAuthenticator, type Authenticate } from '../auth/authenticator.ts'
 import { createAuthorization, type Authorization } from '../auth/authorizer.ts'
@@ -124,6 +124,12 @@ function serviceAddresses({ decisions, informers, config, nodeName, logger }: Ap
   // Taken by the cluster itself when it was made; the Services that bear them are made by its leader.
   const own = new Set([config.kubernetesIp, config.dnsIp])
   const { ipv6, serviceCidr } = config
+  const readyRanges = (): string[] =>
+    informers
+      .for<ServiceCIDR>(refs.serviceCidrs)
+      .list()
+      .filter(({ status }) => status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'))
+      .flatMap(({ spec }) => spec?.cidrs ?? [])
   return {
     ...(ipv6 ? { secondFamily: secondFamily(serviceCidr, ipv6.serviceCidr) } : {}),
     takeClusterIp: () => decisions.takeClusterIp(),
@@ -141,7 +147,8 @@ function serviceAddresses({ decisions, informers, config, nodeName, logger }: Ap
       }
       const given = clusterIp ?? nodePort
       if (given !== undefined && decisions.takeGiven(given)) return
-      await decisions.command({ type: 'claim', node: nodeName, clusterIp, nodePort, owner })
+      const range = clusterIp && readyRanges().find((one) => isInRange(clusterIp, one))
+      await decisions.command({ type: 'claim', node: nodeName, clusterIp, range, nodePort, owner })
     },
     async release({ clusterIps, nodePorts }) {
       // The object is gone already; without a leader now, the next one takes back what nobody uses.
@@ -154,6 +161,8 @@ function serviceAddresses({ decisions, informers, config, nodeName, logger }: Ap
     },
   }
 }
+
+const isInRange = (ip: string, range: string): boolean => sameOffset(ip, range, range) !== undefined
 
 /** Cluster IPs of both families go together by their place in their ranges. */
 export const secondFamily = (ipv4: string, ipv6: string): NonNullable<ServiceAddresses['secondFamily']> => ({

@@ -25,7 +25,7 @@ import type { ClusterConfig } from './membership-file.ts'
 const flowSchemas = { group: 'flowcontrol.apiserver.k8s.io', resource: 'flowschemas' }
 const priorityLevels = { group: 'flowcontrol.apiserver.k8s.io', resource: 'prioritylevelconfigurations' }
 const clusterRoles = { group: 'rbac.authorization.k8s.io', resource: 'clusterroles' }
-const serviceCidrs = { group: 'networking.k8s.io', resource: 'servicecidrs' }
+const { serviceCidrs } = refs
 const clusterRoleBindings = { group: 'rbac.authorization.k8s.io', resource: 'clusterrolebindings' }
 
 /** The namespaces that every cluster has. */

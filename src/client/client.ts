@@ -87,6 +87,7 @@ export const refs = {
   endpointSlices: { group: 'discovery.k8s.io', resource: 'endpointslices' },
   ingresses: { group: 'networking.k8s.io', resource: 'ingresses' },
   ingressClasses: { group: 'networking.k8s.io', resource: 'ingressclasses' },
+  serviceCidrs: { group: 'networking.k8s.io', resource: 'servicecidrs' },
   networkPolicies: { group: 'networking.k8s.io', resource: 'networkpolicies' },
   podDisruptionBudgets: { group: 'policy', resource: 'poddisruptionbudgets' },
   priorityClasses: { group: 'scheduling.k8s.io', resource: 'priorityclasses' },

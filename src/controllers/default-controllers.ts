@@ -29,6 +29,7 @@ import { bootstrapTokenController } from './bootstrap-tokens.ts'
 import { certificateApprovalController } from './certificate-approval.ts'
 import { certificateRequestController } from './certificate-requests.ts'
 import { clusterRoleAggregationController } from './reconcile/cluster-role-aggregation.ts'
+import { serviceCidrController } from './reconcile/service-cidr.ts'
 import { endpointSliceMirroringController } from './reconcile/endpoint-slice-mirroring.ts'
 import { disruptionController } from './reconcile/pod-disruption-budget.ts'
 import { replicaSetController, replicationControllerController } from './reconcile/replica-set.ts'
@@ -97,6 +98,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     disruptionController,
     endpointSliceController,
     endpointSliceMirroringController,
+    serviceCidrController,
     endpointsController,
     ingressStatusController,
     loadBalancerController,

@@ -122,6 +122,19 @@ describe('reserves and claims', () => {
     expect(apply({ type: 'claim', node: 'a', clusterIp: '10.96.0.7', nodePort: 30_001, owner: 'y' }).ok).toBe(true)
   })
 
+  test('an address of a further range is claimed as one of the first, but never its ends', () => {
+    const { apply, machine } = machineWith(join('a'))
+    const claim = (clusterIp: string, owner: string) =>
+      apply({ type: 'claim', node: 'a', clusterIp, range: '10.150.0.0/24', owner })
+    expect(claim('10.150.0.5', 'x').ok).toBe(true)
+    expect(claim('10.150.0.5', 'y')).toMatchObject({ reason: 'Conflict' })
+    expect(claim('10.150.0.0', 'x').ok).toBe(false)
+    expect(claim('10.151.0.5', 'x').ok).toBe(false)
+    apply({ type: 'release', clusterIps: ['10.150.0.5'], nodePorts: [] })
+    expect(claim('10.150.0.5', 'y').ok).toBe(true)
+    expect([...machine.clusterIps.reserve('reserve:a#1', 4)].every((ip) => ip < 0x0a96_0000)).toBe(true)
+  })
+
   test('another node may not claim from a reserve; its own node may; only an orphaned reserve is released', () => {
     const { apply, machine } = machineWith(join('a'), join('b'))
     const { clusterIps } = value(apply({ type: 'reserve', node: 'a', clusterIps: 1, nodePorts: 0 })) as {

@@ -142,7 +142,7 @@ export class ClusterMachine {
   }
 
   /** All or nothing. A node may claim from its own reserve: it alone knows whether the value is free there. */
-  #claim({ node, clusterIp, nodePort, owner }: Extract<Command, { type: 'claim' }>): null {
+  #claim({ node, clusterIp, range, nodePort, owner }: Extract<Command, { type: 'claim' }>): null {
     const member = this.membership.member(node)
     const own = member ? reserveOf(node, member.incarnation) : undefined
     const claim = (table: ReserveTable, value: number, holder: Holder) => {
@@ -151,7 +151,8 @@ export class ClusterMachine {
     const holder: Holder = `claim:${owner}`
     const ip = clusterIp === undefined ? undefined : parseAddress(clusterIp)
     const fresh = ip !== undefined && this.clusterIps.holder(ip) === undefined
-    if (ip !== undefined) claim(this.clusterIps, ip, holder)
+    if (ip !== undefined && range !== undefined && isIn(range, ip)) this.clusterIps.claimBeyond(ip, holder)
+    else if (ip !== undefined) claim(this.clusterIps, ip, holder)
     try {
       if (nodePort !== undefined) claim(this.nodePorts, nodePort, holder)
     } catch (error) {
@@ -177,6 +178,12 @@ export class ClusterMachine {
     const oldest = this.results.keys().next().value
     if (oldest !== undefined) this.results.delete(oldest)
   }
+}
+
+/** Network and broadcast address are nobody's. */
+function isIn(range: string, ip: number): boolean {
+  const { first, size } = parseCidr(range)
+  return ip > first && ip < first + size - 1
 }
 
 function parseAddress(text: string): number {

@@ -52,8 +52,11 @@ export type Command =
   | { type: 'token-delete'; id: string }
   /** Gives a node more cluster IPs and NodePorts to hand out by itself, also when cut off. */
   | { type: 'reserve'; node: string; clusterIps: number; nodePorts: number }
-  /** Claims one given ClusterIP or NodePort (a user asked for it); void when taken. */
-  | { type: 'claim'; node: string; clusterIp?: string; nodePort?: number; owner: string }
+  /**
+   * Claims one given ClusterIP or NodePort (a user asked for it); void when taken. `range`: a further range of cluster IPs
+   * that the asker knows to be in use, and that the address is out of.
+   */
+  | { type: 'claim'; node: string; clusterIp?: string; range?: string; nodePort?: number; owner: string }
   | { type: 'release'; clusterIps: string[]; nodePorts: number[] }
   /** Drops decided values of objects that are deleted everywhere. */
   | { type: 'forget'; uids: string[] }

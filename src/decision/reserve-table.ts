@@ -94,6 +94,16 @@ export class ReserveTable {
       const valid = `The range of valid ${this.#what}s is ${range}`
       throw new StatusError('Invalid', `provided ${this.#what} is not in the valid range. ${valid}`)
     }
+    this.#take(value, holder)
+  }
+
+  /** As `claim`, for a value of another range; those of this one are claimed as usual. */
+  claimBeyond(value: number, holder: Holder): void {
+    if (value >= this.first && value <= this.last) this.claim(value, holder)
+    else this.#take(value, holder)
+  }
+
+  #take(value: number, holder: Holder): void {
     const other = this.#holders.get(value)
     if (other !== undefined && other !== holder) throw alreadyAllocated(this.#what)
     this.#holders.set(value, holder)

@@ -1,4 +1,4 @@
-import type { Node } from '../../api/kinds.ts'
+import type { Node, ServiceCIDR } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
@@ -72,7 +72,7 @@ export function createNodeRoutes(
   const nodes = options.informers.for<Node>(refs.nodes)
   const tunnelDevice = `${options.bridge}x`
   const encryptedDevice = encryptedDeviceOf(options.bridge)
-  let stopWatching = () => {}
+  let stops: (() => void)[] = []
   let timer: Timer | undefined
   let running: Promise<void> = Promise.resolve()
   let stopped = true
@@ -81,9 +81,16 @@ export function createNodeRoutes(
   let settled: string | undefined
   /** Routes that were set, as `ip route replace` takes them. */
   let applied: ReadonlyMap<string, string> = new Map()
+  let guarded: readonly string[] = []
   const { ipv6 } = options
-  const services = [options.serviceCidr, ...(ipv6 ? [ipv6.serviceCidr] : [])]
-  const guarded = [...services, options.clusterCidr, ...(ipv6 ? [ipv6.clusterCidr] : [])]
+  const cidrs = options.informers.for<ServiceCIDR>(refs.serviceCidrs)
+  /** Ranges of cluster IPs: those that the cluster was made with, and what was added. */
+  const serviceRanges = (): string[] => {
+    const all = cidrs.list().flatMap(({ spec }) => spec?.cidrs ?? [])
+    const usable = all.filter((range) => parseCidr(range) || (ipv6 && range.includes(':')))
+    return [...new Set([options.serviceCidr, ...(ipv6 ? [ipv6.serviceCidr] : []), ...usable])]
+  }
+  const guardedRanges = (): string[] => [...serviceRanges(), options.clusterCidr, ...(ipv6 ? [ipv6.clusterCidr] : [])]
   const families = ipv6 ? (['-4', '-6'] as const) : (['-4'] as const)
 
   /** Our routes of every family in use. */
@@ -140,7 +147,8 @@ export function createNodeRoutes(
 
   async function reconcile(): Promise<void> {
     const peers = peerNodes(nodes.list(), options.nodeName)
-    const subject = JSON.stringify(peers)
+    const services = serviceRanges()
+    const subject = JSON.stringify([peers, services])
     // Nodes say every few seconds that they are well; that is no news here.
     if (subject === settled) return
     settled = undefined
@@ -176,8 +184,10 @@ export function createNodeRoutes(
       failure = error
     }
     const present = await presentRoutes()
+    await guard()
     for (const { dst, type } of present) {
-      if (type === undefined && !fixed.has(dst)) await ip.attempt('route', 'del', dst, 'proto', routeProtocol)
+      const isWanted = type === undefined ? fixed.has(dst) : guarded.includes(dst)
+      if (!isWanted) await ip.attempt('route', 'del', ...(type ? [type] : []), dst, 'proto', routeProtocol)
     }
     applied = fixed
     if (failure) throw failure
@@ -186,6 +196,7 @@ export function createNodeRoutes(
 
   /** Virtual addresses do not leave by a default route, whatever else is missing. */
   async function guard(): Promise<void> {
+    guarded = guardedRanges()
     for (const range of guarded)
       await ip.run('route', 'replace', 'unreachable', range, 'metric', lastMetric, 'proto', routeProtocol)
   }
@@ -240,12 +251,12 @@ export function createNodeRoutes(
     async start() {
       stopped = false
       await guard()
-      stopWatching = nodes.onChange(() => schedule(gatherMs))
+      stops = [nodes, cidrs].map((informer) => informer.onChange(() => schedule(gatherMs)))
       await round()
     },
     async stop() {
       stopped = true
-      stopWatching()
+      for (const stop of stops) stop()
       timer?.cancel()
       await running
     },
