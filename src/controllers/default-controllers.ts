@@ -34,6 +34,7 @@ import { endpointSliceMirroringController } from './reconcile/endpoint-slice-mir
 import { disruptionController } from './reconcile/pod-disruption-budget.ts'
 import { replicaSetController, replicationControllerController } from './reconcile/replica-set.ts'
 import { resourceQuotaController } from './reconcile/resource-quota.ts'
+import { serviceRepairController } from './reconcile/service-repair.ts'
 import { type IsFenced, statefulSetController } from './reconcile/stateful-set/stateful-set.ts'
 import { timeMs } from './reconcile/timestamp.ts'
 import { tokenSecretController } from './token-secrets.ts'
@@ -66,6 +67,8 @@ export interface ControllerContext {
   usage?: UsageSource
   /** Signs certificate requests. Without it they stay unsigned. */
   authority?: CertificateAuthority
+  /** The range of cluster IPs; without it none is out of range. */
+  config?: { readonly serviceCidr: string }
   /** Signs the tokens of Secrets. Without it Secrets that ask for one stay empty. */
   issueSecretToken?: IssueSecretToken
   /** Who may have certificates without being asked. Without it every request waits for an approver. */
@@ -102,6 +105,7 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     endpointsController,
     ingressStatusController,
     loadBalancerController,
+    serviceRepairController(context.config?.serviceCidr),
     nodeLifecycleController({
       isAlive: context.isAlive,
       onLiveness: context.onLiveness,
