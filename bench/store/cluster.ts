@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/log.ts'
 import { systemRandom, systemClock } from '../../src/lib/system.ts'
 import { lmdbDisk } from '../../src/store/lmdb-disk.ts'
@@ -21,12 +22,12 @@ export interface BenchStore {
 
 const encryptionKey = new Uint8Array(32).fill(9)
 
-export async function benchStore(nodeNumber: number, path?: string): Promise<BenchStore> {
+export async function benchStore(nodeNumber: number, path?: string, clock: Clock = systemClock): Promise<BenchStore> {
   const directory = path ?? (await mkdtemp(join(tmpdir(), 'bench-store-')))
   const disk = lmdbDisk({ path: directory, encryptionKey })
   const store = await openStore({
     disk,
-    clock: systemClock,
+    clock,
     random: systemRandom,
     logger: silentLogger,
     nodeNumber,
@@ -55,7 +56,7 @@ export async function benchStore(nodeNumber: number, path?: string): Promise<Ben
     },
     async reopen() {
       await close()
-      return benchStore(nodeNumber, directory)
+      return benchStore(nodeNumber, directory, clock)
     },
     async dispose() {
       await close()

@@ -4,20 +4,24 @@ import { runInNewContext } from 'node:vm'
 import type { KubeObject } from '../../src/api/object.ts'
 import type { Change } from '../../src/store/replica.ts'
 import { benchStore, type BenchStore } from './cluster.ts'
+import { electionTimesMs } from './elections.ts'
+import { growth } from './growth.ts'
 import { podKey, samplePod, sampleStatus } from './sample-pod.ts'
 
 /*
- * What the store costs, on a real disk: npx node bench/store/main.ts [--objects 5000] [--updates 20000] [--cycles 5000].
+ * What the store costs, on a real disk: npx node bench/store/main.ts [--objects 5000] [--updates 10000] [--cycles 3000] [--full].
+ * --full: 50,000 objects, and the growth after 500,000 status updates and 100,000 creations and deletions; takes an hour.
  * Processor time stands beside the wall clock, for on a machine that others share only the former means anything.
  */
 const { values } = parseArgs({
   options: {
-    objects: { type: 'string', default: '5000' },
+    full: { type: 'boolean', default: false },
+    objects: { type: 'string' },
     updates: { type: 'string', default: '10000' },
     cycles: { type: 'string', default: '3000' },
   },
 })
-const objects = Number(values.objects)
+const objects = Number(values.objects ?? (values.full ? 50_000 : 5_000))
 const updates = Number(values.updates)
 const cycles = Number(values.cycles)
 
@@ -128,6 +132,25 @@ await rate('first read of every object', objects, '', () => Promise.resolve(othe
 
 await one.dispose()
 await other.dispose()
+
+const growthSize = values.full
+  ? { objects: 1_000, updates: 500_000, cycles: 100_000 }
+  : { objects: 500, updates: 25_000, cycles: 10_000 }
+const weights = await growth(growthSize, heapBytes)
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+for (const { done, heapBytes: heap, diskBytes } of weights) {
+  row(`after ${done}`, `${mebibytes(heap)} RAM`, `${mebibytes(diskBytes)} disk`, 'as before')
+}
+
+const kills = values.full ? 100 : 30
+const times = await electionTimesMs(kills, 5)
+const quantile = (share: number): string => `${Math.round(times[Math.floor((times.length - 1) * share)] ?? 0)} ms`
+row(
+  `another leads after the leader's loss, ${kills} kills`,
+  `p50 ${quantile(0.5)}`,
+  `p99 ${quantile(0.99)}`,
+  '1 s, 3 s',
+)
 const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((cells) => (cells[column] ?? '').length)))
 for (const cells of rows)
   console.log(
