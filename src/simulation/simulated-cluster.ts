@@ -12,8 +12,16 @@ import { seededRandom } from '../lib/seeded-random.ts'
 import { VirtualTime } from './virtual-time.ts'
 import { WatchObserver } from './watch-observer.ts'
 
-/** Small, so that snapshots and cut-off logs are met within a short run. */
-const config: Partial<DecisionLogConfig> = { snapshotEveryEntries: 30, trailingEntries: 5 }
+/**
+ * Few entries, so that snapshots and cut-off logs are met within a short run; and half as many ticks for the same
+ * election timeout, as these are half of what a run costs.
+ */
+const config: Partial<DecisionLogConfig> = {
+  snapshotEveryEntries: 30,
+  trailingEntries: 5,
+  tickMs: 100,
+  electionTicks: 9,
+}
 const formLimitMs = 60_000
 
 export interface ClusterOptions {
@@ -72,7 +80,7 @@ export class SimulatedCluster {
       this.leader !== undefined &&
       this.nodes.every(({ life }) => life?.decisions.members().length === this.nodes.length)
     if (!(await this.time.until(isFormed, formLimitMs))) throw new Error('the simulated cluster did not form')
-    await this.time.advance(3_000)
+    await this.time.advance(1_500)
   }
 
   #machine(number: number): SimulatedNode {

@@ -46,6 +46,7 @@ export class DigestTable {
   readonly #hi = new Uint32Array(bucketCount)
   readonly #lo = new Uint32Array(bucketCount)
   readonly #members: (Map<string, Digest> | undefined)[] = []
+  #root = zeroDigest
 
   /** `digest` undefined takes the document out. */
   set(uid: string, digest: Digest | undefined): void {
@@ -64,12 +65,11 @@ export class DigestTable {
   #fold(bucket: number, digest: Digest): void {
     this.#hi[bucket] = (this.#hi[bucket] ?? 0) ^ digest.hi
     this.#lo[bucket] = (this.#lo[bucket] ?? 0) ^ digest.lo
+    this.#root = xorDigest(this.#root, digest)
   }
 
   root(): Digest {
-    let root = zeroDigest
-    for (let i = 0; i < bucketCount; i += 1) root = xorDigest(root, { hi: this.#hi[i] ?? 0, lo: this.#lo[i] ?? 0 })
-    return root
+    return this.#root
   }
 
   /** Each bucket's digest, 8 bytes, in order: 32 KiB. */

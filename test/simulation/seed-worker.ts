@@ -15,6 +15,9 @@ export interface SeedsRun {
   failure: string | undefined
 }
 
+// Errors are made by the thousand, and nobody reads where.
+Error.stackTraceLimit = 4
+
 const { simulation, first, end, step } = workerData as SeedRange
 const hits = new Map<string, number>()
 let told: string | undefined
