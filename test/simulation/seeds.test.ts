@@ -10,7 +10,7 @@ import { faultsToMeet, simulations, type SimulationName } from './simulations.ts
  */
 const counts: Record<SimulationName, number> = {
   writes: Number(process.env.STORMO_SEEDS ?? 200),
-  workloads: Number(process.env.STORMO_WORKLOAD_SEEDS ?? 8),
+  workloads: Number(process.env.STORMO_WORKLOAD_SEEDS ?? 6),
 }
 const first = Number(process.env.STORMO_FIRST_SEED ?? 1)
 
