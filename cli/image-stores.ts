@@ -100,7 +100,7 @@ function localStores(nodes: readonly LocalNode[], io: Io): ImageStores {
   return {
     async load(source) {
       const archive = await openArchive(source, io)
-      const loads = nodes.map((node) => loadInto(node, docker(node, ['load'])))
+      const loads = nodes.map((node) => loadInto(node, docker(node, ['load']), source))
       // One reading of the archive feeds all nodes; the slowest sets the pace.
       const fan = new PassThrough().setMaxListeners(0)
       const copies = loads.map(({ stdin }) => pipeline(fan, stdin).catch(() => undefined))
@@ -147,7 +147,7 @@ function localStores(nodes: readonly LocalNode[], io: Io): ImageStores {
 }
 
 /** A `docker load` that waits for its input; `said` is what it answers, or rejects with its complaint. */
-function loadInto(node: LocalNode, args: readonly string[]) {
+function loadInto(node: LocalNode, args: readonly string[], source: string) {
   const child = spawn('docker', args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const said = new Promise<string>((resolve, reject) => {
     const answer = text(child.stdout)
@@ -157,7 +157,8 @@ function loadInto(node: LocalNode, args: readonly string[]) {
       void Promise.all([answer, complaint]).then(([out, err]) => {
         // docker load ends well on an archive without an image in it.
         if (code === 0 && /Loaded image/.test(out)) resolve(out.trim().split('\n').join(', '))
-        else reject(new UsageError(`${node.name}: ${err.trim() || out.trim() || 'the archive holds no image'}`))
+        else
+          reject(new UsageError(`${node.name}: ${source}: ${err.trim() || out.trim() || 'the archive holds no image'}`))
       })
     })
   })

@@ -150,10 +150,14 @@ function operand(text: string): Operand {
   return { literal: text !== '' && !Number.isNaN(number) ? number : text }
 }
 
-/** All values that a path finds; none where it leads nowhere. */
-export function findValues(steps: readonly Step[], root: unknown): unknown[] {
+/** All values that a path finds; none where it leads nowhere. Strict: an index that a list has not is an error. */
+export function findValues(steps: readonly Step[], root: unknown, isStrict = false): unknown[] {
   let values: unknown[] = [root]
-  for (const step of steps) values = values.flatMap((value) => takeStep(step, value))
+  for (const step of steps)
+    values =
+      step.kind === 'fields'
+        ? step.names.flatMap((name) => values.flatMap((value) => findValues(parsePath(name), value, isStrict)))
+        : values.flatMap((value) => takeStep(step, value, isStrict))
   return values
 }
 
@@ -166,20 +170,18 @@ const fieldOf = (value: unknown, name: string): unknown[] =>
 const childrenOf = (value: unknown): unknown[] =>
   Array.isArray(value) ? value : isObject(value) ? Object.values(value) : []
 
-function takeStep(step: Step, value: unknown): unknown[] {
+function takeStep(step: Exclude<Step, { kind: 'fields' }>, value: unknown, isStrict: boolean): unknown[] {
   switch (step.kind) {
     case 'field':
       return fieldOf(value, step.name)
-    case 'fields':
-      return step.names.flatMap((name) => fieldOf(value, name))
     case 'every':
       return childrenOf(value)
     case 'descend': {
       const here = step.name === '*' ? childrenOf(value) : fieldOf(value, step.name)
-      return [...here, ...childrenOf(value).flatMap((child) => takeStep(step, child))]
+      return [...here, ...childrenOf(value).flatMap((child) => takeStep(step, child, isStrict))]
     }
     case 'index':
-      return Array.isArray(value) ? slice(value, step) : []
+      return Array.isArray(value) ? slice(value, step, isStrict) : []
     case 'indexes':
       return Array.isArray(value)
         ? step.indexes.flatMap((index) => (value.at(index) === undefined ? [] : [value.at(index)]))
@@ -189,9 +191,11 @@ function takeStep(step: Step, value: unknown): unknown[] {
   }
 }
 
-function slice(list: readonly unknown[], step: Extract<Step, { kind: 'index' }>): unknown[] {
+function slice(list: readonly unknown[], step: Extract<Step, { kind: 'index' }>, isStrict: boolean): unknown[] {
   if (!step.isSlice) {
     const found = list.at(step.from ?? 0)
+    if (found === undefined && isStrict)
+      throw new UsageError(`array index out of bounds: index ${step.from ?? 0}, length ${list.length}`)
     return found === undefined ? [] : [found]
   }
   return list.slice(step.from, step.to).filter((_, index) => step.by > 0 && index % step.by === 0)
@@ -224,9 +228,9 @@ export function renderTemplate(parts: readonly TemplatePart[], data: unknown): s
         case 'text':
           return part.text
         case 'path':
-          return findValues(part.steps, data).map(valueText).join(' ')
+          return findValues(part.steps, data, true).map(valueText).join(' ')
         case 'range':
-          return findValues(part.steps, data)
+          return findValues(part.steps, data, true)
             .map((value) => renderTemplate(part.body, value))
             .join('')
       }

@@ -1,9 +1,16 @@
 import type { Pod } from '../src/api/kinds.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
 import { formatLabelSelector } from '../src/lib/selector.ts'
-import { type Io, UsageError } from './command.ts'
+import { type Io, type OptionDefinition, UsageError } from './command.ts'
 import { type ApiResource, pathOf } from './discovery.ts'
 import { objectTarget } from './targets.ts'
+
+/** Scripts give it; a pod that does not run is an error at once here. */
+export const podTimeoutOption: OptionDefinition = {
+  flags: '--pod-running-timeout <duration>',
+  summary: 'accepted; pods are not waited for',
+  hidden: true,
+}
 
 export const podResource: ApiResource = {
   group: '',
@@ -26,13 +33,12 @@ export async function listPods(client: RestClient, namespace: string, labelSelec
 }
 
 /** The pod that `web-0`, `pod/web-0` or `deployment/web` stands for; of several the first that runs. */
-export async function podOf(client: RestClient, namespace: string, target: string, io: Io): Promise<Pod> {
+export async function podOf(client: RestClient, namespace: string, target: string): Promise<Pod> {
   if (!target.includes('/')) return await client.json<Pod>({ path: podPath(namespace, target) })
   const { resource, name } = await objectTarget(client, [target], 'pods')
   if (resource.resource === 'pods') return await client.json<Pod>({ path: podPath(namespace, name) })
   const pods = await podsBehind(client, namespace, resource, name)
   const chosen = pods.find((pod) => pod.status?.phase === 'Running') ?? pods[0]!
-  if (pods.length > 1) io.err(`Found ${pods.length} pods, using pod/${chosen.metadata.name}\n`)
   return chosen
 }
 

@@ -5,6 +5,7 @@ import { type Io, UsageError } from './command.ts'
 export function describeError(error: unknown, about?: string): string {
   if (error instanceof StatusError) return describeStatus(error, about)
   const message = error instanceof Error ? error.message : String(error)
+  if (message.startsWith('Error in configuration: ')) return message
   if (error instanceof UsageError && /^error: |^Error from server/.test(message)) return message
   return `error: ${message}`
 }

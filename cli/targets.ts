@@ -26,6 +26,10 @@ export async function targetsOf(
   if (first.includes('/')) {
     const targets = args.map((arg): Target => {
       const [type = '', name = '', ...rest] = arg.split('/')
+      if (!arg.includes('/'))
+        throw new UsageError(
+          "there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'stormo get resource/<resource_name>' instead of 'stormo get resource resource/<resource_name>'",
+        )
       if (name === '' || rest.length > 0)
         throw new UsageError(`arguments in resource/name form must have a single resource and name: "${arg}"`)
       return { resource: findResource(resources, type), name }

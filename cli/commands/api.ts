@@ -121,6 +121,7 @@ export const explainCommand: CommandDefinition = {
     ...connectionOptions,
     { flags: '--recursive', summary: 'fields of fields too' },
     { flags: '--api-version <version>', summary: 'group/version that is meant' },
+    { flags: '-o, --output <format>', summary: 'plaintext', default: 'plaintext' },
   ],
   examples: `Examples:
   stormo explain pods
@@ -129,6 +130,8 @@ export const explainCommand: CommandDefinition = {
 }
 
 async function explain(invocation: Invocation, client: RestClient): Promise<void> {
+  const format = option.text(invocation, 'output') ?? 'plaintext'
+  if (!['plaintext', 'plaintext-openapiv2'].includes(format)) throw new UsageError(`unrecognized format: ${format}`)
   const resources = await discover(client)
   const apiVersion = option.text(invocation, 'apiVersion')
   const { resource, fields } = resourceAndFields(resources, invocation.args[0] ?? '', apiVersion)

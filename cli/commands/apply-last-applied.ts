@@ -16,12 +16,6 @@ const recordOf = (object: KubeObject): KubeObject | undefined => {
   return text === undefined ? undefined : (JSON.parse(text) as KubeObject)
 }
 
-/** What the record shows to people: without the empty map that is always in it. */
-function shown(record: KubeObject): KubeObject {
-  const { annotations = {}, ...metadata } = record.metadata
-  return { ...record, metadata: { ...metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) } }
-}
-
 const formatOption = { flags: '-o, --output <format>', summary: 'yaml or json', default: 'yaml' }
 
 /** Does `act` for each selected object with the record that it carries. */
@@ -49,7 +43,7 @@ const viewCommand: CommandDefinition = {
       const format = option.text(invocation, 'output') ?? 'yaml'
       if (format !== 'yaml' && format !== 'json')
         throw new UsageError(`Unexpected -o output mode: ${format}, the flag 'output' must be one of yaml|json`)
-      invocation.io.out(printObject(shown(record), format) ?? '')
+      invocation.io.out(printObject(record, format) ?? '')
     }),
 }
 
@@ -95,7 +89,7 @@ const editCommand: CommandDefinition = {
   options: [...namespaceOptions, ...selectionOptions, formatOption],
   run: (invocation) =>
     eachRecord(invocation, async ({ resource, namespace, name }, object, record) => {
-      const before = toYaml(shown(record))
+      const before = toYaml(record)
       const after = await editText(invocation, `${name}.yaml`, before)
       if (after.trim() === '' || after === before) return invocation.io.err('Edit cancelled, no changes made.\n')
       const body = recordPatch(object, parseYaml(after).value as KubeObject)

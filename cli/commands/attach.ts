@@ -2,7 +2,7 @@ import type { Pod } from '../../src/api/kinds.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
-import { containerOf, podOf, podPath } from '../pods.ts'
+import { containerOf, podOf, podPath, podTimeoutOption } from '../pods.ts'
 import { remoteCommand } from '../remote-command.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
 
@@ -16,10 +16,11 @@ export const attachCommand: CommandDefinition = {
     { flags: '-i, --stdin', summary: 'pass standard input on' },
     { flags: '-t, --tty', summary: 'standard input is a terminal' },
     { flags: '-q, --quiet', summary: "print only the process' own output" },
+    podTimeoutOption,
   ],
   run: (invocation) =>
     withClient(invocation, async (client) => {
-      const pod = await podOf(client, namespaceOf(invocation, client), invocation.args[0]!, invocation.io)
+      const pod = await podOf(client, namespaceOf(invocation, client), invocation.args[0]!)
       return await attach(invocation, client, pod, option.text(invocation, 'container'))
     }),
 }
@@ -43,7 +44,7 @@ export async function attach(
   if (option.flag(invocation, 'tty') && !container?.tty)
     io.err(`error: Unable to use a TTY - container ${name} did not allocate one\n`)
   const tty = option.flag(invocation, 'tty') && container?.tty === true && stdin && io.stdin.isTTY === true
-  if (stdin && !option.flag(invocation, 'quiet')) io.err("If you don't see a command prompt, try pressing enter.\n")
+  if (!option.flag(invocation, 'quiet')) io.err("If you don't see a command prompt, try pressing enter.\n")
   const query = {
     container: name,
     stdin: String(stdin),

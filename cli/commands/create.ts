@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { KubeObject } from '../../src/api/object.ts'
+import { StatusError } from '../../src/api/status-error.ts'
 import { parseDurationMs } from '../../src/lib/duration.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
@@ -55,28 +56,34 @@ const tokenCommand: CommandDefinition = {
         throw new UsageError(`--duration ${duration}: must be a duration such as 1h`)
       const kind = option.text(invocation, 'boundObjectKind')
       const name = encodeURIComponent(invocation.args[0] ?? '')
-      const review = await client.json<KubeObject & { status: { token: string } }>({
-        method: 'POST',
-        path: `/api/v1/namespaces/${namespaceOf(invocation, client)}/serviceaccounts/${name}/token`,
-        body: {
-          apiVersion: 'authentication.k8s.io/v1',
-          kind: 'TokenRequest',
-          spec: {
-            audiences: option.list(invocation, 'audience'),
-            ...(durationMs === undefined ? {} : { expirationSeconds: Math.floor(durationMs / 1000) }),
-            ...(kind
-              ? {
-                  boundObjectRef: {
-                    apiVersion: 'v1',
-                    kind,
-                    name: option.text(invocation, 'boundObjectName') ?? '',
-                    uid: option.text(invocation, 'boundObjectUid') ?? '',
-                  },
-                }
-              : {}),
+      const review = await client
+        .json<KubeObject & { status: { token: string } }>({
+          method: 'POST',
+          path: `/api/v1/namespaces/${namespaceOf(invocation, client)}/serviceaccounts/${name}/token`,
+          body: {
+            apiVersion: 'authentication.k8s.io/v1',
+            kind: 'TokenRequest',
+            spec: {
+              audiences: option.list(invocation, 'audience'),
+              ...(durationMs === undefined ? {} : { expirationSeconds: Math.floor(durationMs / 1000) }),
+              ...(kind
+                ? {
+                    boundObjectRef: {
+                      apiVersion: 'v1',
+                      kind,
+                      name: option.text(invocation, 'boundObjectName') ?? '',
+                      uid: option.text(invocation, 'boundObjectUid') ?? '',
+                    },
+                  }
+                : {}),
+            },
           },
-        },
-      })
+        })
+        .catch((error: unknown) => {
+          throw error instanceof StatusError
+            ? new UsageError(`failed to create token: ${error.message}`, { cause: error })
+            : error
+        })
       const printed = printObject(review, outputOf(invocation))
       invocation.io.out(printed ?? `${review.status.token}\n`)
     }),

@@ -52,7 +52,7 @@ async function edit(invocation: Invocation, client: RestClient, one: SelectedObj
             .join('\n')
         : saved
     if (text.trim() === '' || text === original || saved === opened) {
-      io.out(complaint === '' ? 'Edit cancelled, no changes made.\n' : 'Edit cancelled, the last change was refused.\n')
+      io.err(complaint === '' ? 'Edit cancelled, no changes made.\n' : 'Edit cancelled, the last change was refused.\n')
       if (complaint !== '') throw new UsageError('the edit was refused and nothing was changed')
       return
     }

@@ -1,6 +1,6 @@
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
-import { containerOf, podOf, podPath } from '../pods.ts'
+import { containerOf, podOf, podPath, podTimeoutOption } from '../pods.ts'
 import { remoteCommand } from '../remote-command.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
@@ -15,6 +15,7 @@ export const execCommand: CommandDefinition = {
     { flags: '-i, --stdin', summary: 'pass standard input on' },
     { flags: '-t, --tty', summary: 'standard input is a terminal' },
     { flags: '-q, --quiet', summary: "print only the command's own output" },
+    podTimeoutOption,
   ],
   takesRest: true,
   examples: `Examples:
@@ -29,7 +30,7 @@ async function exec(invocation: Invocation, client: RestClient): Promise<number>
   const command = [...words, ...invocation.rest]
   if (command.length === 0) throw new UsageError('you must specify at least one command for the container')
   const namespace = namespaceOf(invocation, client)
-  const pod = await podOf(client, namespace, target, io)
+  const pod = await podOf(client, namespace, target)
   const stdin = option.flag(invocation, 'stdin')
   const isTerminal = io.stdin.isTTY === true
   const tty = option.flag(invocation, 'tty') && stdin && isTerminal

@@ -92,6 +92,8 @@ async function wantedOf(invocation: Invocation, client: RestClient): Promise<Wan
     )
   }
   const { targets } = await targetsOf(client, invocation.args)
+  if (option.text(invocation, 'selector') !== undefined && targets.some(({ name }) => name !== undefined))
+    throw new UsageError('name cannot be provided when a selector is specified')
   const all = option.flag(invocation, 'allNamespaces')
   if (all && targets.some(({ name }) => name !== undefined))
     throw new UsageError('a resource cannot be retrieved by name across all namespaces')
@@ -141,9 +143,9 @@ async function getObjects(
   const sorted = sortBy === undefined ? found : sortObjects(found, sortBy, ({ object }) => object)
   if (output === 'name')
     io.out(sorted.map(({ resource, object }) => `${displayName(resource, object.metadata.name ?? '')}\n`).join(''))
-  else if (allFound || found.length > 0) {
+  else {
     const isOne = wanted.length === 1 && wanted[0]!.name !== undefined
-    if (isOne && found.length === 0) return 0
+    if (isOne && found.length === 0) return allFound ? 0 : 1
     const items = sorted.map(({ object }) => object)
     const shown = isOne ? items[0]! : { apiVersion: 'v1', items, kind: 'List', metadata: { resourceVersion: '' } }
     const view = {
@@ -174,7 +176,11 @@ async function getTables(invocation: Invocation, client: RestClient, wanted: rea
     tables.push({ wanted: one, table: { ...table, rows } })
   })
   io.out(printTables(invocation, tables))
-  if (tables.length > 0 && tables.every(({ table }) => table.rows.length === 0)) {
+  if (
+    !option.flag(invocation, 'ignoreNotFound') &&
+    tables.length > 0 &&
+    tables.every(({ table }) => table.rows.length === 0)
+  ) {
     const inNamespace = wanted.find(({ resource, namespace }) => resource.namespaced && namespace !== undefined)
     io.err(inNamespace ? `No resources found in ${inNamespace.namespace} namespace.\n` : 'No resources found\n')
   }

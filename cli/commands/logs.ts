@@ -4,7 +4,7 @@ import { parseDurationMs } from '../../src/lib/duration.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { reportError } from '../report-error.ts'
-import { containerOf, listPods, podPath, podsBehind } from '../pods.ts'
+import { containerOf, listPods, podTimeoutOption, podPath, podsBehind } from '../pods.ts'
 import { namespaceOf, namespaceOptions, objectTarget } from '../targets.ts'
 
 export const logsCommand: CommandDefinition = {
@@ -23,6 +23,8 @@ export const logsCommand: CommandDefinition = {
     { flags: '--limit-bytes <bytes>', summary: 'print no more than this', integer: true },
     { flags: '--all-pods', summary: 'of all pods of the workload' },
     { flags: '--max-log-requests <count>', summary: 'most logs to follow at a time', integer: true, default: 5 },
+    podTimeoutOption,
+    { flags: '--insecure-skip-tls-verify-backend', summary: 'accepted; nodes know each other', hidden: true },
     { flags: '--ignore-errors', summary: 'go on when a log cannot be read' },
     { flags: '--all-containers', summary: "of all the pod's containers" },
     { flags: '--prefix', summary: 'each line with its pod and container' },
@@ -53,7 +55,15 @@ async function logs(invocation: Invocation, client: RestClient): Promise<number>
 
 async function podsOf(invocation: Invocation, client: RestClient, namespace: string): Promise<Pod[]> {
   const selector = option.text(invocation, 'selector')
-  if (selector !== undefined) return await listPods(client, namespace, selector)
+  if (selector !== undefined) {
+    const found = await listPods(client, namespace, selector)
+    if (found.length === 0) invocation.io.err(`No resources found in ${namespace} namespace.\n`)
+    return found
+  }
+  if (invocation.args.length === 0)
+    throw new UsageError(
+      "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command\nSee 'stormo logs -h' for help and examples",
+    )
   const { resource, name } = await objectTarget(client, invocation.args.slice(0, 1), 'pods')
   if (resource.resource === 'pods') return [await client.json<Pod>({ path: podPath(namespace, name) })]
   const pods = await podsBehind(client, namespace, resource, name)
@@ -81,6 +91,11 @@ async function copyLog(invocation: Invocation, client: RestClient, pod: Pod, con
   const sinceMs = since === undefined ? undefined : parseDurationMs(since)
   if (since !== undefined && sinceMs === undefined)
     throw new UsageError(`--since ${since}: must be a duration such as 10m`)
+  const sinceTime = option.text(invocation, 'sinceTime')
+  if (sinceTime !== undefined && since !== undefined)
+    throw new UsageError('at most one of `sinceTime` or `sinceSeconds` may be specified')
+  if (sinceTime !== undefined && Number.isNaN(Date.parse(sinceTime)))
+    throw new UsageError(`parsing time "${sinceTime}": must be a time as in RFC 3339, for example 2006-01-02T15:04:05Z`)
   const flag = (name: string): string | undefined => (option.flag(invocation, name) ? 'true' : undefined)
   const answer = await client.stream({
     path: podPath(pod.metadata.namespace ?? '', pod.metadata.name ?? '', 'log'),
@@ -92,7 +107,7 @@ async function copyLog(invocation: Invocation, client: RestClient, pod: Pod, con
       tailLines: tailLines(invocation),
       limitBytes: option.integer(invocation, 'limitBytes')?.toString(),
       sinceSeconds: sinceMs === undefined ? undefined : String(Math.max(1, Math.floor(sinceMs / 1000))),
-      sinceTime: option.text(invocation, 'sinceTime'),
+      sinceTime,
     },
     accept: '*/*',
     signal: invocation.io.signal,

@@ -27,7 +27,7 @@ async function portForward(invocation: Invocation, client: RestClient): Promise<
   const { io } = invocation
   const [target = '', ...texts] = invocation.args
   const namespace = namespaceOf(invocation, client)
-  const { pod, service } = await resolveTarget(invocation, client, namespace, target)
+  const { pod, service } = await resolveTarget(client, namespace, target)
   if (pod.status?.phase !== 'Running')
     throw new UsageError(`unable to forward port because pod is not running. Current status=${pod.status?.phase}`)
   const forwards = texts.map((text) => resolvePort(text, pod, service))
@@ -57,14 +57,13 @@ async function portForward(invocation: Invocation, client: RestClient): Promise<
 }
 
 async function resolveTarget(
-  invocation: Invocation,
   client: RestClient,
   namespace: string,
   target: string,
 ): Promise<{ pod: Pod; service?: Service }> {
-  if (!target.includes('/')) return { pod: await podOf(client, namespace, target, invocation.io) }
+  if (!target.includes('/')) return { pod: await podOf(client, namespace, target) }
   const { resource, name } = await objectTarget(client, [target])
-  if (resource.resource !== 'services') return { pod: await podOf(client, namespace, target, invocation.io) }
+  if (resource.resource !== 'services') return { pod: await podOf(client, namespace, target) }
   const service = await client.json<Service>({ path: pathOf(resource, namespace, name) })
   const pods = await podsBehind(client, namespace, resource, name)
   return { pod: pods.find((pod) => pod.status?.phase === 'Running') ?? pods[0]!, service }

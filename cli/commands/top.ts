@@ -92,7 +92,10 @@ async function topPods(invocation: Invocation, client: RestClient): Promise<void
   const labelSelector = option.text(invocation, 'selector')
   const found = await metrics<PodMetrics>(client, `${scope}pods${name ? `/${name}` : ''}`, { labelSelector })
   const byContainer = option.flag(invocation, 'containers')
-  const rows = found.flatMap(({ metadata, containers }) => {
+  const inOrder = found.toSorted((a, b) =>
+    `${a.metadata.namespace} ${a.metadata.name}` < `${b.metadata.namespace} ${b.metadata.name}` ? -1 : 1,
+  )
+  const rows = inOrder.flatMap(({ metadata, containers }) => {
     const own = containers.map((one) => ({
       name: one.name,
       cpu: quantityMilliValue(one.usage.cpu),

@@ -48,7 +48,9 @@ export function explainSchema(
   const head = [...(group ? [`GROUP:      ${group}`] : []), `KIND:       ${kind}`, `VERSION:    ${version}`, '']
   const inner = itemSchema(schemas, schema)
   const isField = fields.length > 0
-  const title = isField ? [`FIELD: ${fields.at(-1)} <${typeName(schemas, field)}>`, ''] : []
+  const title = isField
+    ? [`FIELD: ${fields.at(-1)} <${typeName(schemas, field)}>`, ...(field.enum?.length ? enumLines(field) : ['']), '']
+    : []
   const description = wrap(field.description ?? inner.description ?? '', 4)
   const body = inner.properties ? ['FIELDS:', ...fieldLines(schemas, inner, recursive, 1, new Set())] : []
   return [
@@ -56,10 +58,24 @@ export function explainSchema(
     ...title,
     'DESCRIPTION:',
     ...(description.length > 0 ? description : ['    <empty>']),
-    '',
     ...body,
     '',
+    '',
   ].join('\n')
+}
+
+/** Below a field's title all values that it may have. */
+const enumLines = ({ enum: values = [] }: OpenApiSchema): string[] =>
+  values.length > 0 ? ['ENUM:', ...values.map((value) => `    ${value}`)] : []
+
+/** In a list of fields so many values stand whole; of more the first four and dots. */
+const maxShownValues = 4
+
+function shortEnum({ enum: values = [] }: OpenApiSchema, margin: string): string[] {
+  if (values.length === 0) return []
+  const shown = values.map((value) => (value === '' ? '""' : String(value)))
+  const text = shown.length > maxShownValues ? `${shown.slice(0, maxShownValues).join(', ')}, ....` : shown.join(', ')
+  return [`${margin}enum: ${text}`]
 }
 
 type Schemas = Readonly<Record<string, OpenApiSchema>>
@@ -113,12 +129,20 @@ function fieldLines(
       const line = `${margin}${name}\t<${typeName(schemas, field)}>${required.has(name) ? ' -required-' : ''}`
       if (!recursive) {
         const description = wrap(field.description ?? resolve(schemas, field).description ?? '', 4)
-        const values = field.enum ? [`${margin}enum: ${field.enum.map(String).join(', ')}`] : []
-        return [line, ...values, ...(description.length > 0 ? description : ['    <no description>']), '']
+        return [
+          line,
+          ...shortEnum(field, margin),
+          ...(description.length > 0 ? description : ['    <no description>']),
+          '',
+        ]
       }
       const inner = itemSchema(schemas, field)
       const isNested = inner.properties !== undefined && !within.has(inner) && level < maxDepth
-      return [line, ...(isNested ? fieldLines(schemas, inner, true, level + 1, new Set([...within, inner])) : [])]
+      return [
+        line,
+        ...shortEnum(field, margin),
+        ...(isNested ? fieldLines(schemas, inner, true, level + 1, new Set([...within, inner])) : []),
+      ]
     })
 }
 

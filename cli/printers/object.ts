@@ -41,7 +41,7 @@ export function printObject(object: object, format: string | undefined, view: Ob
     case 'yaml':
       return toYaml(shown)
     case 'jsonpath':
-      return renderTemplate(parseTemplate(needArgument(argument)), sorted(shown))
+      return renderJsonPath(needArgument(argument), sorted(shown))
     case 'jsonpath-as-json':
       return jsonValues(needArgument(argument), shown)
     case 'go-template':
@@ -88,6 +88,19 @@ function sorted(value: unknown): unknown {
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, one]) => [key, sorted(one)]),
   )
+}
+
+function renderJsonPath(template: string, object: unknown): string {
+  const parts = parseTemplate(template)
+  try {
+    return renderTemplate(parts, object)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    throw new UsageError(
+      `error executing jsonpath ${JSON.stringify(template)}: Error executing template: ${error.message}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t${template}\n\tobject given to jsonpath engine was:\n\t\t${JSON.stringify(object)}\n`,
+      { cause: error },
+    )
+  }
 }
 
 function needArgument(argument: string): string {

@@ -62,7 +62,7 @@ export function connectionFromKubeconfig(
   const contextName = wanted.context ?? config['current-context']
   if (!contextName) throw new Error('the kubeconfig names no current-context: choose one with --context')
   const context = config.contexts?.find((one) => one.name === contextName)?.context
-  if (!context) throw new Error(`context was not found for specified context: ${contextName}`)
+  if (!context) throw new Error(`Error in configuration: context was not found for specified context: ${contextName}`)
   const clusterName = wanted.cluster ?? context.cluster
   const cluster = config.clusters?.find((one) => one.name === clusterName)?.cluster
   if (!cluster?.server) throw new Error(`no server found for cluster "${clusterName ?? ''}"`)

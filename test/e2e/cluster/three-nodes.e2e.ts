@@ -2,8 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exerciseClientNode } from './client-node.ts'
+import { changes, files, views } from './parity/lines.ts'
+import { namespaces, prepareSides, sayBoth } from './parity/compare.ts'
 import { eventually, onNode, type Output, run, stormo, stormoOk, untilLine } from '../../support/cluster.ts'
 
 /**
@@ -160,6 +163,19 @@ describe('three machines', () => {
       await eventually('no pods left', async () => (await helloPods(node)).length === 0)
     },
   )
+
+  it('hear of our command line what they hear of kubectl', { timeout: 180_000 }, async () => {
+    prepareSides(work, kubeconfig(nodes[0]), files)
+    const differing: Record<string, unknown> = {}
+    const compare = async (line: string): Promise<void> => {
+      const [theirs, ours] = await sayBoth(work, line)
+      if (!isDeepStrictEqual(theirs, ours)) differing[line] = { theirs, ours }
+    }
+    for (const line of changes) await compare(line)
+    for (let at = 0; at < views.length; at += 2) await Promise.all(views.slice(at, at + 2).map(compare))
+    for (const namespace of namespaces) await kubectlOk(nodes[0], 'delete', 'namespace', namespace, '--wait=false')
+    expect(differing).toEqual({})
+  })
 
   it('go on when the leader dies: new leader, replacement pods, service answers', async () => {
     await stormoOk('apply', '--kubeconfig', kubeconfig(nodes[0]), '-f', join(root, 'examples/hello'))
