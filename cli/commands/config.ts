@@ -179,35 +179,15 @@ const setContextCommand: CommandDefinition = {
   },
 }
 
-const getClustersCommand: CommandDefinition = {
-  name: 'get-clusters',
-  summary: 'List the clusters',
+const namesCommand = (name: string, key: 'clusters' | 'users'): CommandDefinition => ({
+  name,
+  summary: `List the ${key}`,
   options: [fileOption],
   async run(invocation) {
-    const { config } = load(invocation)
-    invocation.io.out(
-      printTable(
-        ['NAME'],
-        (config.clusters ?? []).map((one) => [one.name]),
-      ),
-    )
+    const rows = (load(invocation).config[key] ?? []).map((one) => [one.name])
+    invocation.io.out(printTable(['NAME'], rows))
   },
-}
-
-const getUsersCommand: CommandDefinition = {
-  name: 'get-users',
-  summary: 'List the users',
-  options: [fileOption],
-  async run(invocation) {
-    const { config } = load(invocation)
-    invocation.io.out(
-      printTable(
-        ['NAME'],
-        (config.users ?? []).map((one) => [one.name]),
-      ),
-    )
-  },
-}
+})
 
 export const configCommand: CommandDefinition = {
   name: 'config',
@@ -218,7 +198,7 @@ export const configCommand: CommandDefinition = {
     currentContextCommand,
     useContextCommand,
     setContextCommand,
-    getClustersCommand,
-    getUsersCommand,
+    namesCommand('get-clusters', 'clusters'),
+    namesCommand('get-users', 'users'),
   ],
 }

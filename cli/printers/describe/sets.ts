@@ -1,9 +1,9 @@
 import type { DaemonSet, PersistentVolumeClaim, ReplicationController, StatefulSet } from '../../../src/api/kinds.ts'
 import { formatLabels, formatLabelSelector } from '../../../src/lib/selector.ts'
 import { eventLines } from './events.ts'
-import { annotationLines, controllerOf, fullTime, goList, indent, labelLines } from './lines.ts'
+import { annotationLines, fullTime, goList, indent, labelLines } from './lines.ts'
 import { templateLines } from './pod.ts'
-import { podCountsText, type PodsContext } from './workload.ts'
+import { podCountsText, type PodsContext, replicaLines } from './workload.ts'
 
 export function describeStatefulSet(set: StatefulSet, context: PodsContext): string[] {
   const { metadata, spec, status } = set
@@ -62,27 +62,5 @@ export function describeDaemonSet(set: DaemonSet, context: PodsContext): string[
   ]
 }
 
-export function describeReplicationController(set: ReplicationController, context: PodsContext): string[] {
-  const { metadata, spec, status } = set
-  const controller = controllerOf(set)
-  return [
-    `Name:\t${metadata.name}`,
-    `Namespace:\t${metadata.namespace}`,
-    `Selector:\t${formatLabels(spec?.selector)}`,
-    ...labelLines('Labels', metadata.labels),
-    ...annotationLines(metadata.annotations),
-    ...(controller ? [`Controlled By:\t${controller}`] : []),
-    `Replicas:\t${status?.replicas ?? 0} current / ${spec?.replicas ?? 1} desired`,
-    `Pods Status:\t${podCountsText(context.pods)}`,
-    ...templateLines(spec?.template),
-    ...(status?.conditions?.length
-      ? [
-          'Conditions:',
-          '  Type\tStatus\tReason',
-          '  ----\t------\t------',
-          ...status.conditions.map((one) => `  ${one.type} \t${one.status}\t${one.reason ?? ''}`),
-        ]
-      : []),
-    ...eventLines(context),
-  ]
-}
+export const describeReplicationController = (set: ReplicationController, context: PodsContext): string[] =>
+  replicaLines(set, formatLabels(set.spec?.selector), context)

@@ -1,4 +1,4 @@
-import type { Deployment, ReplicaSet } from '../../../src/api/kinds.ts'
+import type { Deployment, ReplicaSet, ReplicationController } from '../../../src/api/kinds.ts'
 import { formatLabelSelector } from '../../../src/lib/selector.ts'
 import { eventLines } from './events.ts'
 import { annotationLines, controllerOf, type DescribeContext, fullTime, labelLines } from './lines.ts'
@@ -39,14 +39,7 @@ export function describeDeployment(deployment: Deployment, context: DeploymentCo
       ? [`RollingUpdateStrategy:\t${rolling.maxUnavailable} max unavailable, ${rolling.maxSurge} max surge`]
       : []),
     ...templateLines(spec?.template),
-    ...(status?.conditions?.length
-      ? [
-          'Conditions:',
-          '  Type\tStatus\tReason',
-          '  ----\t------\t------',
-          ...status.conditions.map((one) => `  ${one.type} \t${one.status}\t${one.reason ?? ''}`),
-        ]
-      : []),
+    ...conditionLines(status?.conditions),
     ...replicaSetLines(deployment, context.replicaSets),
     ...eventLines(context),
   ]
@@ -69,27 +62,38 @@ export interface PodsContext extends DescribeContext {
   pods: PodCounts
 }
 
-export function describeReplicaSet(set: ReplicaSet, context: PodsContext): string[] {
+export const describeReplicaSet = (set: ReplicaSet, context: PodsContext): string[] =>
+  replicaLines(set, formatLabelSelector(set.spec?.selector), context)
+
+/** A replica set and a replication controller differ in the form of their selectors. */
+export function replicaLines(
+  set: ReplicaSet | ReplicationController,
+  selector: string,
+  context: PodsContext,
+): string[] {
   const { metadata, spec, status } = set
   const controller = controllerOf(set)
   return [
     `Name:\t${metadata.name ?? ''}`,
     `Namespace:\t${metadata.namespace ?? ''}`,
-    `Selector:\t${formatLabelSelector(spec?.selector)}`,
+    `Selector:\t${selector}`,
     ...labelLines('Labels', metadata.labels),
     ...annotationLines(metadata.annotations),
     ...(controller ? [`Controlled By:\t${controller}`] : []),
     `Replicas:\t${status?.replicas ?? 0} current / ${spec?.replicas ?? 1} desired`,
     `Pods Status:\t${podCountsText(context.pods)}`,
     ...templateLines(spec?.template),
-    ...(status?.conditions?.length
-      ? [
-          'Conditions:',
-          '  Type\tStatus\tReason',
-          '  ----\t------\t------',
-          ...status.conditions.map((one) => `  ${one.type} \t${one.status}\t${one.reason ?? ''}`),
-        ]
-      : []),
+    ...conditionLines(status?.conditions),
     ...eventLines(context),
   ]
 }
+
+const conditionLines = (conditions: readonly { type: string; status: string; reason?: string }[] = []): string[] =>
+  conditions.length === 0
+    ? []
+    : [
+        'Conditions:',
+        '  Type\tStatus\tReason',
+        '  ----\t------\t------',
+        ...conditions.map((one) => `  ${one.type} \t${one.status}\t${one.reason ?? ''}`),
+      ]
