@@ -172,7 +172,9 @@ describe('three machines', () => {
       if (!isDeepStrictEqual(theirs, ours)) differing[line] = { theirs, ours }
     }
     for (const line of changes) await compare(line)
-    for (let at = 0; at < views.length; at += 2) await Promise.all(views.slice(at, at + 2).map(compare))
+    // Each line costs two processes: unless all is asked for, every third of those that change nothing is a sample.
+    const asked = process.env['STORMO_TEST_ALL'] ? views : views.filter((_, at) => at % 3 === 0)
+    for (let at = 0; at < asked.length; at += 2) await Promise.all(asked.slice(at, at + 2).map(compare))
     for (const namespace of namespaces) await kubectlOk(nodes[0], 'delete', 'namespace', namespace, '--wait=false')
     expect(differing).toEqual({})
   })
