@@ -22,9 +22,12 @@ export async function acceptRemoteCommand(
   if (isWebSocketUpgrade(exchange)) {
     const socket = await acceptWebSocket(exchange, upgrade, channelProtocols)
     const channels = webSocketChannels(socket)
-    // Tells the client that the other end stands before there is any output.
-    const first = streams.stdout ? channel.stdout : streams.stderr ? channel.stderr : channel.error
-    await sendMessage(socket, channelCodec(socket.protocol).encode(first, new Uint8Array()))
+    // Tells the client that the other end stands before there is any output. Those who speak v5 need no telling, and
+    // kubectl may hear it before it has made its streams: then it complains of an unknown one.
+    if (!socket.protocol.startsWith('v5.')) {
+      const first = streams.stdout ? channel.stdout : streams.stderr ? channel.stderr : channel.error
+      await sendMessage(socket, channelCodec(socket.protocol).encode(first, new Uint8Array()))
+    }
     return channels
   }
   const offered = (header(exchange.request, 'x-stream-protocol-version') ?? '').split(',').map((one) => one.trim())

@@ -171,11 +171,14 @@ describe('three machines', () => {
       const [theirs, ours] = await sayBoth(work, line)
       if (!isDeepStrictEqual(theirs, ours)) differing[line] = { theirs, ours }
     }
-    for (const line of changes) await compare(line)
     // Each line costs two processes: unless all is asked for, every third of those that change nothing is a sample.
     const asked = process.env['STORMO_TEST_ALL'] ? views : views.filter((_, at) => at % 3 === 0)
-    for (let at = 0; at < asked.length; at += 2) await Promise.all(asked.slice(at, at + 2).map(compare))
-    for (const namespace of namespaces) await kubectlOk(nodes[0], 'delete', 'namespace', namespace, '--wait=false')
+    try {
+      for (const line of changes) await compare(line)
+      for (let at = 0; at < asked.length; at += 2) await Promise.all(asked.slice(at, at + 2).map(compare))
+    } finally {
+      await kubectlOk(nodes[0], 'delete', 'namespace', ...namespaces, '--ignore-not-found', '--timeout=60s')
+    }
     expect(differing).toEqual({})
   })
 

@@ -51,6 +51,8 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   // kubectl before 1.34 prints a null where newer ones print nothing, and an empty struct where only that null stood.
   [/^ *"?creationTimestamp"?: null,?\n/gm, ''],
   [/^( *)metadata:\n(?=\1[a-z])/gm, '$1metadata: {}\n'],
+  // kubectl's own log of a message that came before its streams stood.
+  [/^E\d+ .*websocket\.go.*\n/gm, ''],
   // klog before the message of a missing flag.
   [/^E\d+ .*err="(.*)"$/gm, 'error: $1'],
   [/\\"/g, '"'],

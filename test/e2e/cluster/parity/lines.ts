@@ -88,7 +88,9 @@ export const changes: readonly string[] = [
   'rollout restart deployment/web',
   'rollout resume deployment/web',
   `patch deployment web -p '{"metadata":{"labels":{"x":"y"}}}'`,
-  `patch deployment web --type=merge -p '{"metadata":{"labels":{"x":"y"}}}'`,
+  // Of an object that nobody else changes meanwhile: whether there was a change is said of the whole of it.
+  `patch configmap settings -p '{"metadata":{"labels":{"x":"y"}}}'`,
+  `patch configmap settings --type=merge -p '{"metadata":{"labels":{"x":"y"}}}'`,
   `patch deployment web --type=json -p '[{"op":"remove","path":"/metadata/labels/x"}]'`,
   'replace -f pod.yaml --dry-run=server',
   'apply view-last-applied service/web',
