@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { KubeObject } from '../../src/api/object.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { systemClock } from '../../src/lib/system.ts'
-import { benchStore, type BenchStore } from './cluster.ts'
-import { podKey, samplePod, sampleStatus } from './sample-pod.ts'
+import { benchStore } from './cluster.ts'
+import { createPod, updatePod } from './pod-writes.ts'
+import { podKey } from './sample-pod.ts'
 
 export interface GrowthSize {
   objects: number
@@ -52,17 +52,17 @@ export async function growth(size: GrowthSize, heapBytes: () => number): Promise
     await sleep(sweepWaitMs)
     weights.push({ done, heapBytes: heapBytes(), diskBytes: await bench.bytesOnDisk() })
   }
-  await inTurns(size.objects, (index) => create(bench, index))
+  await inTurns(size.objects, (index) => createPod(bench, index))
   for (let part = 1; part <= parts; part += 1) {
     const share = Math.floor(size.updates / parts)
-    await inTurns(share, (index) => update(bench, index % size.objects, part * share + index))
+    await inTurns(share, (index) => updatePod(bench, index % size.objects, part * share + index))
     await weigh(`${part * share} status updates`)
   }
   for (let part = 1; part <= parts; part += 1) {
     const share = Math.floor(size.cycles / parts)
     await inTurns(share, async (index) => {
       const key = podKey(size.objects + index)
-      const { metadata } = await create(bench, size.objects + index)
+      const { metadata } = await createPod(bench, size.objects + index)
       await store.write({ op: 'delete', key, uid: metadata.uid ?? '', decided: false })
     })
     await weigh(`${part * share} creations and deletions`)
@@ -75,14 +75,4 @@ async function inTurns(count: number, work: (index: number) => Promise<unknown>)
   for (let from = 0; from < count; from += clients) {
     await Promise.all(Array.from({ length: Math.min(clients, count - from) }, (_, index) => work(from + index)))
   }
-}
-
-const create = ({ store }: BenchStore, index: number): Promise<KubeObject> =>
-  store.write({ op: 'create', key: podKey(index), object: samplePod(index), decided: false })
-
-async function update({ store }: BenchStore, index: number, round: number): Promise<void> {
-  const base = store.get(podKey(index))
-  if (!base) return
-  const object = { ...base, status: sampleStatus(index, round) } as KubeObject
-  await store.write({ op: 'update', key: podKey(index), uid: base.metadata.uid ?? '', base, object, decided: false })
 }

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { KubeObject } from '../../src/api/object.ts'
 import type { Change } from '../../src/store/replica.ts'
 import { benchStore, type BenchStore } from './cluster.ts'
 import { electionTimesMs } from './elections.ts'
 import { growth } from './growth.ts'
-import { podKey, samplePod, sampleStatus } from './sample-pod.ts'
+import { createPod, updatePod } from './pod-writes.ts'
+import { podKey } from './sample-pod.ts'
 
 /*
  * What the store costs, on a real disk: npx node bench/store/main.ts [--objects 5000] [--updates 10000] [--cycles 3000] [--full].
@@ -54,16 +54,6 @@ async function mergeAll({ store }: BenchStore, changes: readonly Change[]): Prom
   for (let from = 0; from < changes.length; from += batch) await store.merge(changes.slice(from, from + batch))
 }
 
-const create = ({ store }: BenchStore, index: number): Promise<KubeObject> =>
-  store.write({ op: 'create', key: podKey(index), object: samplePod(index), decided: false })
-
-async function update({ store }: BenchStore, index: number, round: number): Promise<void> {
-  const base = store.get(podKey(index))
-  if (!base) return
-  const object = { ...base, status: sampleStatus(index, round) } as KubeObject
-  await store.write({ op: 'update', key: podKey(index), uid: base.metadata.uid ?? '', base, object, decided: false })
-}
-
 const encodedBytes = ({ store }: BenchStore): number =>
   store
     .list(podKey(0))
@@ -81,7 +71,7 @@ const one = await benchStore(1)
 let other = await benchStore(2)
 const emptyBytes = heapBytes()
 
-await rate('create here', objects, '15,000/s', () => inTurns(objects, (index) => create(one, index)))
+await rate('create here', objects, '15,000/s', () => inTurns(objects, (index) => createPod(one, index)))
 const created = one.takeOutgoing()
 await rate('create from a peer', objects, '15,000/s', () => mergeAll(other, created))
 created.length = 0
@@ -95,20 +85,20 @@ row('encoded', each(encodedBytes(one), objects), '', '3,500 B')
 row('disk of an object', each(await one.bytesOnDisk(), objects), '', '')
 
 await rate('status here, every object once', objects, '15,000/s', () =>
-  inTurns(objects, (index) => update(one, index, 1)),
+  inTurns(objects, (index) => updatePod(one, index, 1)),
 )
 const statuses = one.takeOutgoing()
 await rate('status from a peer', objects, '15,000/s', () => mergeAll(other, statuses))
 
 const beforeGrowth = encodedBytes(one)
 await rate('status here, often', updates, '15,000/s', () =>
-  inTurns(updates, (index) => update(one, index % Math.min(clients, objects), 2 + Math.floor(index / clients))),
+  inTurns(updates, (index) => updatePod(one, index % Math.min(clients, objects), 2 + Math.floor(index / clients))),
 )
 row('growth of a status update', each(encodedBytes(one) - beforeGrowth, updates), '', '5 B')
 await mergeAll(other, one.takeOutgoing())
 
 const differing = Math.max(1, Math.floor(objects / 100))
-await inTurns(differing, (index) => update(one, index, 1_000_000))
+await inTurns(differing, (index) => updatePod(one, index, 1_000_000))
 one.takeOutgoing()
 const buckets = one.store.digests.differing(other.store.digests.buckets())
 row(`buckets that differ for 1 % of the objects`, String(buckets.length), '', `about ${differing}`)
@@ -117,7 +107,7 @@ row('bytes that say so', String(other.store.digests.buckets().length), '', '33,0
 const beforeCycles = { ram: heapBytes(), disk: await one.bytesOnDisk() }
 await rate('create and delete', cycles, '', () =>
   inTurns(cycles, async (index) => {
-    const { metadata } = await create(one, objects + index)
+    const { metadata } = await createPod(one, objects + index)
     await one.store.write({ op: 'delete', key: podKey(objects + index), uid: metadata.uid ?? '', decided: false })
   }),
 )

@@ -5,6 +5,7 @@ import type { Informers } from '../client/informer.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
 import { createIngress } from '../ingress/ingress.ts'
 import { createKubelet } from '../kubelet/kubelet.ts'
+import { kubeletRootDir } from '../kubelet/root-directory.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { sameOffset, sameSubrange } from '../lib/ip-address.ts'
 import type { Logger } from '../lib/log.ts'
@@ -112,7 +113,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     logger,
     dataDir: paths(settings.dataDir).kubelet,
     // Only the machine's own agent: one of several has no claim to the name.
-    ...(settings.dataDir === defaultDataDir ? { rootDir: '/var/lib/kubelet' } : {}),
+    ...(settings.dataDir === defaultDataDir ? { rootDir: kubeletRootDir } : {}),
     memoryVolumes: true,
     clusterDns: [config.dnsIp],
     clusterDomain: config.clusterDomain,

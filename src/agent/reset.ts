@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createHaproxyProcess } from '../ingress/haproxy-process.ts'
+import { kubeletRootDir, unnameRootDirectory } from '../kubelet/root-directory.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { exec } from '../lib/exec.ts'
 import { removeNetwork } from '../network/remove.ts'
@@ -38,6 +39,7 @@ export async function removeAll(options: ResetOptions): Promise<void> {
   await removeNetwork(options.exec)
   progress('Removing files…')
   await unmountBelow(options, dataDir)
+  await unnameRootDirectory(paths(dataDir).kubelet, kubeletRootDir)
   // The directory itself may be a mount; what is in it goes.
   for (const entry of existsSync(dataDir) ? await readdir(dataDir) : [])
     await rm(join(dataDir, entry), { recursive: true, force: true })

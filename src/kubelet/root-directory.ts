@@ -1,6 +1,9 @@
-import { lstat, mkdir, stat, symlink } from 'node:fs/promises'
+import { lstat, mkdir, readlink, rm, stat, symlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Logger } from '../lib/log.ts'
+
+/** Where plugins look for the machine's kubelet. */
+export const kubeletRootDir = '/var/lib/kubelet'
 
 /**
  * Gives the data directory the name under which plugins' manifests know it (`/var/lib/kubelet`), by a link. Where
@@ -18,4 +21,9 @@ export async function nameRootDirectory(dataDir: string, rootDir: string | undef
   if (named?.dev === ours.dev && named.ino === ours.ino) return rootDir
   logger.warn({ rootDir, dataDir }, 'the directory of another kubelet is there: plugins find this one by its own name')
   return dataDir
+}
+
+/** Takes back the name that {@link nameRootDirectory} gave; another kubelet's stays. */
+export async function unnameRootDirectory(dataDir: string, rootDir: string): Promise<void> {
+  if ((await readlink(rootDir).catch(() => undefined)) === dataDir) await rm(rootDir)
 }
