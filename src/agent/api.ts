@@ -1,6 +1,4 @@
 import type { VirtualReader } from '../registry/environment.ts'
-import type { Service as ServiceObject, ServiceCIDR } from '../api/kinds.ts'
-import { errors } from '../api/status-error.ts'
 import { createAuthenticator, type Authenticate } from '../auth/authenticator.ts'
 import { createAuthorization, type Authorization } from '../auth/authorizer.ts'
 import { bootstrapTokens } from '../auth/bootstrap-tokens.ts'
@@ -8,7 +6,6 @@ import { boundLookupFrom } from '../auth/bound-lookup.ts'
 import { createSecretTokenIssuer, type IssueSecretToken, secretTokens } from '../auth/secret-tokens.ts'
 import { createServiceAccountTokens, type ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import { createTokenIssuer } from '../auth/token-request.ts'
-import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
 import { builtinResources } from '../kinds/builtin.ts'
@@ -18,8 +15,6 @@ import type { Service } from '../lib/service.ts'
 import type { ClusterSecrets } from '../pki/cluster-secrets.ts'
 import { openServiceAccountKey } from '../pki/service-account-keys.ts'
 import { createCatalogue, type Catalogue } from '../registry/catalogue.ts'
-import { sameOffset } from '../lib/ip-address.ts'
-import type { ServiceAddresses } from '../registry/ports.ts'
 import { webhookConversion } from '../registry/custom/conversion-webhook.ts'
 import { createCustomResources } from '../registry/custom/publisher.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
@@ -29,6 +24,7 @@ import type { Store } from '../store/store.ts'
 import { createAdmission, webhookTransport } from './admission.ts'
 import type { ClusterConfig } from './membership-file.ts'
 import { reviewResources } from './review-resources.ts'
+import { serviceAddresses } from './service-addresses.ts'
 
 export interface ApiParts {
   /** Holds the built-in kinds, and is given the custom ones. Default: a new one. */
@@ -96,7 +92,7 @@ export function createApi(parts: ApiParts): Api {
     }),
     convert: byWebhook,
     authorize: authorization.authorize,
-    addresses: serviceAddresses(parts),
+    addresses: serviceAddresses({ decisions: parts.decisions, informers, config, logger }),
     issueToken: createTokenIssuer({ tokens, informers }),
     virtualResources: reviewResources(authorization, tokens, otherTokens),
     virtualReaders,
@@ -118,54 +114,3 @@ export function createApi(parts: ApiParts): Api {
     customResources,
   }
 }
-
-/** Services' addresses from the decision log. */
-function serviceAddresses({ decisions, informers, config, nodeName, logger }: ApiParts): ServiceAddresses {
-  // Taken by the cluster itself when it was made; the Services that bear them are made by its leader.
-  const own = new Set([config.kubernetesIp, config.dnsIp])
-  const { ipv6, serviceCidr } = config
-  const readyRanges = (): string[] =>
-    informers
-      .for<ServiceCIDR>(refs.serviceCidrs)
-      .list()
-      .filter(({ status }) => status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True'))
-      .flatMap(({ spec }) => spec?.cidrs ?? [])
-  return {
-    ...(ipv6 ? { secondFamily: secondFamily(serviceCidr, ipv6.serviceCidr) } : {}),
-    takeClusterIp: () => decisions.takeClusterIp(),
-    takeNodePort: () => decisions.takeNodePort(),
-    returnClusterIp: (ip) => decisions.returnClusterIp(ip),
-    returnNodePort: (port) => decisions.returnNodePort(port),
-    async claim({ clusterIp, nodePort, owner }) {
-      if (clusterIp && own.has(clusterIp)) {
-        const isTaken = informers
-          .for<ServiceObject>(refs.services)
-          .list()
-          .some((service) => service.spec?.clusterIP === clusterIp)
-        if (isTaken) throw errors.alreadyExists(refs.services, clusterIp)
-        return
-      }
-      const given = clusterIp ?? nodePort
-      if (given !== undefined && decisions.takeGiven(given)) return
-      const range = clusterIp && readyRanges().find((one) => isInRange(clusterIp, one))
-      await decisions.command({ type: 'claim', node: nodeName, clusterIp, range, nodePort, owner })
-    },
-    async release({ clusterIps, nodePorts }) {
-      // The object is gone already; without a leader now, the next one takes back what nobody uses.
-      await decisions
-        .command(
-          { type: 'release', clusterIps: clusterIps.filter((ip) => !own.has(ip)), nodePorts },
-          { timeoutMs: 500 },
-        )
-        .catch((error: unknown) => logger.debug({ error: String(error) }, 'addresses not released yet'))
-    },
-  }
-}
-
-const isInRange = (ip: string, range: string): boolean => sameOffset(ip, range, range) !== undefined
-
-/** Cluster IPs of both families go together by their place in their ranges. */
-export const secondFamily = (ipv4: string, ipv6: string): NonNullable<ServiceAddresses['secondFamily']> => ({
-  toIpv6: (ip) => sameOffset(ip, ipv4, ipv6),
-  toIpv4: (ip) => sameOffset(ip, ipv6, ipv4),
-})

@@ -1,5 +1,3 @@
-import type { Service as ServiceObject } from '../api/kinds.ts'
-import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import { createDecisionLog } from '../decision/create-decision-log.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
@@ -8,8 +6,6 @@ import { builtinResources } from '../kinds/builtin.ts'
 import type { Service } from '../lib/service.ts'
 import type { Mesh } from '../mesh/mesh.ts'
 import { createCatalogue, type Catalogue } from '../registry/catalogue.ts'
-import type { ServiceAddresses } from '../registry/ports.ts'
-import { holdings } from '../registry/service-allocation.ts'
 import { storeInformers } from '../registry/store-informers.ts'
 import { schemaOf } from '../registry/type-system.ts'
 import { Replicator } from '../replication/replicator.ts'
@@ -20,7 +16,7 @@ import { lmdbDisk } from '../store/lmdb-disk.ts'
 import { openStore, type ObjectStore } from '../store/object-store.ts'
 import type { FieldLayout } from '../store/store.ts'
 import type { AgentParts } from './agent-parts.ts'
-import { secondFamily } from './api.ts'
+import { furtherRanges, heldAddresses, pairedFamilies } from './service-addresses.ts'
 import { paths } from './settings.ts'
 import { databaseBytes, storeMetrics } from './store-metrics.ts'
 import type { ReplicaReport } from './status.ts'
@@ -75,7 +71,7 @@ export async function openReplica(parts: AgentParts, mesh: Mesh): Promise<LocalR
     logger,
     onStale: (peer) => logger.error({ peer }, 'this node was away for too long: its state is stale'),
   })
-  const families = config.ipv6 && secondFamily(config.serviceCidr, config.ipv6.serviceCidr)
+  const families = pairedFamilies(informers, config)
   const decisions = createDecisionLog({
     mesh,
     storage: openLmdbLogStorage(files.log),
@@ -84,7 +80,8 @@ export async function openReplica(parts: AgentParts, mesh: Mesh): Promise<LocalR
     random,
     logger,
     self,
-    inUse: () => heldAddresses(informers.for<ServiceObject>(refs.services).list(), families),
+    inUse: () => heldAddresses(informers, families),
+    furtherRanges: () => furtherRanges(informers, config),
     bootstrapPeers: () => membership.members.map((member) => member.peer).filter((peer) => peer !== self.peer),
   })
   store.setDecisions(decisions)
@@ -134,16 +131,4 @@ function documentLayout(catalogue: Catalogue, graph: SchemaGraph): FieldLayout {
 function sinceSyncOf(replicator: Replicator, nowMs: number): number | null {
   const lastMs = Math.max(0, ...replicator.status().peers.map(({ lastSyncMs }) => lastSyncMs))
   return lastMs === 0 ? null : Math.max(0, nowMs - lastMs)
-}
-
-/** ClusterIPs and NodePorts that Services hold, as text. */
-function* heldAddresses(
-  services: readonly ServiceObject[],
-  families: ServiceAddresses['secondFamily'],
-): Iterable<string> {
-  for (const service of services) {
-    const { clusterIps, nodePorts } = holdings(service, families)
-    yield* clusterIps
-    yield* nodePorts.map(String)
-  }
 }

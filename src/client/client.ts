@@ -88,6 +88,7 @@ export const refs = {
   ingresses: { group: 'networking.k8s.io', resource: 'ingresses' },
   ingressClasses: { group: 'networking.k8s.io', resource: 'ingressclasses' },
   serviceCidrs: { group: 'networking.k8s.io', resource: 'servicecidrs' },
+  ipAddresses: { group: 'networking.k8s.io', resource: 'ipaddresses' },
   networkPolicies: { group: 'networking.k8s.io', resource: 'networkpolicies' },
   podDisruptionBudgets: { group: 'policy', resource: 'poddisruptionbudgets' },
   priorityClasses: { group: 'scheduling.k8s.io', resource: 'priorityclasses' },

@@ -29,6 +29,7 @@ import { bootstrapTokenController } from './bootstrap-tokens.ts'
 import { certificateApprovalController } from './certificate-approval.ts'
 import { certificateRequestController } from './certificate-requests.ts'
 import { clusterRoleAggregationController } from './reconcile/cluster-role-aggregation.ts'
+import { ipAddressController } from './reconcile/ip-address.ts'
 import { serviceCidrController } from './reconcile/service-cidr.ts'
 import { endpointSliceMirroringController } from './reconcile/endpoint-slice-mirroring.ts'
 import { disruptionController } from './reconcile/pod-disruption-budget.ts'
@@ -67,8 +68,6 @@ export interface ControllerContext {
   usage?: UsageSource
   /** Signs certificate requests. Without it they stay unsigned. */
   authority?: CertificateAuthority
-  /** The range of cluster IPs; without it none is out of range. */
-  config?: { readonly serviceCidr: string }
   /** Signs the tokens of Secrets. Without it Secrets that ask for one stay empty. */
   issueSecretToken?: IssueSecretToken
   /** Who may have certificates without being asked. Without it every request waits for an approver. */
@@ -105,7 +104,8 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     endpointsController,
     ingressStatusController,
     loadBalancerController,
-    serviceRepairController(context.config?.serviceCidr),
+    serviceRepairController,
+    ipAddressController,
     nodeLifecycleController({
       isAlive: context.isAlive,
       onLiveness: context.onLiveness,

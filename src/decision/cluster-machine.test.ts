@@ -151,39 +151,81 @@ describe('reserves and claims', () => {
     expect(machine.clusterIps.free).toBe(before + 1)
   })
 
+  test('a used-up range is followed by its lower band, and that by further ranges, to the last address', () => {
+    const machine = new ClusterMachine({ clusterCidr: '10.0.0.0/16', serviceCidr: '10.96.0.0/26' })
+    const apply = (command: Command) => machine.apply({ id: '', command }, 1).result
+    apply(join('a'))
+    const reserve = (ranges?: string[]) =>
+      (value(apply({ type: 'reserve', node: 'a', clusterIps: 256, nodePorts: 0, ranges })) as { clusterIps: string[] })
+        .clusterIps
+    const all: string[] = []
+    const drain = (ranges?: string[]) => {
+      for (let more = reserve(ranges); more.length > 0; more = reserve(ranges)) all.push(...more)
+    }
+    drain()
+    expect(all).toHaveLength(46)
+    drain([])
+    expect(all).toHaveLength(60)
+    drain(['10.150.0.0/29'])
+    expect(all.slice(60).toSorted()).toEqual([1, 2, 3, 4, 5, 6].map((last) => `10.150.0.${last}`))
+    expect(new Set(all).size).toBe(all.length)
+  })
+
+  test('a node cedes what is in its reserve, once, and only as the incarnation that holds it', () => {
+    const { apply } = machineWith(join('a'), join('b'))
+    const { nodePorts } = value(apply({ type: 'reserve', node: 'a', clusterIps: 0, nodePorts: 1 })) as {
+      nodePorts: number[]
+    }
+    const [nodePort = 0] = nodePorts
+    const cede = (node: string, incarnation: number, owner: string) =>
+      apply({ type: 'cede', node, incarnation, nodePort, owner })
+    expect(cede('b', 1, 'x')).toMatchObject({ reason: 'Conflict', message: 'provided port is already allocated' })
+    expect(cede('a', 2, 'x').ok).toBe(false)
+    expect(cede('a', 1, 'x').ok).toBe(true)
+    expect(cede('a', 1, 'y').ok).toBe(false)
+    expect(apply({ type: 'claim', node: 'a', nodePort, owner: 'y' }).ok).toBe(false)
+    expect(apply({ type: 'claim', node: 'b', nodePort, owner: 'x' }).ok).toBe(true)
+  })
+
   test('property: nothing is ever given twice, whatever is asked in whatever order', () => {
     const node = fc.constantFrom('a', 'b', 'c')
+    const clusterIp = fc.integer({ min: 1, max: 30 }).map((last) => `10.96.0.${last}`)
+    const owner = fc.constantFrom('x', 'y')
     const command: fc.Arbitrary<Command> = fc.oneof(
-      fc.record({ type: fc.constant('reserve' as const), node, clusterIps: fc.nat(40), nodePorts: fc.nat(40) }),
-      fc.record({
-        type: fc.constant('claim' as const),
-        node,
-        nodePort: fc.integer({ min: 30_000, max: 30_200 }),
-        owner: fc.constantFrom('x', 'y'),
-      }),
+      fc.record({ type: fc.constant('reserve' as const), node, clusterIps: fc.nat(4), nodePorts: fc.constant(0) }),
+      fc.record({ type: fc.constant('claim' as const), node, clusterIp, owner }),
+      fc.record({ type: fc.constant('cede' as const), node, incarnation: fc.constantFrom(1, 2), clusterIp, owner }),
       node.map((name) => join(name)),
     )
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
-        const { apply } = machineWith(join('a'), join('b'), join('c'))
-        const ports = new Map<number, string>()
-        for (const one of commands) {
+        const machine = new ClusterMachine({ clusterCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/27' })
+        const apply = (asked: Command) => machine.apply({ id: '', command: asked }, 1).result
+        const incarnations = new Map<string, number>()
+        const holders = new Map<string, string>()
+        const reserveOf = (name: string, incarnation = incarnations.get(name)) => `reserve of ${name}, ${incarnation}`
+        for (const one of [join('a'), join('b'), join('c'), ...commands]) {
           const result = apply(one)
+          if (one.type === 'member-add') incarnations.set(one.member.node, (incarnations.get(one.member.node) ?? 0) + 1)
           if (!result.ok) continue
           if (one.type === 'reserve') {
-            for (const port of (result.value as { nodePorts: number[] }).nodePorts) {
-              expect(ports.has(port)).toBe(false)
-              ports.set(port, `reserve of ${one.node}`)
+            for (const ip of (result.value as { clusterIps: string[] }).clusterIps) {
+              expect(holders.has(ip)).toBe(false)
+              holders.set(ip, reserveOf(one.node))
             }
           }
-          if (one.type === 'claim' && one.nodePort !== undefined) {
-            const holder = ports.get(one.nodePort) ?? one.owner
-            expect([one.owner, `reserve of ${one.node}`]).toContain(holder)
-            ports.set(one.nodePort, holder)
+          if (one.type === 'cede' && one.clusterIp !== undefined) {
+            expect(holders.get(one.clusterIp)).toBe(reserveOf(one.node, one.incarnation))
+            holders.set(one.clusterIp, one.owner)
+          }
+          if (one.type === 'claim' && one.clusterIp !== undefined) {
+            const holder = holders.get(one.clusterIp) ?? one.owner
+            expect([one.owner, reserveOf(one.node)]).toContain(holder)
+            holders.set(one.clusterIp, holder)
           }
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 200 },
     )
   })
 })

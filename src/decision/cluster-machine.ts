@@ -10,7 +10,7 @@ import {
   type CommandResult,
 } from './cluster-state.ts'
 import { DecidedObjects } from './decided-objects.ts'
-import { formatIpv4, parseCidr, parseIpv4 } from './ipv4.ts'
+import { formatIpv4, parseCidr, parseIpv4, usableSpan } from './ipv4.ts'
 import { MembershipTable } from './membership-table.ts'
 import { ReserveTable, reserveOf, type Holder } from './reserve-table.ts'
 
@@ -117,9 +117,11 @@ export class ClusterMachine {
       case 'token-delete':
         return done(this.membership.deleteToken(command.id))
       case 'reserve':
-        return done(this.#reserve(command.node, command.clusterIps, command.nodePorts))
+        return done(this.#reserve(command))
       case 'claim':
         return done(this.#claim(command))
+      case 'cede':
+        return done(this.#cede(command))
       case 'release':
         return done(this.#release(command.clusterIps, command.nodePorts))
       case 'forget':
@@ -131,14 +133,25 @@ export class ClusterMachine {
     }
   }
 
-  #reserve(node: string, clusterIps: number, nodePorts: number): { clusterIps: string[]; nodePorts: number[] } {
+  #reserve({ node, ranges, ...wanted }: Extract<Command, { type: 'reserve' }>): {
+    clusterIps: string[]
+    nodePorts: number[]
+  } {
     const member = this.membership.member(node)
     if (!member) throw new StatusError('NotFound', `node "${node}" is not a member`)
     const holder = reserveOf(node, member.incarnation)
+    const further = ranges?.map(usableSpan)
     return {
-      clusterIps: this.clusterIps.reserve(holder, Math.min(clusterIps, maxReserved)).map(formatIpv4),
-      nodePorts: this.nodePorts.reserve(holder, Math.min(nodePorts, maxReserved)),
+      clusterIps: this.clusterIps.reserve(holder, Math.min(wanted.clusterIps, maxReserved), further).map(formatIpv4),
+      nodePorts: this.nodePorts.reserve(holder, Math.min(wanted.nodePorts, maxReserved), further && []),
     }
+  }
+
+  #cede({ node, incarnation, clusterIp, nodePort, owner }: Extract<Command, { type: 'cede' }>): null {
+    const from = reserveOf(node, incarnation)
+    if (clusterIp !== undefined) this.clusterIps.cede(parseAddress(clusterIp), from, `claim:${owner}`)
+    if (nodePort !== undefined) this.nodePorts.cede(nodePort, from, `claim:${owner}`)
+    return null
   }
 
   /** All or nothing. A node may claim from its own reserve: it alone knows whether the value is free there. */
@@ -180,10 +193,9 @@ export class ClusterMachine {
   }
 }
 
-/** Network and broadcast address are nobody's. */
 function isIn(range: string, ip: number): boolean {
-  const { first, size } = parseCidr(range)
-  return ip > first && ip < first + size - 1
+  const { first, last } = usableSpan(range)
+  return ip >= first && ip <= last
 }
 
 function parseAddress(text: string): number {

@@ -50,13 +50,18 @@ export type Command =
   | { type: 'member-remove'; node: string }
   | { type: 'token-create'; token: JoinToken }
   | { type: 'token-delete'; id: string }
-  /** Gives a node more cluster IPs and NodePorts to hand out by itself, also when cut off. */
-  | { type: 'reserve'; node: string; clusterIps: number; nodePorts: number }
+  /**
+   * Gives a node more cluster IPs and NodePorts to hand out by itself, also when cut off. `ranges`: IPv4 CIDRs of further
+   * cluster IPs, for when the first range is used up.
+   */
+  | { type: 'reserve'; node: string; clusterIps: number; nodePorts: number; ranges?: readonly string[] }
   /**
    * Claims one given ClusterIP or NodePort (a user asked for it); void when taken. `range`: a further range of cluster IPs
    * that the asker knows to be in use, and that the address is out of.
    */
   | { type: 'claim'; node: string; clusterIp?: string; range?: string; nodePort?: number; owner: string }
+  /** Said by a node alone: it gives a value of its reserve to a claim, and has not handed it out and will not. */
+  | { type: 'cede'; node: string; incarnation: number; clusterIp?: string; nodePort?: number; owner: string }
   | { type: 'release'; clusterIps: string[]; nodePorts: number[] }
   /** Drops decided values of objects that are deleted everywhere. */
   | { type: 'forget'; uids: string[] }

@@ -3,6 +3,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Mesh } from '../mesh/mesh.ts'
 import type { DecidedSink, ObjectProposal } from '../store/decided.ts'
 import type { Command, Member } from './cluster-state.ts'
+import { Claims } from './claims.ts'
 import { CommandRouter } from './command-router.ts'
 import { defaultDecisionLogConfig, type DecisionLogConfig } from './decision-log-config.ts'
 import type { DecisionLog, LogStatus } from './decision-log.ts'
@@ -32,6 +33,8 @@ export interface DecisionLogParts {
   self: { node: string; peer: string }
   /** ClusterIPs and NodePorts (as decimal text) that Services of the store use. */
   inUse: () => Iterable<string>
+  /** IPv4 CIDRs of cluster IPs besides the cluster's first range, as far as they may be given now. Default: none. */
+  furtherRanges?: () => readonly string[]
   /** Whom a joiner asks for the log as long as it knows no members. */
   bootstrapPeers?: () => readonly string[]
   config?: Partial<DecisionLogConfig>
@@ -86,7 +89,9 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
   })
   const command = async (asked: Command, options: { signal?: AbortSignal; timeoutMs?: number } = {}) =>
     (await router.ask({ kind: 'command', command: asked, id: router.newId() }, options)).value
-  const reserve = new LocalReserve({ clock, runner, config, self, inUse, command })
+  const furtherRanges = parts.furtherRanges ?? (() => [])
+  const reserve = new LocalReserve({ clock, runner, config, self, inUse, furtherRanges, command })
+  const claims = new Claims({ mesh, runner, reserve, self, command })
   const duties = new LeaderDuties({ mesh, clock, logger, sink, runner, config, self, inUse, command })
   const leases = new NodeLeases({ mesh, clock, runner, self, leader })
   leadership.onLeadership((_term, signal) => {
@@ -174,7 +179,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     onLeadership: (run) => leadership.onLeadership(run),
     takeClusterIp: () => reserve.takeClusterIp(),
     takeNodePort: () => reserve.takeNodePort(),
-    takeGiven: (value) => reserve.takeGiven(value),
+    claim: (value, options) => claims.claim(value, options),
     returnClusterIp: (ip) => reserve.giveBack(ip),
     returnNodePort: (port) => reserve.giveBack(port),
     leaseSinceMs: () => leases.sinceMs,

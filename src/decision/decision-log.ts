@@ -48,10 +48,11 @@ export interface DecisionLog extends Service, DecidedSource {
   takeClusterIp(): string
   takeNodePort(): number
   /**
-   * Takes one given ClusterIP or NodePort of this node's own reserve. False when it is not from there: then it has to be
-   * claimed by a command. Throws Conflict when it is in use.
+   * Gets `owner` one given ClusterIP or NodePort: of this node's own reserve without a leader, else by a decision, out of
+   * the reserve of another node only if that lets go of it. `range`: the further range that a ClusterIP is out of. Throws
+   * Conflict when it is in use, or the node that has it in reserve does not answer; Invalid when it is out of range.
    */
-  takeGiven(value: string | number): boolean
+  claim(value: string | number, options: { owner: string; range?: string }): Promise<void>
   /** The create that took it is over: its Service holds the value now, or nobody. */
   returnClusterIp(ip: string): void
   returnNodePort(port: number): void

@@ -17,3 +17,9 @@ export function parseCidr(text: string): { first: number; size: number } {
   const size = 2 ** (32 - bits)
   return { first: Math.floor(parseIpv4(address) / size) * size, size }
 }
+
+/** The addresses of a CIDR that may be given: the first and the last are nobody's. */
+export function usableSpan(cidr: string): { first: number; last: number } {
+  const { first, size } = parseCidr(cidr)
+  return { first: first + 1, last: first + size - 2 }
+}

@@ -1,10 +1,10 @@
 import type { Clock } from '../lib/clock.ts'
-import { errors } from '../api/status-error.ts'
+import { errors, isStatus } from '../api/status-error.ts'
 import type { Command } from './cluster-state.ts'
 import type { DecisionLogConfig } from './decision-log-config.ts'
-import { formatIpv4 } from './ipv4.ts'
+import { formatIpv4, usableSpan } from './ipv4.ts'
 import type { LogRunner } from './log-runner.ts'
-import { alreadyAllocated, reserveOf, type ReserveTable } from './reserve-table.ts'
+import { alreadyAllocated, reserveOf, type ReserveTable, type Span } from './reserve-table.ts'
 
 /** Between two attempts to get more. */
 const refillEveryMs = 2_000
@@ -16,6 +16,8 @@ export interface LocalReserveParts {
   self: { node: string }
   /** ClusterIPs and NodePorts (as decimal text) of all Services that this node knows of. */
   inUse: () => Iterable<string>
+  /** IPv4 CIDRs of cluster IPs besides the cluster's first range, as far as they may be given now. */
+  furtherRanges: () => readonly string[]
   command: (command: Command) => Promise<unknown>
 }
 
@@ -63,13 +65,33 @@ export class LocalReserve {
     return true
   }
 
+  /**
+   * Lets the claim of `owner` have a value of this reserve. It is not handed out from here on, whatever becomes of the
+   * attempt, unless that surely came to nothing; and what is answered survives a crash of this node. Throws Conflict when
+   * the value is not (any more) in the reserve, or in use.
+   */
+  async cede(value: string | number, owner: string): Promise<void> {
+    const { runner, self, command } = this.#parts
+    const member = runner.machine.membership.member(self.node)
+    if (!member || !this.takeGiven(value)) throw alreadyAllocated(typeof value === 'number' ? 'port' : 'IP')
+    const what = typeof value === 'number' ? { nodePort: value } : { clusterIp: value }
+    try {
+      await command({ type: 'cede', node: member.node, incarnation: member.incarnation, ...what, owner })
+    } catch (error) {
+      if (isStatus(error, 'ServiceUnavailable', 'Conflict')) this.giveBack(value)
+      throw error
+    }
+    await runner.storeCommit()
+    this.giveBack(value)
+  }
+
   giveBack(value: string | number): void {
     this.#taken.delete(String(value))
   }
 
   /** Asks for more when half is used; called often. */
   refill(): void {
-    const { clock, runner, config, self, command } = this.#parts
+    const { clock, runner, config, self, furtherRanges, command } = this.#parts
     const nowMs = clock.monotonicMs()
     if (this.#refilling || nowMs - this.#refillMs < refillEveryMs) return
     if (!runner.machine.membership.member(self.node)) return
@@ -83,7 +105,7 @@ export class LocalReserve {
     const nodePorts = missing(runner.machine.nodePorts, String, config.reservedNodePorts)
     if (clusterIps + nodePorts === 0) return
     this.#refilling = true
-    command({ type: 'reserve', node: self.node, clusterIps, nodePorts })
+    command({ type: 'reserve', node: self.node, clusterIps, nodePorts, ranges: furtherRanges() })
       .catch(() => {})
       .finally(() => {
         this.#refilling = false
@@ -107,10 +129,14 @@ export class LocalReserve {
     return used.union(this.#taken)
   }
 
+  /** Values of a range that was taken away meanwhile stay in the reserve, and are not handed out. */
   #held(table: ReserveTable): number[] {
-    const { runner, self } = this.#parts
+    const { runner, self, furtherRanges } = this.#parts
     const member = runner.machine.membership.member(self.node)
-    return member ? table.heldBy(reserveOf(member.node, member.incarnation)) : []
+    const held = member ? table.heldBy(reserveOf(member.node, member.incarnation)) : []
+    const spans: Span[] = [table]
+    if (table === runner.machine.clusterIps) spans.push(...furtherRanges().map(usableSpan))
+    return held.filter((value) => spans.some(({ first, last }) => value >= first && value <= last))
   }
 
   #exhausted(what: string): string {

@@ -148,6 +148,26 @@ export class LogRunner {
     return result
   }
 
+  /** Stores the commit index, so that a crash from now on does not take this node back behind what it has applied. */
+  async storeCommit(): Promise<void> {
+    while (this.#running) await this.#running
+    if (!this.#lazy || this.#stopped) return
+    const { hardState } = this.#lazy
+    this.#lazy = undefined
+    // In the loop's place: it must not store a newer vote meanwhile.
+    const stored = this.#parts.storage.write({ hardState })
+    this.#running = stored.then(
+      () => this.#freed(),
+      () => this.#freed(),
+    )
+    await stored
+  }
+
+  #freed(): void {
+    this.#running = undefined
+    if (this.core.hasReady && !this.#storeFailing) this.wake()
+  }
+
   /** Resolves when the entry at `index` is applied here, the signal is aborted, or the runner stops. */
   untilApplied(index: number, signal: AbortSignal): Promise<void> {
     if (this.appliedIndex >= index || this.#stopped || signal.aborted) return Promise.resolve()
@@ -204,10 +224,7 @@ export class LogRunner {
     this.#running = Promise.resolve()
       .then(() => this.#loop())
       .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#running = undefined
-        if (this.core.hasReady && !this.#storeFailing) this.wake()
-      })
+      .finally(() => this.#freed())
   }
 
   async #loop(): Promise<void> {

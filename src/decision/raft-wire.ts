@@ -4,6 +4,7 @@ import type { Message } from '../raft/core/types.ts'
 export const raftProtocol = '/stormo/raft/1'
 export const proposeProtocol = '/stormo/propose/1'
 export const logProtocol = '/stormo/log/1'
+export const cedeProtocol = '/stormo/cede/1'
 
 interface Header {
   generation: number

@@ -6,6 +6,12 @@ export type Holder = `reserve:${string}` | `claim:${string}` | 'cluster'
 /** The reserve of one incarnation of a node. */
 export const reserveOf = (node: string, incarnation: number): Holder => `reserve:${node}#${incarnation}`
 
+/** From the first to the last value. */
+export interface Span {
+  readonly first: number
+  readonly last: number
+}
+
 /** What a claim of a value that somebody has is answered. */
 export const alreadyAllocated = (what: string): StatusError =>
   new StatusError('Conflict', `provided ${what} is already allocated`)
@@ -52,7 +58,14 @@ export class ReserveTable {
   }
 
   get free(): number {
-    return this.last - this.first + 1 - this.#holders.size
+    return this.#freeIn(this)
+  }
+
+  /** Values of no further range count here. */
+  #freeIn({ first, last }: Span): number {
+    let held = 0
+    for (const value of this.#holders.keys()) if (value >= first && value <= last) held++
+    return last - first + 1 - held
   }
 
   holder(value: number): Holder | undefined {
@@ -71,13 +84,27 @@ export class ReserveTable {
     return this.#holders.entries()
   }
 
-  /** Never more than a quarter of what is free: the last ones are shared by all. */
-  reserve(holder: Holder, wanted: number): number[] {
-    const allowed = Math.min(wanted, Math.ceil(this.free / 4))
+  /**
+   * Takes up to `wanted` values, never more than a quarter of what is free: the last ones are shared by all. With `further`,
+   * a used-up upper band is followed by the lower one, and that by those ranges. (Entries of older logs have none, and
+   * have to come to what they came to.)
+   */
+  reserve(holder: Holder, wanted: number, further?: readonly Span[]): number[] {
+    const taken = this.#reserveDynamic(holder, Math.min(wanted, Math.ceil(this.free / 4)))
+    if (further === undefined) return taken
+    const lowerBand = { first: this.first, last: this.#dynamicFirst - 1 }
+    for (const span of [lowerBand, ...further]) {
+      if (taken.length >= wanted) break
+      taken.push(...this.#reserveIn(span, holder, wanted - taken.length))
+    }
+    return taken
+  }
+
+  #reserveDynamic(holder: Holder, wanted: number): number[] {
     const taken: number[] = []
     const span = this.last - this.#dynamicFirst + 1
     const stride = strideOver(span)
-    for (let tried = 0; tried < span && taken.length < allowed; tried++) {
+    for (let tried = 0; tried < span && taken.length < wanted; tried++) {
       const value = this.#cursor
       this.#cursor = this.#dynamicFirst + ((value - this.#dynamicFirst + stride) % span)
       if (this.#holders.has(value)) continue
@@ -85,6 +112,24 @@ export class ReserveTable {
       taken.push(value)
     }
     return taken
+  }
+
+  /** In order: the search ends at the latest after as many values as are held. */
+  #reserveIn(span: Span, holder: Holder, wanted: number): number[] {
+    const allowed = Math.min(wanted, Math.ceil(this.#freeIn(span) / 4))
+    const taken: number[] = []
+    for (let value = span.first; value <= span.last && taken.length < allowed; value++) {
+      if (this.#holders.has(value)) continue
+      this.#holders.set(value, holder)
+      taken.push(value)
+    }
+    return taken
+  }
+
+  /** Makes a value of the reserve `from` the claim `to`. Throws Conflict when it is not (any more) in that reserve. */
+  cede(value: number, from: Holder, to: Holder): void {
+    if (this.#holders.get(value) !== from) throw alreadyAllocated(this.#what)
+    this.#holders.set(value, to)
   }
 
   /** Throws Conflict when another holds it, Invalid when it is outside of the range. Twice by the same owner is once. */

@@ -154,8 +154,14 @@ async function allocateClusterIps(
     throw taking.refusal('spec.clusterIPs', given, `the address that goes with ${given[0]} is another one`)
   if (given.length > 0 && !held.includes(place)) await taking.clusterIp(place, given)
   const addressOf = (family: string): string | undefined => (family === 'IPv6' ? secondFamily?.toIpv6(place) : place)
-  spec.clusterIPs = (spec.ipFamilies ?? ['IPv4']).map((family) => addressOf(family) ?? place)
-  spec.clusterIP = spec.clusterIPs[0]
+  const families = spec.ipFamilies ?? ['IPv4']
+  const found = families.map(addressOf).filter((ip) => ip !== undefined)
+  // A range of one family can be added to a cluster of two.
+  if (found.length < families.length && (spec.ipFamilyPolicy === 'RequireDualStack' || found.length === 0))
+    throw taking.refusal('spec.clusterIPs', given, `the range of ${place} has no addresses of the other family`)
+  if (found.length < families.length) spec.ipFamilies = families.filter((family) => addressOf(family) !== undefined)
+  spec.clusterIPs = found
+  spec.clusterIP = found[0]
 }
 
 /** What a Service holds of the cluster's address space. An IPv6 address is named by the IPv4 one that goes with it. */

@@ -30,12 +30,22 @@ const service = (index: number, { ip, nodePort, protocol = 'TCP' }: Held): Servi
 })
 
 /** Who is warned, and of what: `s1 ClusterIPAlreadyAllocated`. */
-function warnings(held: readonly Held[], cidr: string | undefined = '10.96.0.0/16'): string[] {
+function warnings(held: readonly Held[], ...further: string[]): string[] {
   const services = held.map((one, index) => service(index, one))
-  const view = indexedView(listedInformers([[refs.services, services]]))
-  const controller = serviceRepairController(cidr)
-  return controller.keys(view).flatMap((key) =>
-    controller.plan(key, view, 0).actions.map((action) => {
+  const ranges = ['10.96.0.0/16', ...further].map((cidr, index) => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: `range-${index}` },
+    spec: { cidrs: [cidr] },
+  }))
+  const view = indexedView(
+    listedInformers([
+      [refs.services, services],
+      [refs.serviceCidrs, ranges],
+    ]),
+  )
+  return serviceRepairController.keys(view).flatMap((key) =>
+    serviceRepairController.plan(key, view, 0).actions.map((action) => {
       if (action.do !== 'event') throw new Error('it only tells')
       return `${action.about.name} ${action.reason}`
     }),
@@ -59,8 +69,9 @@ test('of two that hold one address, or one port of one protocol, the younger is 
   ).toEqual([])
 })
 
-test('an address out of range is told; headless services hold none', () => {
+test('an address out of every range is told; headless services hold none', () => {
   expect(warnings([{ ip: '10.97.0.5' }])).toEqual(['s0 ClusterIPOutOfRange'])
+  expect(warnings([{ ip: '10.97.0.5' }], '10.97.0.0/24')).toEqual([])
   expect(warnings([{ ip: 'None' }, { ip: 'None' }])).toEqual([])
 })
 
