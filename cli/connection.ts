@@ -1,7 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { OutgoingHttpHeaders } from 'node:http'
-import { join } from 'node:path'
-import { type Connection, connectionFromKubeconfig } from '../src/client/kubeconfig.ts'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import {
+  absolutePaths,
+  chooseConnection,
+  type Connection,
+  type Kubeconfig,
+  mergeKubeconfigs,
+  parseKubeconfig,
+} from '../src/client/kubeconfig.ts'
 import { createRestClient, type RestClient } from '../src/client/rest-client.ts'
 import { parseDurationMs } from '../src/lib/duration.ts'
 import { clustersDir, localNodes } from '../src/local/layout.ts'
@@ -11,25 +18,41 @@ import { type Invocation, type Io, option, UsageError } from './command.ts'
 
 export { connectionOptions } from './connection-options.ts'
 
-/** The kubeconfig that applies: asked for, of the environment, of this node, of the user, of the only local cluster. */
-export function findKubeconfig(invocation: Invocation): string {
+/**
+ * The kubeconfigs that apply, the first before the others: those asked for, of the environment, of this node, of the
+ * user, of the only local cluster. None where there is none.
+ */
+export function kubeconfigPaths(invocation: Invocation): string[] {
   const { env } = invocation.io
-  const asked = option.text(invocation, 'kubeconfig') ?? env['KUBECONFIG']?.split(':').find((path) => path !== '')
-  if (asked !== undefined) {
-    if (!existsSync(asked)) throw new UsageError(`stat ${asked}: no such file or directory`)
-    return asked
-  }
-  const candidates = [
-    join(env['STORMO_CONFIG_DIR'] ?? '/etc/stormo', 'kubeconfig'),
-    join(env['HOME'] ?? '/root', '.kube', 'config'),
-    ...localKubeconfigs(invocation.io),
-  ]
-  const found = candidates.find((path) => existsSync(path))
-  if (found === undefined)
+  const asked = option.text(invocation, 'kubeconfig')
+  if (asked !== undefined) return [asked]
+  const listed = env['KUBECONFIG']?.split(delimiter).filter((path) => path !== '') ?? []
+  if (listed.length > 0) return listed
+  const candidates = [nodeKubeconfig(invocation.io), userKubeconfig(invocation.io), ...localKubeconfigs(invocation.io)]
+  return candidates.filter((path) => existsSync(path)).slice(0, 1)
+}
+
+/** Where a member of a cluster keeps its administrator's. */
+export const nodeKubeconfig = ({ env }: Io): string => join(env['STORMO_CONFIG_DIR'] ?? '/etc/stormo', 'kubeconfig')
+
+/** Where kubectl keeps a user's own. */
+export const userKubeconfig = ({ env }: Io): string => join(env['HOME'] ?? '/root', '.kube', 'config')
+
+/** Those of {@link kubeconfigPaths} that are there: of a list in the environment some may be missing. */
+export function findKubeconfigs(invocation: Invocation): string[] {
+  const paths = kubeconfigPaths(invocation)
+  if (paths.length === 0)
     throw new UsageError(
       "no cluster to talk to: this machine is no member and there is no kubeconfig; try 'stormo cluster up', 'stormo init' or --kubeconfig",
     )
+  const found = paths.filter((path) => existsSync(path))
+  if (found.length === 0) throw new UsageError(`stat ${paths[0]}: no such file or directory`)
   return found
+}
+
+/** A kubeconfig as it lies on the disk, its paths made absolute. */
+export function readKubeconfig(path: string): Kubeconfig {
+  return absolutePaths(parseKubeconfig(readFileSync(path, 'utf8')), dirname(resolve(path)))
 }
 
 /** Of the default local cluster, or the only one, the nodes that run. Several others: none, for a guess could hit the wrong one. */
@@ -49,8 +72,8 @@ export function connectionOf(invocation: Invocation): Connection {
     const path = text(name)
     return path === undefined ? undefined : readFileSync(path, 'utf8')
   }
-  const path = findKubeconfig(invocation)
-  const connection = connectionFromKubeconfig(readFileSync(path, 'utf8'), (file) => readFileSync(file, 'utf8'), {
+  const config = mergeKubeconfigs(findKubeconfigs(invocation).map(readKubeconfig))
+  const connection = chooseConnection(config, (file) => readFileSync(file, 'utf8'), {
     context: text('context'),
     cluster: text('cluster'),
     user: text('user'),

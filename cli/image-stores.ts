@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { createReadStream, existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -12,7 +11,7 @@ import { type LocalNode, localNodes } from '../src/local/layout.ts'
 import { firstProcess } from '../src/local/machine.ts'
 import { listClusters, loadCluster } from '../src/local/state.ts'
 import { type Invocation, type Io, option, UsageError } from './command.ts'
-import { connectionOf } from './connection.ts'
+import { connectionOf, nodeKubeconfig } from './connection.ts'
 import { localSettings } from './local-settings.ts'
 
 export interface NodeImage {
@@ -44,7 +43,7 @@ function localNodesOf(invocation: Invocation): LocalNode[] | undefined {
   const { root } = localSettings(invocation.io)
   const name = option.text(invocation, 'name')
   if (name === undefined) {
-    const isMember = existsSync(join(env['STORMO_CONFIG_DIR'] ?? '/etc/stormo', 'kubeconfig'))
+    const isMember = existsSync(nodeKubeconfig(invocation.io))
     const isTold = option.text(invocation, 'kubeconfig') ?? option.text(invocation, 'server') ?? env['KUBECONFIG']
     const clusters = listClusters(root)
     if (isMember || isTold || clusters.length === 0) return undefined

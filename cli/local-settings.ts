@@ -10,6 +10,7 @@ export function localSettings(io: Io): LocalSettings {
     root: clustersDir(io.env),
     launcher: fileURLToPath(new URL('stormo', import.meta.url)),
     progress: (line) => io.err(`${line}\n`),
+    signal: io.signal,
   }
 }
 

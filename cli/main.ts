@@ -1,8 +1,10 @@
+import { delimiter } from 'node:path'
 import { CommanderError } from 'commander'
 import { commandWord, prepareArguments } from './arguments.ts'
 import { buildProgram } from './build-program.ts'
 import type { Io } from './command.ts'
-import { loadRoot } from './commands/root.ts'
+import { commandNames, loadRoot } from './commands/root.ts'
+import { findPlugin, type FoundPlugin } from './plugins.ts'
 import { paletteFor } from './printers/colour.ts'
 import { describeError } from './report-error.ts'
 
@@ -28,12 +30,31 @@ const io: Io = {
   signal: abort.signal,
 }
 
-try {
-  const typed = process.argv.slice(2)
+async function runCommand(typed: readonly string[], finish: (exitCode: number) => void): Promise<void> {
   const root = await loadRoot((options) => commandWord({ options }, typed))
   const { argv, rest } = prepareArguments(root, typed)
-  const finish = (exitCode: number): void => void (process.exitCode ??= exitCode)
   await buildProgram(root, { io, rest, finish }).parseAsync(argv, { from: 'user' })
+}
+
+/** A plugin talks to the cluster that we would talk to, where there is one. */
+async function runPlugin({ path, args }: FoundPlugin): Promise<number> {
+  const [{ runProgram }, { kubeconfigPaths }] = await Promise.all([
+    import('./run-program.ts'),
+    import('./connection.ts'),
+  ])
+  const kubeconfigs = kubeconfigPaths({ args: [], rest: [], options: {}, io })
+  return await runProgram(path, args, {
+    ...io.env,
+    ...(kubeconfigs.length > 0 ? { KUBECONFIG: kubeconfigs.join(delimiter) } : {}),
+  })
+}
+
+try {
+  const typed = process.argv.slice(2)
+  const finish = (exitCode: number): void => void (process.exitCode ??= exitCode)
+  const plugin = typed[0] === undefined || commandNames.has(typed[0]) ? undefined : findPlugin(typed, io.env)
+  if (plugin) finish(await runPlugin(plugin))
+  else await runCommand(typed, finish)
 } catch (error) {
   if (error instanceof CommanderError) {
     // Help and version are no errors; anything else commander has already printed.

@@ -28,9 +28,16 @@ export interface Written {
   /** `created`, `configured`, `unchanged`, … */
   said: string
   object: KubeObject
+  /** Lines about what was done, for standard error. */
+  notes?: string
 }
 
-export type ManifestVerb = (invocation: Invocation, client: RestClient, manifest: PreparedManifest) => Promise<Written>
+/** Undefined: this object is none that the verb is about. */
+export type ManifestVerb = (
+  invocation: Invocation,
+  client: RestClient,
+  manifest: PreparedManifest,
+) => Promise<Written | undefined>
 
 /**
  * Does `verb` for each object of `-f`. All files are read before anything is written; a refused object does not keep
@@ -50,7 +57,8 @@ export const writeManifests = (
     const written: PreparedManifest[] = []
     const write = async (manifest: PreparedManifest): Promise<void> => {
       try {
-        say(invocation, manifest, await verb(invocation, client, manifest))
+        const done = await verb(invocation, client, manifest)
+        if (done) say(invocation, manifest, done)
         written.push(manifest)
       } catch (error) {
         const text = describeError(error, `error when ${doing} "${manifest.source}"`)
@@ -91,11 +99,12 @@ async function prepareLate(
   }
 }
 
-function say(invocation: Invocation, { resource }: PreparedManifest, { said, object }: Written): void {
+function say(invocation: Invocation, { resource }: PreparedManifest, { said, object, notes = '' }: Written): void {
   const output = outputOf(invocation)
   const name = displayName(resource, object.metadata.name ?? '')
   const line = output === 'name' ? name : `${name} ${said}${dryRunSuffix(dryRunOf(invocation))}`
   invocation.io.out(printObject(object, output) ?? `${paintOutcome(line, paletteOf(invocation))}\n`)
+  invocation.io.err(notes)
 }
 
 /** A key that is given twice is most likely a mistake, and the object that is sent no longer shows it. */

@@ -5,6 +5,7 @@ import { discover, findResource } from '../discovery.ts'
 import { toYaml } from '../printers/object.ts'
 import { printTable } from '../printers/table.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
+import { reconcileCommand } from './auth-reconcile.ts'
 
 interface UserInfo {
   username?: string
@@ -157,5 +158,5 @@ const whoAmICommand: CommandDefinition = {
 export const authCommand: CommandDefinition = {
   name: 'auth',
   summary: 'Who may do what',
-  commands: [canICommand, whoAmICommand],
+  commands: [canICommand, reconcileCommand, whoAmICommand],
 }

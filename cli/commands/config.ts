@@ -1,100 +1,56 @@
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { parseYaml } from '../../src/schema/yaml.ts'
-import { type CommandDefinition, type Invocation, option, type OptionDefinition, UsageError } from '../command.ts'
-import { findKubeconfig } from '../connection.ts'
-import { toYaml } from '../printers/object.ts'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { absolutePaths, mergeKubeconfigs } from '../../src/client/kubeconfig.ts'
+import { setClusterCommand, setContextCommand, setCredentialsCommand } from '../config/set-commands.ts'
+import { fileOption, KubeconfigFiles } from '../config/kubeconfig-files.ts'
+import {
+  deleteCommands,
+  renameContextCommand,
+  setCommand,
+  unsetCommand,
+  useContextCommand,
+} from '../config/edit-commands.ts'
+import { flattened, minified, redacted } from '../config/view.ts'
+import { type CommandDefinition, option, UsageError } from '../command.ts'
+import { outputOf, templateOption } from '../output-format.ts'
+import { printObject } from '../printers/object.ts'
 import { printTable } from '../printers/table.ts'
-
-interface NamedEntry {
-  name: string
-  cluster?: Record<string, unknown>
-  user?: Record<string, unknown>
-  context?: { cluster?: string; user?: string; namespace?: string }
-}
-
-interface Kubeconfig {
-  'current-context'?: string
-  clusters?: NamedEntry[]
-  users?: NamedEntry[]
-  contexts?: NamedEntry[]
-}
-
-const fileOption: OptionDefinition = { flags: '--kubeconfig <file>', summary: 'kubeconfig to read and change' }
-
-function load(invocation: Invocation): { path: string; config: Kubeconfig } {
-  const path = findKubeconfig(invocation)
-  return { path, config: (parseYaml(readFileSync(path, 'utf8')).value ?? {}) as Kubeconfig }
-}
-
-/** Written whole and renamed: a reader sees the old file or the new one. */
-function save(path: string, config: Kubeconfig): void {
-  const draft = `${path}.${process.pid}.new`
-  const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o600
-  writeFileSync(draft, toYaml(config), { mode })
-  renameSync(draft, path)
-}
-
-const secretFields = new Set([
-  'client-key-data',
-  'token',
-  'password',
-  'client-certificate-data',
-  'certificate-authority-data',
-])
-
-/** Keys and tokens are left out of what is shown. */
-const redacted = (fields: Record<string, unknown> | undefined): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(fields ?? {}).map(([key, value]) => {
-      if (!secretFields.has(key)) return [key, value]
-      return [key, key === 'token' || key === 'password' ? 'REDACTED' : 'DATA+OMITTED']
-    }),
-  )
 
 const viewCommand: CommandDefinition = {
   name: 'view',
-  summary: 'Print the kubeconfig',
+  summary: 'Print the kubeconfig; keys and tokens are left out',
   options: [
     fileOption,
+    { flags: '--context <name>', summary: 'as if this were the context in use' },
     { flags: '--raw', summary: 'with keys and tokens' },
     { flags: '--minify', summary: 'only what the current context needs' },
-    { flags: '-o, --output <format>', summary: 'yaml or json', default: 'yaml' },
+    { flags: '--flatten', summary: 'with the contents of the files that it names, and keys and tokens' },
+    { flags: '--merge <yes>', summary: 'accepted: several kubeconfigs are shown as one' },
+    { flags: '-o, --output <format>', summary: 'yaml, json, jsonpath=… or go-template=…', default: 'yaml' },
+    templateOption,
   ],
   async run(invocation) {
-    const { config } = load(invocation)
+    const files = KubeconfigFiles.of(invocation).all()
+    const merged = mergeKubeconfigs(files.map(({ path, config }) => absolutePaths(config, dirname(resolve(path)))))
+    const context = option.text(invocation, 'context')
+    const config = context === undefined ? merged : { ...merged, 'current-context': context }
     const chosen = option.flag(invocation, 'minify') ? minified(config) : config
-    const shown = option.flag(invocation, 'raw')
-      ? chosen
-      : {
-          ...chosen,
-          clusters: (chosen.clusters ?? []).map((one) => ({ ...one, cluster: redacted(one.cluster) })),
-          users: (chosen.users ?? []).map((one) => ({ ...one, user: redacted(one.user) })),
-        }
-    const isJson = option.text(invocation, 'output') === 'json'
-    invocation.io.out(isJson ? JSON.stringify(shown, null, 4) + '\n' : toYaml(shown))
+    const shown = option.flag(invocation, 'flatten')
+      ? flattened(chosen, (path) => readFileSync(path))
+      : option.flag(invocation, 'raw')
+        ? chosen
+        : redacted(chosen)
+    const output = outputOf(invocation)
+    const printed = printObject(shown, output)
+    if (printed === undefined)
+      throw new UsageError(`unable to match a printer suitable for the output format "${output}"`)
+    invocation.io.out(printed)
   },
-}
-
-function minified(config: Kubeconfig): Kubeconfig {
-  const entry = contextOf(config, config['current-context'])
-  return {
-    ...config,
-    contexts: [entry],
-    clusters: (config.clusters ?? []).filter((one) => one.name === entry.context?.cluster),
-    users: (config.users ?? []).filter((one) => one.name === entry.context?.user),
-  }
-}
-
-function contextOf(config: Kubeconfig, name: string | undefined): NamedEntry {
-  if (!name) throw new UsageError('current-context is not set')
-  const found = config.contexts?.find((one) => one.name === name)
-  if (!found) throw new UsageError(`no context exists with the name: "${name}"`)
-  return found
 }
 
 const getContextsCommand: CommandDefinition = {
   name: 'get-contexts',
-  arguments: '[name]',
+  arguments: '[name...]',
   summary: 'List the contexts',
   options: [
     fileOption,
@@ -102,22 +58,28 @@ const getContextsCommand: CommandDefinition = {
     { flags: '--no-headers', summary: 'leave the header out' },
   ],
   async run(invocation) {
-    const { config } = load(invocation)
-    const [name] = invocation.args
-    const contexts = name === undefined ? (config.contexts ?? []) : [contextOf(config, name)]
-    if (option.text(invocation, 'output') === 'name') {
+    const config = KubeconfigFiles.of(invocation).merged()
+    const { args } = invocation
+    const all = (config.contexts ?? []).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    const contexts = args.length === 0 ? all : all.filter(({ name }) => args.includes(name))
+    const output = option.text(invocation, 'output')
+    if (output !== undefined && output !== 'name') throw new UsageError(`output must be one of '' or 'name': ${output}`)
+    if (output === 'name') {
       for (const one of contexts) invocation.io.out(`${one.name}\n`)
-      return
+    } else {
+      const rows = contexts.map((one) => [
+        one.name === config['current-context'] ? '*' : '',
+        one.name,
+        one.context?.cluster ?? '',
+        one.context?.user ?? '',
+        one.context?.namespace ?? '',
+      ])
+      const header = ['CURRENT', 'NAME', 'CLUSTER', 'AUTHINFO', 'NAMESPACE']
+      invocation.io.out(printTable(invocation.options['headers'] === false ? [] : header, rows))
     }
-    const rows = contexts.map((one) => [
-      one.name === config['current-context'] ? '*' : '',
-      one.name,
-      one.context?.cluster ?? '',
-      one.context?.user ?? '',
-      one.context?.namespace ?? '',
-    ])
-    const header = ['CURRENT', 'NAME', 'CLUSTER', 'AUTHINFO', 'NAMESPACE']
-    invocation.io.out(printTable(invocation.options['headers'] === false ? [] : header, rows))
+    const missing = args.filter((name) => !all.some((one) => one.name === name))
+    for (const name of missing) invocation.io.err(`error: context ${name} not found\n`)
+    return missing.length > 0 ? 1 : 0
   },
 }
 
@@ -126,66 +88,24 @@ const currentContextCommand: CommandDefinition = {
   summary: 'Print the name of the context in use',
   options: [fileOption],
   async run(invocation) {
-    const { config } = load(invocation)
-    if (!config['current-context']) throw new UsageError('current-context is not set')
-    invocation.io.out(`${config['current-context']}\n`)
+    const name = KubeconfigFiles.of(invocation).merged()['current-context']
+    if (!name) throw new UsageError('current-context is not set')
+    invocation.io.out(`${name}\n`)
   },
 }
 
-const useContextCommand: CommandDefinition = {
-  name: 'use-context',
-  aliases: ['use'],
-  arguments: '<name>',
-  summary: 'Use another context from now on',
-  options: [fileOption],
-  async run(invocation) {
-    const { path, config } = load(invocation)
-    const [name = ''] = invocation.args
-    contextOf(config, name)
-    save(path, { ...config, 'current-context': name })
-    invocation.io.out(`Switched to context "${name}".\n`)
-  },
-}
-
-const setContextCommand: CommandDefinition = {
-  name: 'set-context',
-  arguments: '[name]',
-  summary: 'Make or change a context',
-  options: [
-    fileOption,
-    { flags: '--current', summary: 'the context in use' },
-    { flags: '--cluster <name>', summary: 'its cluster' },
-    { flags: '--user <name>', summary: 'its user' },
-    { flags: '-n, --namespace <namespace>', summary: 'its namespace' },
-  ],
-  async run(invocation) {
-    const { path, config } = load(invocation)
-    const name = option.flag(invocation, 'current') ? config['current-context'] : invocation.args[0]
-    if (!name) throw new UsageError('name the context, or give --current')
-    const before = config.contexts?.find((one) => one.name === name)
-    const given = Object.fromEntries(
-      ['cluster', 'user', 'namespace'].flatMap((key) => {
-        const value = option.text(invocation, key)
-        return value === undefined ? [] : [[key, value]]
-      }),
-    )
-    const entry = { name, context: { ...before?.context, ...given } }
-    const others = (config.contexts ?? []).filter((one) => one.name !== name)
-    save(path, {
-      ...config,
-      contexts: before ? (config.contexts ?? []).map((one) => (one.name === name ? entry : one)) : [...others, entry],
-    })
-    invocation.io.out(`Context "${name}" ${before ? 'modified' : 'created'}.\n`)
-  },
-}
-
-const namesCommand = (name: string, key: 'clusters' | 'users'): CommandDefinition => ({
+const namesCommand = (name: string, section: 'clusters' | 'users'): CommandDefinition => ({
   name,
-  summary: `List the ${key}`,
+  summary: `List the ${section}`,
   options: [fileOption],
   async run(invocation) {
-    const rows = (load(invocation).config[key] ?? []).map((one) => [one.name])
-    invocation.io.out(printTable(['NAME'], rows))
+    const entries = KubeconfigFiles.of(invocation).merged()[section] ?? []
+    invocation.io.out(
+      printTable(
+        ['NAME'],
+        entries.map((one) => [one.name]).toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+      ),
+    )
   },
 })
 
@@ -198,7 +118,13 @@ export const configCommand: CommandDefinition = {
     currentContextCommand,
     useContextCommand,
     setContextCommand,
+    renameContextCommand,
     namesCommand('get-clusters', 'clusters'),
+    setClusterCommand,
     namesCommand('get-users', 'users'),
+    setCredentialsCommand,
+    ...deleteCommands,
+    setCommand,
+    unsetCommand,
   ],
 }

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
-import { type CommandDefinition, UsageError } from '../command.ts'
-import { findKubeconfig } from '../connection.ts'
+import { delimiter } from 'node:path'
+import type { CommandDefinition } from '../command.ts'
+import { findKubeconfigs } from '../connection.ts'
+import { runProgram } from '../run-program.ts'
 
 export const kubectlCommand: CommandDefinition = {
   name: 'kubectl',
@@ -12,13 +13,6 @@ export const kubectlCommand: CommandDefinition = {
   async run(invocation) {
     const { args, rest, io } = invocation
     const words = args.length === 0 ? rest : rest.length === 0 ? args : [...args, '--', ...rest]
-    const env = { ...io.env, KUBECONFIG: findKubeconfig(invocation) }
-    return await new Promise<number>((resolve, reject) => {
-      const child = spawn('kubectl', [...words], { stdio: 'inherit', env })
-      child.on('error', (error: NodeJS.ErrnoException) =>
-        reject(error.code === 'ENOENT' ? new UsageError('there is no kubectl on the PATH') : error),
-      )
-      child.on('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)))
-    })
+    return await runProgram('kubectl', words, { ...io.env, KUBECONFIG: findKubeconfigs(invocation).join(delimiter) })
   },
 }

@@ -203,8 +203,13 @@ export const kubeconfigCommand: CommandDefinition = {
   summary: "Print this node's kubeconfig, for kubectl and other clients",
   options: connectionOptions,
   async run(invocation) {
-    const { readFileSync } = await import('node:fs')
-    const { findKubeconfig } = await import('../connection.ts')
-    invocation.io.out(readFileSync(findKubeconfig(invocation), 'utf8'))
+    const { existsSync, readFileSync } = await import('node:fs')
+    const { findKubeconfigs, nodeKubeconfig } = await import('../connection.ts')
+    const own = nodeKubeconfig(invocation.io)
+    const path = existsSync(own) ? own : findKubeconfigs(invocation)[0]!
+    const text = readFileSync(path, 'utf8')
+    // `stormo kubeconfig > ~/.kube/config` empties that file before it is read, on a machine that is no member.
+    if (text.trim() === '') throw new UsageError(`${path} is empty: run this on a machine that is a member`)
+    invocation.io.out(text)
   },
 }

@@ -56,6 +56,7 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'completion', load: async () => (await import('./completion.ts')).completionCommand },
     { name: '__complete', load: async () => (await import('./completion.ts')).completeCommand },
     { name: 'kubectl', load: async () => (await import('./kubectl.ts')).kubectlCommand },
+    { name: 'plugin', load: async () => (await import('./plugin.ts')).pluginCommand },
     { name: 'options', load: async () => (await import('./options.ts')).optionsCommand },
     { name: 'version', load: async () => (await import('./api.ts')).versionCommand },
   ],
@@ -83,6 +84,14 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'cluster', load: async () => (await import('./cluster.ts')).clusterCommand },
   ],
 }
+
+/** Every word that is a command of ours; others may be plugins. */
+export const commandNames: ReadonlySet<string> = new Set([
+  'help',
+  ...Object.values(commandGroups)
+    .flat()
+    .flatMap(({ name, aliases = [] }) => [name, ...aliases]),
+])
 
 /** The root with the one command that `choose` names, or with all when it names none (help, a misspelt word). */
 export async function loadRoot(

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
 import type * as yaml from 'yaml'
 import { parsePlainYaml } from './plain-yaml.ts'
 
@@ -19,46 +20,102 @@ export interface Connection {
   namespace: string
 }
 
-interface Named<K extends string, T> {
-  clusters: (Record<K, T> & { name: string })[]
+/** One entry of a list of a kubeconfig, under `cluster`, `user` or `context`; what we do not know is kept. */
+export interface KubeconfigEntry {
+  name: string
+  cluster?: {
+    server?: string
+    'certificate-authority'?: string
+    'certificate-authority-data'?: string
+    'insecure-skip-tls-verify'?: boolean
+    'tls-server-name'?: string
+    [other: string]: unknown
+  }
+  user?: {
+    'client-certificate'?: string
+    'client-certificate-data'?: string
+    'client-key'?: string
+    'client-key-data'?: string
+    token?: string
+    tokenFile?: string
+    [other: string]: unknown
+  }
+  context?: { cluster?: string; user?: string; namespace?: string; [other: string]: unknown }
 }
 
-interface Kubeconfig {
+/** client-go's clientcmd/api/v1 Config. */
+export interface Kubeconfig {
+  apiVersion?: string
+  kind?: string
   'current-context'?: string
-  clusters?: Named<
-    'cluster',
-    {
-      server?: string
-      'certificate-authority'?: string
-      'certificate-authority-data'?: string
-      'insecure-skip-tls-verify'?: boolean
-      'tls-server-name'?: string
-    }
-  >['clusters']
-  users?: Named<
-    'user',
-    {
-      'client-certificate'?: string
-      'client-certificate-data'?: string
-      'client-key'?: string
-      'client-key-data'?: string
-      token?: string
-      tokenFile?: string
-    }
-  >['clusters']
-  contexts?: Named<'context', { cluster?: string; user?: string; namespace?: string }>['clusters']
+  clusters?: KubeconfigEntry[] | null
+  users?: KubeconfigEntry[] | null
+  contexts?: KubeconfigEntry[] | null
 }
 
-/**
- * Reads one context of a kubeconfig file (client-go's clientcmd/api/v1). `readFile` resolves the files that it names.
- * Throws an Error that names the missing part.
- */
-export function connectionFromKubeconfig(
+export const parseKubeconfig = (text: string): Kubeconfig =>
+  (parsePlainYaml(text) ?? (require('yaml') as typeof yaml).parse(text) ?? {}) as Kubeconfig
+
+/** Paths in a kubeconfig are relative to the directory that it lies in. */
+export function absolutePaths(config: Kubeconfig, dir: string): Kubeconfig {
+  const absolute = <T extends object>(fields: T | undefined, keys: readonly string[]): T | undefined =>
+    fields &&
+    (Object.fromEntries(
+      Object.entries(fields).map(([key, value]) => [
+        key,
+        keys.includes(key) && typeof value === 'string' && value !== '' ? resolve(dir, value) : value,
+      ]),
+    ) as T)
+  const entries = (list: KubeconfigEntry[] | null | undefined): KubeconfigEntry[] =>
+    (list ?? []).map(({ name, cluster, user, context }) => ({
+      name,
+      ...(cluster ? { cluster: absolute(cluster, ['certificate-authority'])! } : {}),
+      ...(user ? { user: absolute(user, ['client-certificate', 'client-key', 'tokenFile'])! } : {}),
+      ...(context ? { context } : {}),
+    }))
+  return {
+    ...config,
+    clusters: entries(config.clusters),
+    users: entries(config.users),
+    contexts: entries(config.contexts),
+  }
+}
+
+/** Several kubeconfigs as one: of each name, and of the current context, the first counts. */
+export function mergeKubeconfigs(configs: readonly Kubeconfig[]): Kubeconfig {
+  const merged = (section: 'clusters' | 'users' | 'contexts'): KubeconfigEntry[] => {
+    const all = configs.flatMap((config) => config[section] ?? [])
+    return all.filter(({ name }, index) => all.findIndex((other) => other.name === name) === index)
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': configs.map((config) => config['current-context']).find(Boolean) ?? '',
+    clusters: merged('clusters'),
+    users: merged('users'),
+    contexts: merged('contexts'),
+  }
+}
+
+export interface WantedContext {
+  context?: string
+  cluster?: string
+  user?: string
+}
+
+/** The connection that a kubeconfig describes, as text. `readFile` resolves the files that it names. */
+export const connectionFromKubeconfig = (
   text: string,
   readFile: (path: string) => string,
-  wanted: { context?: string; cluster?: string; user?: string } = {},
+  wanted: WantedContext = {},
+): Connection => chooseConnection(parseKubeconfig(text), readFile, wanted)
+
+/** One context of a kubeconfig, or the parts that are wanted. Throws an Error that names the missing part. */
+export function chooseConnection(
+  config: Kubeconfig,
+  readFile: (path: string) => string,
+  wanted: WantedContext = {},
 ): Connection {
-  const config = (parsePlainYaml(text) ?? (require('yaml') as typeof yaml).parse(text) ?? {}) as Kubeconfig
   const contextName = wanted.context ?? config['current-context']
   if (!contextName) throw new Error('the kubeconfig names no current-context: choose one with --context')
   const context = config.contexts?.find((one) => one.name === contextName)?.context

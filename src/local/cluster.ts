@@ -14,6 +14,8 @@ export interface LocalSettings {
   /** The launcher script. */
   readonly launcher: string
   progress(line: string): void
+  /** Ends what waits: an `up` that is interrupted takes away what it has made so far. */
+  readonly signal?: AbortSignal
 }
 
 /** As `stormo status -o json` prints it. */
@@ -35,6 +37,8 @@ const readyTimeoutMs = 120_000
 /** More voters than this make no cluster safer, only slower (architecture §5). */
 const maxVoters = 7
 
+const pause = ({ signal }: LocalSettings, ms: number): Promise<void> => sleep(ms, undefined, signal ? { signal } : {})
+
 const binDir = (settings: LocalSettings, cluster: LocalCluster): string =>
   join(clusterDir(settings.root, cluster.name), 'bin')
 
@@ -51,18 +55,29 @@ export async function up(
     symlinkSync(settings.launcher, join(binDir(settings, cluster), 'stormo'))
     settings.progress(`Starting ${nodes.length} machines…`)
     await createSwitch(cluster)
-    for (const node of nodes) await plugIn(cluster, node)
-    await Promise.all(nodes.map((node) => powerOn(node, hostsFile(nodes))))
-    await Promise.all(nodes.map((node) => startDocker(settings, cluster, node)))
+    for (const node of nodes) {
+      settings.signal?.throwIfAborted()
+      await plugIn(cluster, node)
+    }
+    await allSettled(nodes.map((node) => powerOn(node, hostsFile(nodes))))
+    await allSettled(nodes.map((node) => startDocker(settings, cluster, node)))
     await initFirst(settings, cluster, nodes[0]!, agentArgs)
     if (nodes.length > 1) await joinOthers(settings, cluster, nodes, agentArgs)
     settings.progress('Waiting until every node is Ready…')
     await waitForCluster(settings, cluster, nodes)
     return cluster
   } catch (error) {
-    await down(settings, cluster, { keepLogs: `/tmp/stormo-${cluster.name}-failed-up` })
+    const isInterrupted = settings.signal?.aborted ?? false
+    if (isInterrupted) settings.progress('Interrupted: removing what was made…')
+    await down(settings, cluster, isInterrupted ? {} : { keepLogs: `/tmp/stormo-${cluster.name}-failed-up` })
     throw error
   }
+}
+
+/** Waits for all, also when one has failed: what still runs could otherwise make anew what is being removed. */
+async function allSettled(tasks: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(tasks)).find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 const hostsFile = (nodes: readonly LocalNode[]): string =>
@@ -111,7 +126,7 @@ async function joinOthers(
     ])
     spawnAgent(settings, cluster, node)
   }
-  await Promise.all(others.map((node) => waitForAgent(settings, cluster, node)))
+  await allSettled(others.map((node) => waitForAgent(settings, cluster, node)))
 }
 
 /** Runs our own command line inside a machine; an exit code other than 0 is an error with what it said. */
@@ -120,9 +135,9 @@ async function stormoInside(
   cluster: LocalCluster,
   node: LocalNode,
   args: readonly string[],
-  timeoutMs = 60_000,
 ): Promise<string> {
-  const result = await runInside(node, binDir(settings, cluster), ['stormo', ...args], { timeoutMs })
+  const { signal } = settings
+  const result = await runInside(node, binDir(settings, cluster), ['stormo', ...args], signal ? { signal } : {})
   if (result.code !== 0)
     throw new Error(`${node.name}: stormo ${args[0]} failed: ${result.stderr.trim()}${logTail(node, 'agent')}`)
   return result.stdout
@@ -156,7 +171,7 @@ async function startDocker(settings: LocalSettings, cluster: LocalCluster, node:
   const socket = join('/proc', String(firstProcess(node)), 'root/run/docker.sock')
   for (let attempt = 0; attempt < 600; attempt++) {
     if (existsSync(socket) && (await exec('docker', ['--host', `unix://${socket}`, 'version'])).code === 0) return
-    await sleep(100)
+    await pause(settings, 100)
   }
   throw new Error(`${node.name}: dockerd does not answer${logTail(node, 'dockerd')}`)
 }
@@ -175,13 +190,13 @@ const agentProcess = /(main\.[tj]s|stormo) agent/
 /** Waits until the node's agent answers; fails at once when its process has ended. */
 async function waitForAgent(settings: LocalSettings, cluster: LocalCluster, node: LocalNode): Promise<void> {
   const deadline = Date.now() + readyTimeoutMs
-  await sleep(300)
+  await pause(settings, 300)
   while (Date.now() < deadline) {
     const status = await nodeStatus(settings, cluster, node)
     if (status) return
     if (!(await runsInside(node, agentProcess)))
       throw new Error(`${node.name}: the agent ended${logTail(node, 'agent')}`)
-    await sleep(200)
+    await pause(settings, 200)
   }
   throw new Error(`${node.name}: the agent does not answer${logTail(node, 'agent')}`)
 }
@@ -217,7 +232,7 @@ async function waitForCluster(
       seen.filter((node) => node.voter).length >= voters
     )
       return
-    await sleep(250)
+    await pause(settings, 250)
   }
   throw new Error(
     `after ${readyTimeoutMs / 1000} s not every node is Ready: ${JSON.stringify(status ?? null)}${logTail(nodes[0]!, 'agent')}`,
@@ -242,7 +257,7 @@ export async function down(
     }
     settings.progress(`Logs are kept in ${options.keepLogs}`)
   }
-  removeClusterState(settings.root, cluster.name)
+  removeClusterState(settings.root, cluster)
 }
 
 /** A cgroup is removed leaf first by rmdir; with version 1 each controller has a tree of its own. */

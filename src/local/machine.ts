@@ -172,7 +172,7 @@ export function runInside(
   node: LocalNode,
   stormoBin: string,
   command: readonly string[],
-  options: { input?: string; timeoutMs?: number } = {},
+  options: { input?: string; timeoutMs?: number; signal?: AbortSignal } = {},
 ) {
   return exec('nsenter', enterArgs(node, command), { ...options, cwd: '/', env: nodeEnvironment(node, stormoBin) })
 }

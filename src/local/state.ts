@@ -20,24 +20,42 @@ export function loadCluster(root: string, name: string): LocalCluster | undefine
 }
 
 /**
- * Claims a name and a subnet that no other cluster has. The state file is created exclusively, so two that run at once
- * do not get the same name; two of different names that take the same subnet are told apart by the second's link.
+ * Claims a name and a subnet that no other cluster has. Both claims are files that are created exclusively, so two that
+ * run at once get neither the same name nor the same subnet.
  */
 export function createClusterState(root: string, wanted: Omit<LocalCluster, 'subnet'>): LocalCluster {
-  const taken = new Set(listClusters(root).map((cluster) => cluster.subnet))
-  let subnet = 0
-  while (taken.has(subnet) || existsSync(`/sys/class/net/stormo-h${subnet}`)) subnet++
-  if (subnet >= maxClusters)
-    throw new Error(`there are already ${maxClusters} local clusters: remove one with 'stormo cluster down --name …'`)
-  const cluster: LocalCluster = { ...wanted, subnet }
-  mkdirSync(clusterDir(root, cluster.name), { recursive: true })
-  writeFileSync(join(clusterDir(root, cluster.name), 'cluster.json'), JSON.stringify(cluster, null, 2) + '\n', {
-    flag: 'wx',
-  })
-  return cluster
+  mkdirSync(clusterDir(root, wanted.name), { recursive: true })
+  const cluster: LocalCluster = { ...wanted, subnet: claimSubnet(root, wanted.name) }
+  if (createExclusively(join(clusterDir(root, cluster.name), 'cluster.json'), JSON.stringify(cluster, null, 2) + '\n'))
+    return cluster
+  rmSync(subnetClaim(root, cluster.subnet), { force: true })
+  throw new Error(`there is already a local cluster "${cluster.name}"`)
 }
 
-export function removeClusterState(root: string, name: string): void {
-  rmSync(clusterDir(root, name), { recursive: true, force: true })
+const subnetClaim = (root: string, subnet: number): string => join(root, `.subnet-${subnet}`)
+
+function claimSubnet(root: string, name: string): number {
+  const taken = new Set(listClusters(root).map((cluster) => cluster.subnet))
+  for (let subnet = 0; subnet < maxClusters; subnet++) {
+    if (taken.has(subnet) || existsSync(`/sys/class/net/stormo-h${subnet}`)) continue
+    if (createExclusively(subnetClaim(root, subnet), name)) return subnet
+  }
+  throw new Error(`there are already ${maxClusters} local clusters: remove one with 'stormo cluster down --name …'`)
+}
+
+/** False when the file is there already. */
+function createExclusively(path: string, text: string): boolean {
+  try {
+    writeFileSync(path, text, { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+export function removeClusterState(root: string, cluster: LocalCluster): void {
+  rmSync(clusterDir(root, cluster.name), { recursive: true, force: true })
+  rmSync(subnetClaim(root, cluster.subnet), { force: true })
   if (existsSync(root) && readdirSync(root).length === 0) rmSync(root, { recursive: true, force: true })
 }
