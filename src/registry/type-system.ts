@@ -1,3 +1,4 @@
+import type { FieldError } from '../api/status-error.ts'
 import { must } from '../lib/assert.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import { applyPatch, updateManagedFields, type FieldManagerOptions } from '../schema/apply.ts'
@@ -24,6 +25,21 @@ export function schemaOf(graph: Pick<SchemaGraph, 'get'>, definition: ResourceDe
   return definition.schema ?? must(graph.get(definition.schemaName), `no schema named ${definition.schemaName}`)
 }
 
+/** Faults that rules cannot be evaluated beside, or at a price that nobody has estimated. */
+const blocksRules: ReadonlySet<string | undefined> = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+])
+const rulesUnchecked: FieldError = {
+  reason: 'FieldValueInvalid',
+  field: '<nil>',
+  message:
+    'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+}
+
 /** The schema graph as the pipeline uses it. */
 export function schemaTypeSystem(graph: Pick<SchemaGraph, 'get'>): TypeSystem {
   return {
@@ -40,9 +56,11 @@ export function schemaTypeSystem(graph: Pick<SchemaGraph, 'get'>): TypeSystem {
       // Built-in kinds check themselves, but for their CEL; what a CRD demands stands in its schema.
       if (!schema.rules)
         return [...validateExpressions(definition, object, old), ...validateSchemas(definition, object, old)]
-      const failures = validateValue(object, schema)
-      // Rules are written for values of the declared types.
-      return failures.length > 0 ? failures : checkRules(object, old, schema)
+      const failures = validateValue(object, schema, old)
+      // Rules are written for values of the declared types and sizes.
+      return failures.some(({ reason }) => blocksRules.has(reason))
+        ? [...failures, rulesUnchecked]
+        : [...failures, ...checkRules(object, old, schema)]
     },
     checkPolicyTypes: (definition, next, old, catalogue) =>
       typeCheckPolicy(definition, next, old, catalogue, (one) => schemaOf(graph, one)),

@@ -1,5 +1,6 @@
 import { isWhole } from '../lib/exact-json.ts'
 import { type FieldError, fieldErrors } from '../api/status-error.ts'
+import { correlatedMember, correlateItems } from './correlation.ts'
 import { itemElement } from './list-items.ts'
 import { isJsonObject, sameJson } from './merge-patch.ts'
 import { matchesPattern } from './pattern.ts'
@@ -11,16 +12,24 @@ const maxErrors = 100
 
 /**
  * Checks a custom resource against its structural schema: types, enums, bounds, patterns, formats, required fields,
- * uniqueness of sets and maps, and allOf/anyOf/oneOf/not. CEL rules are not evaluated here.
+ * uniqueness of sets and maps, and allOf/anyOf/oneOf/not. CEL rules are not evaluated here. What stands as it stood in
+ * `old` is not held against the value: a schema that grew stricter must not lock an object (KEP-4008, ratcheting).
  * @returns errors in the words of upstream's OpenAPI validator (`spec.replicas in body must be of type integer: "string"`)
  */
-export function validateValue(value: unknown, schema: Schema): FieldError[] {
+export function validateValue(value: unknown, schema: Schema, old?: unknown): FieldError[] {
   const found: FieldError[] = []
-  check(value, schema, '', found)
+  check(value, schema, '', found, old)
   return found.slice(0, maxErrors)
 }
 
-function check(value: unknown, schema: Schema, path: string, found: FieldError[]): void {
+/** `old`: the value at the same place before; undefined where there was none, or none that could be told. */
+function check(value: unknown, schema: Schema, path: string, found: FieldError[], old?: unknown): void {
+  const before = found.length
+  checkNode(value, schema, path, found, old)
+  if (found.length > before && old !== undefined && sameJson(value, old)) found.length = before
+}
+
+function checkNode(value: unknown, schema: Schema, path: string, found: FieldError[], old: unknown): void {
   const { rules } = schema
   if (!rules || found.length >= maxErrors) return
   if (value === null && schema.nullable) return
@@ -41,8 +50,8 @@ function check(value: unknown, schema: Schema, path: string, found: FieldError[]
   }
   if (typeof value === 'number' || typeof value === 'bigint') checkNumber(value, rules, path, found)
   else if (typeof value === 'string') checkString(value, rules, path, found)
-  else if (Array.isArray(value)) checkList(value, schema, rules, path, found)
-  else if (isJsonObject(value)) checkObject(value, schema, rules, path, found)
+  else if (Array.isArray(value)) checkList(value, schema, rules, path, found, old)
+  else if (isJsonObject(value)) checkObject(value, schema, rules, path, found, old)
   checkJunctors(value, rules, path, found)
 }
 
@@ -118,7 +127,14 @@ function checkString(value: string, rules: ValueRules, path: string, found: Fiel
   }
 }
 
-function checkList(value: unknown[], schema: Schema, rules: ValueRules, path: string, found: FieldError[]): void {
+function checkList(
+  value: unknown[],
+  schema: Schema,
+  rules: ValueRules,
+  path: string,
+  found: FieldError[],
+  old: unknown,
+): void {
   if (rules.minItems !== undefined && value.length < rules.minItems) {
     found.push(fieldErrors.invalid(path, value.length, `${path} in body should have at least ${rules.minItems} items`))
   }
@@ -127,7 +143,9 @@ function checkList(value: unknown[], schema: Schema, rules: ValueRules, path: st
     return
   }
   checkUniqueness(value, schema, path, found)
-  if (schema.items) for (const [index, item] of value.entries()) check(item, schema.items, `${path}[${index}]`, found)
+  if (!schema.items) return
+  const before = correlateItems(old, schema)
+  for (const [index, item] of value.entries()) check(item, schema.items, `${path}[${index}]`, found, before(item))
 }
 
 function checkUniqueness(value: unknown[], schema: Schema, path: string, found: FieldError[]): void {
@@ -162,6 +180,7 @@ function checkObject(
   rules: ValueRules,
   path: string,
   found: FieldError[],
+  old: unknown,
 ): void {
   const count = Object.keys(value).length
   if (rules.minProperties !== undefined && count < rules.minProperties) {
@@ -175,9 +194,8 @@ function checkObject(
   const below = (name: string) => (path === '' ? name : `${path}.${name}`)
   for (const name of rules.required) if (!Object.hasOwn(value, name)) found.push(fieldErrors.required(below(name)))
   for (const [name, member] of Object.entries(value)) {
-    const field = schema.fields.get(name)
-    if (field) check(member, field.schema, below(name), found)
-    else if (schema.values) check(member, schema.values, below(name), found)
+    const inner = schema.fields.get(name)?.schema ?? schema.values
+    if (inner) check(member, inner, below(name), found, correlatedMember(name, old))
   }
 }
 

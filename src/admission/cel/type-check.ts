@@ -15,13 +15,15 @@ const maxDepth = 30
 
 /**
  * A checker of expressions over variables of these types. Only what a schema declares is a field; what it leaves open
- * (int-or-string, preserved unknown fields, quantities) may be anything.
+ * (int-or-string, preserved unknown fields, quantities) may be anything. `optional` names the variables that may have no
+ * value (`oldSelf.hasValue()`).
  */
-export function celChecker(types: CelTypes): (source: string) => CelCheck {
+export function celChecker(types: CelTypes, optional: readonly string[] = []): (source: string) => CelCheck {
   const environment = celEnvironment([]).clone()
   const declared = new Map<Schema, string>()
   for (const [name, schema] of Object.entries(types)) {
-    environment.registerVariable(name, schema ? typeName(schema, environment, declared, 0) : 'dyn')
+    const type = schema ? typeName(schema, environment, declared, 0) : 'dyn'
+    environment.registerVariable(name, optional.includes(name) ? `optional<${type}>` : type)
   }
   return (source) => {
     try {

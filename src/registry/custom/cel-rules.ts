@@ -1,6 +1,9 @@
+import { Optional } from '@marcbachmann/cel-js'
 import { CelCompileError, CelEvaluationError, compileCel, type CelExpression } from '../../admission/cel/expression.ts'
 import { toCel } from '../../admission/cel/values.ts'
 import type { FieldError } from '../../api/status-error.ts'
+import { correlatedMember, correlateItems } from '../../schema/correlation.ts'
+import { sameJson } from '../../schema/merge-patch.ts'
 import type { Schema, ValidationRule } from '../../schema/schema.ts'
 
 /** Rules of one object that fail are told up to here. */
@@ -20,7 +23,8 @@ const compiled = new WeakMap<Schema, CompiledRule[]>()
 
 /**
  * x-kubernetes-validations (KEP-2876) of `value` and everything below it. `old` is the value at the same place before,
- * undefined on create; elements of lists without keys have no old value.
+ * undefined on create; elements of lists without keys have no old value. A value that is what it was may go on breaking
+ * rules that came later, but for those that speak of the change itself (KEP-4008, ratcheting).
  */
 export function checkRules(value: unknown, old: unknown, schema: Schema, path = ''): FieldError[] {
   const failures: FieldError[] = []
@@ -33,16 +37,21 @@ function walk(value: unknown, old: unknown, schema: Schema, path: string, failur
   for (const rule of rulesOf(schema)) evaluate(rule, value, old, schema, path, failures)
   if (Array.isArray(value)) {
     if (!schema.items) return
-    for (const [at, item] of value.entries())
-      walk(item, oldElement(item, old, schema), schema.items, `${path}[${at}]`, failures)
+    const before = correlateItems(old, schema)
+    for (const [at, item] of value.entries()) walk(item, before(item), schema.items, `${path}[${at}]`, failures)
     return
   }
   if (typeof value !== 'object') return
   for (const [name, inner] of Object.entries(value)) {
     const next = schema.fields.get(name)?.schema ?? schema.values
     if (!next) continue
-    const before = typeof old === 'object' && old !== null ? (old as Record<string, unknown>)[name] : undefined
-    walk(inner, before, next, schema.fields.has(name) ? join(path, name) : `${path}[${name}]`, failures)
+    walk(
+      inner,
+      correlatedMember(name, old),
+      next,
+      schema.fields.has(name) ? join(path, name) : `${path}[${name}]`,
+      failures,
+    )
   }
 }
 
@@ -57,15 +66,22 @@ function evaluate(
   const { rule, expression, message, transition, failure } = compiledRule
   if (failure !== undefined) return void failures.push(fail(rule, path, `rule compile error: ${failure}`))
   if (!expression || (transition && old === undefined && !rule.optionalOldSelf)) return
-  const variables = { self: toCel(value, schema), oldSelf: toCel(old, schema) }
+  const before = toCel(old, schema)
+  const variables = {
+    self: toCel(value, schema),
+    oldSelf: rule.optionalOldSelf ? Optional.of(old === undefined ? undefined : before) : before,
+  }
+  const isRatcheted = () => !transition && old !== undefined && sameJson(value, old)
   try {
     if (expression.evaluate(variables) === true) return
+    if (isRatcheted()) return
     const told = message?.evaluate(variables)
     failures.push(
       fail(rule, path, typeof told === 'string' && told !== '' ? told : (rule.message ?? `failed rule: ${rule.rule}`)),
     )
   } catch (error) {
     if (!(error instanceof CelEvaluationError)) throw error
+    if (isRatcheted()) return
     failures.push(fail(rule, path, `rule evaluation error: ${error.message}`))
   }
 }
@@ -108,15 +124,6 @@ function compileRule(rule: ValidationRule): CompiledRule {
     if (!(error instanceof CelCompileError)) throw error
     return { rule, transition, expression: undefined, message: undefined, failure: error.message }
   }
-}
-
-/** Elements of associative lists keep their identity through an update; those of others have none. */
-function oldElement(item: unknown, old: unknown, schema: Schema): unknown {
-  if (schema.listType !== 'map' || !Array.isArray(old) || typeof item !== 'object' || item === null) return undefined
-  const keys = schema.listMapKeys
-  return old.find((one: unknown) =>
-    keys.every((key) => (one as Record<string, unknown>)?.[key] === (item as Record<string, unknown>)[key]),
-  )
 }
 
 const join = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`)

@@ -1,4 +1,5 @@
-import { estimateCost, maxElements, mostInRequest } from '../../admission/cel/cost.ts'
+import { estimateCost } from '../../admission/cel/cost.ts'
+import { maxElements, mostInRequest } from '../../admission/cel/sizes.ts'
 import { fieldErrors, type FieldError } from '../../api/status-error.ts'
 import type { Schema } from '../../schema/schema.ts'
 

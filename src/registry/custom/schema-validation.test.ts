@@ -70,7 +70,7 @@ test.each<[string, object]>([
   ['properties[spec].$ref: Forbidden: $ref is not supported', root({ ...text, $ref: '#/a' })],
   [
     'properties[spec].items.x-kubernetes-validations[0].rule: Invalid value: "self == oldSelf": oldSelf cannot be used on the uncorrelatable portion of the schema within spec.validation.openAPIV3Schema.properties[spec]',
-    root({ type: 'array', items: { ...text, ...rule('self == oldSelf') } }),
+    root({ type: 'array', items: { ...text, maxLength: 9, ...rule('self == oldSelf') } }),
   ],
   [
     'properties[spec].x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x',
@@ -143,6 +143,24 @@ test('a bound makes a rule cheap enough, and the bounds of lists multiply', () =
   const schema = (maxItems: number) => root({ ...nested(maxItems), ...rule('self.all(a, a.all(b, b != "no"))') })
   expect(faults(schema(100))).toEqual([])
   expect(faults(schema(10_000))[0]).toContain('estimated rule cost exceeds budget by factor of ')
+})
+
+test('what functions do with text counts by its length, which maxLength, enum and format bound', () => {
+  const list = (items: object, bounds: object = {}) =>
+    root({
+      type: 'array',
+      ...bounds,
+      items: { ...text, ...items },
+      ...rule("self.all(x, x.contains('a string to look for'))"),
+    })
+  expect(faults(list({}))[0]).toContain('exceeds budget by factor of more than 100x')
+  expect(faults(list({}, { maxItems: 25 }))[0]).toContain('exceeds budget by factor of')
+  expect(faults(list({ maxLength: 10 }, { maxItems: 25 }))).toEqual([])
+  expect(faults(list({ enum: ['a', 'b'] }, { maxItems: 25 }))).toEqual([])
+  expect(faults(list({ format: 'date' }, { maxItems: 25 }))).toEqual([])
+  const matched = (maxLength: number) => root({ ...text, maxLength, ...rule(`self.matches('${'a'.repeat(400)}')`) })
+  expect(faults(matched(1000))).toEqual([])
+  expect(faults(matched(1_000_000))[0]).toContain('exceeds budget by factor of')
 })
 
 test('rules that are cheap each may cost too much together', () => {

@@ -91,10 +91,11 @@ function walk(place: Place, budget: RuleBudget, faults: FieldError[]): void {
   if (faults.length >= maxFaults || !schema.rules) return
   const rules = schema.rules.validations
   if (rules.length > 0) {
-    const check = celChecker({ self: schema, oldSelf: schema })
+    const types = { self: schema, oldSelf: schema }
+    const always = celChecker(types)
     for (const [at, rule] of rules.entries()) {
       const where = `${path}.x-kubernetes-validations[${at}]`
-      const wrong = faultsOf(rule, where, check)
+      const wrong = faultsOf(rule, where, rule.optionalOldSelf ? celChecker(types, ['oldSelf']) : always)
       faults.push(...wrong)
       if (wrong.length > 0) continue
       if (uncorrelated !== undefined && /\boldSelf\b/.test(rule.rule)) {
