@@ -49,17 +49,26 @@ describe('shapes of refusal', () => {
     ['GET', `${configMaps}?limit=x`, 400, 'BadRequest'],
     ['GET', `${configMaps}?continue=garbage`, 400, 'BadRequest'],
     ['GET', `${configMaps}?watch=1&sendInitialEvents=true`, 422, 'Invalid'],
-    ['GET', `${configMaps}?watch=1&resourceVersion=65538`, 410, 'Expired'],
   ])('%s %s → %i', async (method, path, code, reason) => {
     const answer = await http(method, path)
     expect(answer.code).toBe(code)
     expect(answer.json()).toMatchObject({ kind: 'Status', status: 'Failure', reason, code })
+  })
+  test('a watch from a version that is too old is told so in the stream', async () => {
+    const answer = await http('GET', `${configMaps}?watch=1&resourceVersion=65538`)
+    expect(answer.code).toBe(200)
+    expect(answer.json()).toMatchObject({ type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired' } })
   })
   test('bodies past 3 MB are refused, and so are formats that nobody reads', async () => {
     expect((await http('POST', configMaps, { body: 'x'.repeat(3 * 1024 * 1024 + 1) })).code).toBe(413)
     expect((await http('POST', configMaps, { body: 'x', headers: { 'content-type': 'text/csv' } })).code).toBe(415)
     expect((await http('GET', configMaps, { headers: { accept: 'text/html' } })).code).toBe(406)
   })
+})
+
+test('storage version hashes are those of kube-apiserver', async () => {
+  const { resources } = (await http('GET', '/api/v1')).json() as { resources: Record<string, string>[] }
+  expect(resources.find(({ name }) => name === 'pods')?.storageVersionHash).toBe('xPOwRZ+Yhw8=')
 })
 
 describe('reading and writing', () => {

@@ -139,7 +139,8 @@ function aggregatedResource(definition: ResourceDefinition): object {
   }
 }
 
-/** Tells clients when objects are kept in another version than before. */
+/** Tells clients when objects are kept in another version than before; computed as kube-apiserver's own. */
 function storageHash({ group, storageVersion, kind }: ResourceDefinition): string {
-  return createHash('sha256').update(`${group}/${storageVersion}/${kind}`).digest('base64').slice(0, 11).concat('=')
+  const digest = createHash('sha256').update(`${group}/${storageVersion}/${kind}`).digest()
+  return digest.subarray(0, 8).toString('base64')
 }

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import type { KubeObject } from '../api/object.ts'
+import { isStatus, type StatusError } from '../api/status-error.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Target } from '../registry/options.ts'
-import type { WatchEvent } from '../registry/watch-stream.ts'
+import type { WatchEvent, WatchStream } from '../registry/watch-stream.ts'
 import { flushHead, writeHead } from './answer.ts'
 import type { Codecs } from './codecs.ts'
 import { header, type Exchange } from './exchange.ts'
@@ -31,7 +32,7 @@ export async function serveWatch(
   const include = includeOf(exchange)
   const options = listOptions(exchange.url.searchParams)
   options.timeoutSeconds ||= defaultTimeoutSeconds
-  const stream = registry.watch(context, target, options)
+  const stream = expiredAsEvent(() => registry.watch(context, target, options))
   writeHead(exchange, 200, {
     'content-type': wanted.format === 'protobuf' ? `${mediaTypes.protobuf};stream=watch` : mediaTypes.json,
   })
@@ -53,6 +54,25 @@ export async function serveWatch(
   } finally {
     stream.close()
     response.end()
+  }
+}
+
+/**
+ * A version that is too old is told in the stream, as kube-apiserver's watch cache does: client-go's callers look for it
+ * there. Whatever else is wrong with a watch is the answer to the request.
+ */
+function expiredAsEvent(open: () => WatchStream): WatchStream {
+  try {
+    return open()
+  } catch (error) {
+    if (!isStatus(error, 'Expired')) throw error
+    const event: WatchEvent = { type: 'ERROR', object: (error as StatusError).toStatus() }
+    return {
+      async *[Symbol.asyncIterator]() {
+        yield event
+      },
+      close: () => undefined,
+    }
   }
 }
 

@@ -10,7 +10,7 @@ import { applyStrategicPatch } from '../schema/strategic-patch.ts'
 import { validateValue } from '../schema/value-validation.ts'
 import { typeCheckPolicy, validateExpressions } from './admission-expressions.ts'
 import { apiVersionOf } from './api-version.ts'
-import { checkRules } from './custom/cel-rules.ts'
+import { checkRules, hasRules } from './custom/cel-rules.ts'
 import { validateSchemas } from './custom/schema-validation.ts'
 import { timestamp } from './metadata.ts'
 import type { FieldWriter, TypeSystem } from './ports.ts'
@@ -58,6 +58,7 @@ export function schemaTypeSystem(graph: Pick<SchemaGraph, 'get'>): TypeSystem {
         return [...validateExpressions(definition, object, old), ...validateSchemas(definition, object, old)]
       const failures = validateValue(object, schema, old)
       // Rules are written for values of the declared types and sizes.
+      if (!hasRules(schema)) return failures
       return failures.some(({ reason }) => blocksRules.has(reason))
         ? [...failures, rulesUnchecked]
         : [...failures, ...checkRules(object, old, schema)]

@@ -136,8 +136,8 @@ describe('[sig-api-machinery] watchers', () => {
 
   test('get 410 in the stream for a version that is long gone', async () => {
     const answer = await api('GET', `${configMaps}?watch=1&resourceVersion=65534&timeoutSeconds=5`)
-    const status = answer.code === 200 ? answer.body.object : answer.body
-    expect(status).toMatchObject({ code: 410, reason: 'Expired' })
+    expect([answer.code, answer.body.type]).toEqual([200, 'ERROR'])
+    expect(answer.body.object).toMatchObject({ code: 410, reason: 'Expired' })
   })
 })
 

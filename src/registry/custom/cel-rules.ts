@@ -32,6 +32,20 @@ export function checkRules(value: unknown, old: unknown, schema: Schema, path = 
   return failures
 }
 
+const withRules = new WeakMap<Schema, boolean>()
+
+/** Whether a rule stands anywhere in the schema. */
+export function hasRules(schema: Schema): boolean {
+  const known = withRules.get(schema)
+  if (known !== undefined) return known
+  const inner = [...schema.fields.values()].map((field) => field.schema)
+  const found =
+    (schema.rules?.validations.length ?? 0) > 0 ||
+    [...inner, ...[schema.items, schema.values].filter((one) => one !== undefined)].some(hasRules)
+  withRules.set(schema, found)
+  return found
+}
+
 function walk(value: unknown, old: unknown, schema: Schema, path: string, failures: FieldError[]): void {
   if (failures.length >= maxFailures || value === undefined || value === null) return
   for (const rule of rulesOf(schema)) evaluate(rule, value, old, schema, path, failures)
