@@ -25,6 +25,10 @@ const behaviours = new Map<string, Behaviour>()
 let createdAtMs: number[] = []
 /** Pods that may not be started yet. */
 const heldBack = new Set<string>()
+/** Nothing can be attached to the pod network. */
+let isNetworkDown = false
+/** How often a pod that does not run yet was looked at. */
+let looks = 0
 
 function behaviour({ name }: { readonly name: string }): Behaviour {
   createdAtMs.push(clock.nowMs())
@@ -34,6 +38,8 @@ function behaviour({ name }: { readonly name: string }): Behaviour {
 beforeEach(async () => {
   behaviours.clear()
   heldBack.clear()
+  isNetworkDown = false
+  looks = 0
   createdAtMs = []
   clock = new VirtualClock()
   cluster = createMemoryCluster(() => clock.nowMs())
@@ -59,6 +65,7 @@ function newKubelet(): Kubelet {
     runtime,
     podNetwork: {
       async attach({ podUid }) {
+        if (isNetworkDown) throw new Error('no addresses left')
         const ip = attached.get(podUid) ?? `10.0.1.${attached.size + 2}`
         attached.set(podUid, ip)
         return { ip }
@@ -73,7 +80,10 @@ function newKubelet(): Kubelet {
     dataDir,
     clusterDns: ['10.96.0.10'],
     clusterDomain: 'cluster.local',
-    mayStart: (pod) => !heldBack.has(pod.metadata.name ?? ''),
+    mayStart(pod) {
+      looks++
+      return !heldBack.has(pod.metadata.name ?? '')
+    },
   })
 }
 
@@ -125,6 +135,19 @@ test('a pod comes up, and is gone after its deletion with all that was its', asy
     void runtime.list().then((all) => (left = all.length))
     return left === 0
   })
+})
+
+test('a pod whose sandbox cannot be set up is tried again, each time after a pause', async () => {
+  isNetworkDown = true
+  run('web')
+  for (let step = 0; step < 100; step++) {
+    await clock.pass(50)
+    await sleep(2)
+  }
+  expect(looks).toBeGreaterThan(1)
+  expect(looks).toBeLessThan(20)
+  isNetworkDown = false
+  await until('running', () => pod('web')?.status?.phase === 'Running')
 })
 
 test('a pod that may not start yet waits, without a trace, until it may', async () => {

@@ -32,7 +32,10 @@ import { terminationMessage } from './termination-message.ts'
 
 /** Wait before the next try after an action has failed. */
 const retryMs = 1_000
-const maxRetryMs = 30_000
+/** Beside containers' names among what is tried again: no container's name has a slash. */
+const volumes = 'pod/volumes'
+/** As upstream's pod workers. */
+const maxRetryMs = 10_000
 /** A resize that waits for room is tried again this often. */
 const resizeRetryMs = 5_000
 
@@ -121,12 +124,14 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     }
   }
 
-  function retryLater(error: unknown): void {
-    if (closed || (error as Error).name === 'AbortError') return
+  /** Looks at the pod again after a growing pause; returns its length in ms. */
+  function retryLater(error: unknown): number {
+    if (closed || (error as Error).name === 'AbortError') return 0
     failedTries++
     const delayMs = Math.min(maxRetryMs, retryMs * 2 ** Math.min(failedTries - 1, 5))
     logger.warn({ error: (error as Error).message, delayMs }, 'pod could not be brought to its state; trying again')
     recheck(delayMs)
+    return delayMs
   }
 
   /** The nearest of all reasons to look again counts. */
@@ -250,10 +255,10 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     try {
       const sources = sourcesFor(options.informers, pod.metadata.namespace ?? '')
       mounted = await context.volumes.mount(pod, sources, downwardFacts(context, pod))
-      attempts.succeeded('volumes')
+      attempts.succeeded(volumes)
     } catch (error) {
-      if (!attempts.isPostponed('volumes')) say(context, pod, 'Warning', 'FailedMount', (error as Error).message)
-      attempts.postpone('volumes', clock.nowMs() + retryMs)
+      if (!attempts.isPostponed(volumes)) say(context, pod, 'Warning', 'FailedMount', (error as Error).message)
+      attempts.postpone(volumes, clock.nowMs() + retryMs)
       logger.debug({ error: (error as Error).message }, 'volumes are not ready')
     }
   }
@@ -266,20 +271,23 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
       if (action.do === 'kill') doing(action.instance.id, () => kill(action))
       if (action.do === 'stop-pod') doing('stop', () => end(action.cause))
     }
-    if (starts.length > 0 && mounted !== undefined && !attempts.isPostponed('volumes'))
+    if (starts.length > 0 && mounted !== undefined && !attempts.isPostponed(volumes))
       doing('start', () => startAll(starts))
   }
 
   const mayTry = (name: string): boolean => attempts.mayTry(name, clock.nowMs())
 
-  /** At most one piece of work for a thing at a time; when it is over, everything is looked at again. */
+  /**
+   * At most one piece of work for a thing at a time; when it is over, everything is looked at again. What failed is not
+   * tried before its pause is over, however often the pod is looked at meanwhile.
+   */
   function doing(what: string, run: () => Promise<void>): void {
-    if (work.has(what) || closed) return
+    if (work.has(what) || closed || !mayTry(`pod/${what}`)) return
     const promise = run()
       .then(() => {
         failedTries = 0
       })
-      .catch(retryLater)
+      .catch((error: unknown) => attempts.postpone(`pod/${what}`, clock.nowMs() + retryLater(error)))
       .finally(() => {
         work.delete(what)
         wake()
@@ -288,29 +296,21 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   }
 
   async function runSandbox(attempt: number): Promise<void> {
-    if (!mayTry('sandbox')) return
     try {
       await context.limit(async () => {
         const newest = newestSandbox(view())
         const running = newest?.state === 'running' ? newest : undefined
         const onCreated = (sandbox: CreateAction['sandbox']): void => {
-          if (mounted !== undefined && !attempts.isPostponed('volumes')) preparer.prepare(pod, sandbox, mounted)
+          if (mounted !== undefined && !attempts.isPostponed(volumes)) preparer.prepare(pod, sandbox, mounted)
         }
         await startSandbox(context, pod, attempt, running, starting.signal, onCreated)
       })
-      attempts.succeeded('sandbox')
     } catch (error) {
       if (error instanceof RuntimeError && error.containerId) await observer.refresh(error.containerId)
       if (stop !== undefined) return
-      attempts.postpone('sandbox', clock.nowMs() + retryMs * 2 ** Math.min(failedTries, 5))
-      failedTries++
-      say(
-        context,
-        pod,
-        'Warning',
-        'FailedCreatePodSandBox',
-        `Failed to create pod sandbox: ${(error as Error).message}`,
-      )
+      const message = `Failed to create pod sandbox: ${(error as Error).message}`
+      say(context, pod, 'Warning', 'FailedCreatePodSandBox', message)
+      throw error
     } finally {
       await preparer.settled()
     }

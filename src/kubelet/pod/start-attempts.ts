@@ -6,7 +6,7 @@ import { StartError } from './container-creator.ts'
 /** Wait before what could not be configured or created is tried again. */
 const configRetryMs = 10_000
 
-/** What failed to start, with when it may be tried again: by container name, or `sandbox`, `volumes`. */
+/** What failed to start, with when it may be tried again: by container name, or `pod/…` for what is the pod's. */
 export interface StartAttempts {
   readonly failures: ReadonlyMap<string, StartFailure>
   mayTry(name: string, nowMs: number): boolean
