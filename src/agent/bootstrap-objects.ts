@@ -20,7 +20,7 @@ import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from '../auth/pol
 import { reconciledBinding, reconciledRole } from '../auth/policy/reconcile.ts'
 import { type Client, refs } from '../client/client.ts'
 import { extensionAuthentication, type ClientAuthorities } from './extension-authentication.ts'
-import type { ClusterConfig } from './membership-file.ts'
+import { type ClusterConfig, dnsAddresses } from './membership-file.ts'
 
 const flowSchemas = { group: 'flowcontrol.apiserver.k8s.io', resource: 'flowschemas' }
 const priorityLevels = { group: 'flowcontrol.apiserver.k8s.io', resource: 'prioritylevelconfigurations' }
@@ -204,7 +204,8 @@ function dnsService(config: ClusterConfig): Service {
     spec: {
       type: 'ClusterIP',
       clusterIP: config.dnsIp,
-      clusterIPs: [config.dnsIp],
+      clusterIPs: dnsAddresses(config),
+      ipFamilyPolicy: 'PreferDualStack',
       ports: [
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
         { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Member } from '../decision/cluster-state.ts'
+import { sameOffset } from '../lib/ip-address.ts'
 import { writeFileAtomically } from '../pki/identity-directory.ts'
 import type { SettingName } from './settings.ts'
 
@@ -24,6 +25,12 @@ export const defaultClusterConfig: ClusterConfig = {
 
 /** Of unique local addresses (RFC 4193): a /64 for each node, as many service addresses as there are of IPv4. */
 export const defaultIpv6Ranges = { podCidr: 'fd00:10:244::/56', serviceCidr: 'fd00:10:96::/112' } as const
+
+/** The addresses of DNS inside the cluster, one for each family. */
+export function dnsAddresses({ dnsIp, serviceCidr, ipv6 }: ClusterConfig): string[] {
+  const second = ipv6 && sameOffset(dnsIp, serviceCidr, ipv6.serviceCidr)
+  return second === undefined ? [dnsIp] : [dnsIp, second]
+}
 
 /** What `init` or `join` wrote: who this machine is in the cluster, and whom to call first. */
 export interface Membership {

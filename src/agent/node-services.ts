@@ -16,7 +16,7 @@ import { createShellPool } from '../lib/shell-pool.ts'
 import { createNetwork } from '../network/network.ts'
 import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
-import type { Membership } from './membership-file.ts'
+import { dnsAddresses, type Membership } from './membership-file.ts'
 import { createFencing } from './fencing.ts'
 import { lowestOomScoreAdjust } from './oom-score.ts'
 import { defaultDataDir, paths, type Settings } from './settings.ts'
@@ -62,14 +62,22 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
   })
   const shells = createShellPool({ size: shellCount })
   const podCidr6 = config.ipv6 && sameSubrange(self.podCidr, config.podCidr, config.ipv6.podCidr, podBits6)
+  const [, dnsIp6] = dnsAddresses(config)
   const network = await createNetwork({
     nodeName: self.node,
     nodeIp,
     podCidr: self.podCidr,
     clusterCidr: config.podCidr,
     serviceCidr: config.serviceCidr,
-    ...(config.ipv6 && podCidr6
-      ? { ipv6: { podCidr: podCidr6, clusterCidr: config.ipv6.podCidr, serviceCidr: config.ipv6.serviceCidr } }
+    ...(config.ipv6 && podCidr6 && dnsIp6 !== undefined
+      ? {
+          ipv6: {
+            podCidr: podCidr6,
+            clusterCidr: config.ipv6.podCidr,
+            serviceCidr: config.ipv6.serviceCidr,
+            dnsIp: dnsIp6,
+          },
+        }
       : {}),
     clusterDomain: config.clusterDomain,
     dnsIp: config.dnsIp,
@@ -115,7 +123,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     // Only the machine's own agent: one of several has no claim to the name.
     ...(settings.dataDir === defaultDataDir ? { rootDir: kubeletRootDir } : {}),
     memoryVolumes: true,
-    clusterDns: [config.dnsIp],
+    clusterDns: dnsAddresses(config),
     clusterDomain: config.clusterDomain,
     // The way to the other nodes serves this one's kubelet too, and is made of it.
     nodeAccess: { open: (node, request, signal) => access.open(node, request, signal) },

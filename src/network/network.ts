@@ -5,6 +5,7 @@ import type { Informers } from '../client/informer.ts'
 import { linkTrustAnnotation, publicKeyAnnotation } from '../api/encrypted-link.ts'
 import type { ConfigMap, Node } from '../api/kinds.ts'
 import type { Clock, Random } from '../lib/clock.ts'
+import { sameOffset } from '../lib/ip-address.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import { createForwarder, upstreamsOf } from './dns/forwarder.ts'
@@ -33,8 +34,8 @@ export interface NetworkOptions {
   /** All nodes' pod ranges. */
   clusterCidr: string
   serviceCidr: string
-  /** The same ranges of IPv6, where pods and services have such addresses too. */
-  ipv6?: { podCidr: string; clusterCidr: string; serviceCidr: string }
+  /** The same ranges of IPv6, and DNS' address there, where pods and services have such addresses too. */
+  ipv6?: { podCidr: string; clusterCidr: string; serviceCidr: string; dnsIp: string }
   /** Such as `cluster.local`. */
   clusterDomain: string
   /** The service address of DNS, such as 10.96.0.10; answered by this node itself. */
@@ -97,6 +98,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const overheadBytes = isUntrusted ? encryptionOverheadBytes : backend === 'vxlan' ? tunnelOverheadBytes : 0
   const mtu = options.mtu ?? underlayMtu - overheadBytes
   const gateway = gatewayOf(podCidr)
+  const gateway6 = options.ipv6 && sameOffset(gateway, podCidr, options.ipv6.podCidr)
   const base = { exec, clock, logger, informers, nodeName }
 
   const podNetwork = createPodNetwork({
@@ -142,12 +144,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       bridge,
       ...(options.apiPort === undefined ? {} : { apiServer: { address: nodeIp, port: options.apiPort } }),
     },
-    pinned: (['udp', 'tcp'] as const).map((proto) => ({
-      ip: options.dnsIp,
-      proto,
-      port: 53,
-      to: { address: gateway, port: 53 },
-    })),
+    pinned: pinnedDns(options.dnsIp, gateway),
     onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules", drift),
   })
   const proxy6 = options.ipv6
@@ -157,7 +154,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
         family: ipv6,
         table: options.table ?? defaultTable,
         ranges: { ...options.ipv6, bridge },
-        pinned: [],
+        pinned: gateway6 === undefined ? [] : pinnedDns(options.ipv6.dnsIp, gateway6),
         onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules for IPv6", drift),
       })
     : undefined
@@ -180,8 +177,10 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   }
   const announcer = createAddressAnnouncer({ ...base, nodeIp })
   const view = createZoneView(informers)
+  const servers = [gateway, ...(gateway6 === undefined ? [] : [gateway6])]
+  const ownServers = [...servers, options.dnsIp, ...(options.ipv6 ? [options.ipv6.dnsIp] : [])]
   const forwarder = createForwarder({
-    upstreams: upstreamsOf(await readText(options.resolvConf ?? '/etc/resolv.conf'), [gateway, options.dnsIp]),
+    upstreams: upstreamsOf(await readText(options.resolvConf ?? '/etc/resolv.conf'), ownServers),
     clock,
     random,
   })
@@ -207,19 +206,21 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     if (namespace === dnsConfigMap.namespace && name === dnsConfigMap.name) followConfigMap()
   })
   followConfigMap()
-  const dns = createDnsServer({
-    address: gateway,
-    port: 53,
-    view,
-    forwarder,
-    random,
-    clock,
-    logger,
-    config: {
-      domain: options.clusterDomain,
-      ownsAddress: (text) => [ipv4, ipv6].some((family) => ownRanges.some((range) => inRange(text, range, family))),
-    },
-  })
+  const dns = servers.map((address) =>
+    createDnsServer({
+      address,
+      port: 53,
+      view,
+      forwarder,
+      random,
+      clock,
+      logger,
+      config: {
+        domain: options.clusterDomain,
+        ownsAddress: (text) => [ipv4, ipv6].some((family) => ownRanges.some((range) => inRange(text, range, family))),
+      },
+    }),
+  )
 
   let state: 'new' | 'running' | 'stopped' = 'new'
   return {
@@ -241,7 +242,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       for (const one of proxies) await one.start()
       await podNetwork.start()
       await routes.start()
-      await dns.start()
+      for (const one of dns) await one.start()
       await announcer.start()
       await linkAudit.start()
       logger.info({ bridge, podCidr, mtu, backend }, 'network is up')
@@ -251,7 +252,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       state = 'stopped'
       await linkAudit.stop()
       await announcer.stop()
-      await dns.stop()
+      for (const one of dns) await one.stop()
       stopFollowing()
       view.close()
       forwarder.close()
@@ -266,6 +267,10 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     },
   }
 }
+
+/** DNS' service address leads to this node's own server. */
+const pinnedDns = (ip: string, address: string) =>
+  (['udp', 'tcp'] as const).map((proto) => ({ ip, proto, port: 53, to: { address, port: 53 } }))
 
 async function readText(path: string): Promise<string> {
   try {

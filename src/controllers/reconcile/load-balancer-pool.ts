@@ -1,38 +1,45 @@
+import { type AddressBits, bitsOf, formatAddress, parseAddress, parseRange } from '../../lib/ip-address.ts'
+
 /** Addresses that may be given to LoadBalancer Services. */
 export interface AddressPool {
   has(address: string): boolean
-  /** The lowest one for which `fits` is true. */
-  first(fits: (address: string) => boolean): string | undefined
+  /** The lowest one of the family for which `fits` is true. */
+  first(bits: AddressBits, fits: (address: string) => boolean): string | undefined
 }
 
 interface Range {
-  readonly first: number
-  readonly last: number
+  readonly bits: AddressBits
+  readonly first: bigint
+  readonly last: bigint
 }
 
-/** The most addresses that a pool is searched for: what is beyond is not given away. */
+/** The most addresses of a family that a pool is searched for: what is beyond is not given away. */
 const maxSearched = 65_536
 
-/** Reads `A-B`, `A/LENGTH` and `A`, separated by commas or spaces. What cannot be read is left out and named. */
+/** Reads `A-B`, `A/LENGTH` and `A` of both families, separated by commas or spaces. What cannot be read is left out and named. */
 export function parseAddressPool(text: string): { pool: AddressPool; problem?: string } {
   const ranges: Range[] = []
   const wrong: string[] = []
   for (const word of text.split(/[\s,]+/).filter(Boolean)) {
-    const range = parseRange(word)
+    const range = readRange(word)
     if (range) ranges.push(range)
     else wrong.push(word)
   }
-  ranges.sort((a, b) => a.first - b.first)
+  ranges.sort((a, b) => (a.first < b.first ? -1 : 1))
   const pool: AddressPool = {
     has(address) {
-      const number = parseAddress(address)
-      return number !== undefined && ranges.some(({ first, last }) => number >= first && number <= last)
+      const bits = bitsOf(address)
+      const number = parseAddress(address, bits)
+      return (
+        number !== undefined && ranges.some((one) => one.bits === bits && number >= one.first && number <= one.last)
+      )
     },
-    first(fits) {
+    first(bits, fits) {
       let searched = 0
-      for (const { first, last } of ranges) {
+      for (const { first, last } of ranges.filter((one) => one.bits === bits)) {
         for (let number = first; number <= last && searched < maxSearched; number++, searched++) {
-          if (fits(formatAddress(number))) return formatAddress(number)
+          const address = formatAddress(number, bits)
+          if (fits(address)) return address
         }
       }
       return undefined
@@ -43,27 +50,20 @@ export function parseAddressPool(text: string): { pool: AddressPool; problem?: s
     : { pool }
 }
 
-function parseRange(word: string): Range | undefined {
-  const [from = '', to] = word.split('-')
+function readRange(word: string): Range | undefined {
+  const bits = bitsOf(word)
+  const [from = '', to, ...rest] = word.split('-')
   if (to !== undefined) {
-    const [first, last] = [parseAddress(from), parseAddress(to)]
-    return first !== undefined && last !== undefined && first <= last ? { first, last } : undefined
+    const [first, last] = [parseAddress(from, bits), parseAddress(to, bits)]
+    return rest.length === 0 && first !== undefined && last !== undefined && first <= last
+      ? { bits, first, last }
+      : undefined
   }
-  const [address = '', length = '32'] = word.split('/')
-  const number = parseAddress(address)
-  const bits = Number(length)
-  if (number === undefined || !/^\d+$/.test(length) || bits > 32) return undefined
-  const size = 2 ** (32 - bits)
-  const first = Math.floor(number / size) * size
-  // The first and the last address of a network are nobody's.
-  return bits >= 31 ? { first, last: first + size - 1 } : { first: first + 1, last: first + size - 2 }
+  const range = parseRange(word, bits)
+  if (!range) return undefined
+  const { first, length } = range
+  const last = first + (1n << BigInt(bits - length)) - 1n
+  // The first and the last address of an IPv4 network are nobody's; the first of an IPv6 one is any router's.
+  if (bits === 32) return length >= 31 ? { bits, first, last } : { bits, first: first + 1n, last: last - 1n }
+  return length >= 127 ? { bits, first, last } : { bits, first: first + 1n, last }
 }
-
-function parseAddress(text: string): number | undefined {
-  const parts = text.split('.')
-  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255)) return undefined
-  return parts.reduce((sum, part) => sum * 256 + Number(part), 0)
-}
-
-const formatAddress = (number: number): string =>
-  [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.')

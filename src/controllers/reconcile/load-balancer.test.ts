@@ -149,10 +149,38 @@ describe('with a pool', () => {
   })
 })
 
+test('a Service of both families has an address of each, as far as the pool has them', () => {
+  const dual = { ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack' }
+  const required = { ...dual, ipFamilyPolicy: 'RequireDualStack' }
+  const world = createWorld([
+    node(1),
+    node(2),
+    pool('198.51.100.4/30 fd00:0:0:9::1-fd00:0:0:9::1'),
+    service('a', 80, dual),
+    service('bb', 80, { ...dual, ipFamilies: ['IPv6', 'IPv4'] }),
+    service('ccc', 80, required),
+  ])
+  const events = world.settle()
+  expect(addresses(world.service('a'))).toEqual(['198.51.100.5', 'fd00:0:0:9::1'])
+  expect(addresses(world.service('bb'))).toEqual(['198.51.100.6'])
+  expect(addresses(world.service('ccc'))).toEqual([])
+  expect(new Set(events.map((one) => one.do === 'event' && `${one.about.name} ${one.message}`))).toEqual(
+    new Set(['ccc Error syncing load balancer: the pool has no free address']),
+  )
+  world.put(...pool('198.51.100.4/30 fd00:0:0:9::/126'))
+  world.put(...service('ccc', 80, { ipFamilies: ['IPv6'], loadBalancerIP: 'fd00:0:0:9::3' }))
+  world.settle()
+  expect(['a', 'bb', 'ccc'].map((name) => addresses(world.service(name)))).toEqual([
+    ['198.51.100.5', 'fd00:0:0:9::1'],
+    ['fd00:0:0:9::2', '198.51.100.6'],
+    ['fd00:0:0:9::3'],
+  ])
+})
+
 test('a pool is ranges, networks without their ends, and single addresses; what is none is named', () => {
   const { pool: read, problem } = parseAddressPool('10.0.0.8/30, 10.0.1.1-10.0.1.2 10.0.2.7,nonsense,10.0.0.9-10.0.0.1')
   const found: string[] = []
-  read.first((address) => {
+  read.first(32, (address) => {
     found.push(address)
     return false
   })

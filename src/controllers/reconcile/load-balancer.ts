@@ -11,6 +11,7 @@ import {
   type View,
 } from '../controller.ts'
 import { announcerAnnotation, poolConfigMap } from '../../api/load-balancer.ts'
+import { type AddressBits, bitsOf, parseAddress } from '../../lib/ip-address.ts'
 import { type AddressPool, parseAddressPool } from './load-balancer-pool.ts'
 import { addressOf, isReady } from './node-addresses.ts'
 import { sameJson } from './same-json.ts'
@@ -66,7 +67,7 @@ const isOurs = ({ spec, metadata }: Service): boolean =>
 const hasAddress = ({ status }: Service): boolean => (status?.loadBalancer?.ingress ?? []).length > 0
 
 const nodeFacts = (node: Node | undefined): unknown =>
-  node && [isReady(node), addressOf(node), node.metadata.labels?.[excludedLabel]]
+  node && [isReady(node), addressOf(node, 32), addressOf(node, 128), node.metadata.labels?.[excludedLabel]]
 
 function planLoadBalancer(key: string, view: View): Plan {
   const { namespace, name } = splitKey(key)
@@ -133,32 +134,52 @@ function fromNodes(service: Service, older: readonly Service[], nodes: readonly 
   if (clash !== undefined) {
     return { addresses: [], announcer: undefined, problem: `port ${clash} of the nodes is used by ${taken.get(clash)}` }
   }
-  const addresses = nodes.map(addressOf).filter((one) => one !== undefined)
+  const addresses = familiesOf(service)
+    .flatMap((bits) => nodes.map((node) => addressOf(node, bits)))
+    .filter((one) => one !== undefined)
   return { addresses: addresses.map((ip) => ({ ip, ipMode: 'VIP' })), announcer: undefined }
 }
+
+/** The families of its cluster IPs, the first one first. */
+const familiesOf = ({ spec }: Service): AddressBits[] =>
+  (spec?.ipFamilies ?? ['IPv4']).map((family) => (family === 'IPv6' ? 128 : 32))
 
 const portsOf = ({ spec }: Service): string[] =>
   (spec?.ports ?? []).map((port) => `${port.port}/${port.protocol ?? 'TCP'}`)
 
+/** One address of each of its families, as far as the pool has them; `loadBalancerIP` names that of its own. */
 function fromPool(service: Service, older: readonly Service[], pool: AddressPool, nodes: readonly Node[]): Wanted {
   const taken = new Set(older.flatMap((one) => (one.status?.loadBalancer?.ingress ?? []).map((each) => each.ip ?? '')))
-  const present = service.status?.loadBalancer?.ingress?.[0]?.ip
+  const present = (service.status?.loadBalancer?.ingress ?? []).map((one) => one.ip ?? '')
   const asked = service.spec?.loadBalancerIP
   const isFree = (ip: string): boolean => pool.has(ip) && !taken.has(ip)
-  const ip = asked ? (isFree(asked) ? asked : undefined) : present && isFree(present) ? present : pool.first(isFree)
-  if (ip === undefined) {
-    const problem = asked ? `address ${asked} is not free in the pool` : 'the pool has no free address'
-    return { addresses: [], announcer: undefined, problem }
+  const addressIn = (bits: AddressBits): string | undefined => {
+    if (asked && bitsOf(asked) === bits) return isFree(asked) ? asked : undefined
+    return present.find((ip) => ip !== '' && bitsOf(ip) === bits && isFree(ip)) ?? pool.first(bits, isFree)
   }
-  return { addresses: [{ ip, ipMode: 'VIP' }], announcer: announcerOf(service, ip, nodes) }
+  const families = familiesOf(service)
+  const found = families.map(addressIn).filter((ip) => ip !== undefined)
+  const [first] = found
+  const isShort = found.length < families.length && service.spec?.ipFamilyPolicy === 'RequireDualStack'
+  const problem = asked
+    ? `address ${asked} is not free in the pool`
+    : isShort && first !== undefined
+      ? 'the pool has no free address of one of the families'
+      : 'the pool has no free address'
+  const isWrong = first === undefined || isShort || (asked !== undefined && asked !== '' && !found.includes(asked))
+  return {
+    addresses: found.map((ip) => ({ ip, ipMode: 'VIP' })),
+    announcer: first === undefined ? undefined : announcerOf(service, first, nodes),
+    ...(isWrong ? { problem } : {}),
+  }
 }
 
 /** Who announces stays who it is while it can; else addresses are spread over the nodes by number. */
 function announcerOf(service: Service, ip: string, nodes: readonly Node[]): string | undefined {
   const present = service.metadata.annotations?.[announcerAnnotation]
   if (nodes.some((node) => node.metadata.name === present)) return present
-  const last = Number(ip.slice(ip.lastIndexOf('.') + 1))
-  return nodes[last % Math.max(1, nodes.length)]?.metadata.name
+  const place = (parseAddress(ip, bitsOf(ip)) ?? 0n) % BigInt(Math.max(1, nodes.length))
+  return nodes[Number(place)]?.metadata.name
 }
 
 function write(service: Service, { addresses, announcer }: Wanted): Action[] {

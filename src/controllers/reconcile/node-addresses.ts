@@ -1,8 +1,9 @@
 import type { Node } from '../../api/kinds.ts'
+import { type AddressBits, bitsOf } from '../../lib/ip-address.ts'
 
-/** The address at which a node is reached: its external one where it has one. */
-export function addressOf(node: Node): string | undefined {
-  const addresses = node.status?.addresses ?? []
+/** The address of a family at which a node is reached: its external one where it has one. */
+export function addressOf(node: Node, bits: AddressBits = 32): string | undefined {
+  const addresses = (node.status?.addresses ?? []).filter(({ address }) => bitsOf(address) === bits)
   return ['ExternalIP', 'InternalIP'].flatMap((type) => addresses.filter((one) => one.type === type))[0]?.address
 }
 

@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram'
-import { connect } from 'node:net'
+import { connect, isIP } from 'node:net'
 import dnsPacket, { type DecodedPacket, type Packet } from 'dns-packet'
 import { afterEach, expect, test } from 'vitest'
 import { createFakeInformers, type FakeInformers } from '../../../test/support/fake-informers.ts'
@@ -21,11 +21,12 @@ async function startServer(
   upstreams: Upstream[] = [],
   informers: FakeInformers = createFakeInformers(),
   stubs: Record<string, Upstream[]> = {},
+  address = '127.0.0.1',
 ) {
   const forwarder = createForwarder({ upstreams, clock: systemClock, random: systemRandom })
   forwarder.follow({ stubDomains: new Map(Object.entries(stubs)) })
   const server = createDnsServer({
-    address: '127.0.0.1',
+    address,
     port: 0,
     view: createZoneView(informers),
     config: { domain, ownsAddress: () => false },
@@ -84,15 +85,15 @@ function query(name: string, type: 'A' | 'SOA' = 'A', udpSize?: number): Packet 
   }
 }
 
-function askUdp(port: number, message: Buffer): Promise<DecodedPacket> {
+function askUdp(port: number, message: Buffer, address = '127.0.0.1'): Promise<DecodedPacket> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4')
+    const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4')
     socket.on('error', reject)
     socket.on('message', (data) => {
       socket.close()
       resolve(dnsPacket.decode(data))
     })
-    socket.send(message, port, '127.0.0.1')
+    socket.send(message, port, address)
   })
 }
 
@@ -122,6 +123,11 @@ test('answers by UDP with the question’s id, authoritative', async () => {
   const answer = await askUdp(port, dnsPacket.encode(query(name)))
   expect(answer).toMatchObject({ id: 77, type: 'response', flag_aa: true, flag_ra: true, flag_rd: true })
   expect(answer.answers?.map((one) => ('data' in one ? one.data : '')).toSorted()).toEqual(['10.244.0.0', '10.244.0.1'])
+})
+
+test('answers at an address of IPv6 as well', async () => {
+  const port = await startServer('cluster.local', [], clusterOf(2), {}, '::1')
+  expect((await askUdp(port, dnsPacket.encode(query(name)), '::1')).answers).toHaveLength(2)
 })
 
 test('what does not fit is truncated by UDP, fits with a larger EDNS size, and is whole by TCP', async () => {

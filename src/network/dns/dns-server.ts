@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpSocket, type SocketOptions } from 'node:dgram'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, isIP, type Server, type Socket } from 'node:net'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Service } from '../../lib/service.ts'
@@ -18,7 +18,7 @@ const receiveBufferBytes = 1024 * 1024
 const ignore = (): void => {}
 
 export interface DnsServerOptions extends Omit<AnsweringOptions, 'cache'> {
-  /** The bridge's address on a node. */
+  /** The bridge's address on a node, of either family. */
   address: string
   /** 53; 0 lets the system choose (tests). */
   port: number
@@ -50,8 +50,10 @@ export function createDnsServer(options: DnsServerOptions): Service & { port(): 
     const bound = server.address()
     if (bound !== null && typeof bound === 'object') port = bound.port
     // Peers are addresses: there is nothing to look up, and no turn of the event loop to lose by it.
-    const lookup: SocketOptions['lookup'] = (host, _options, found) => found(null, host, 4)
-    const socket = createSocket({ type: 'udp4', lookup, recvBufferSize: receiveBufferBytes })
+    const family = isIP(address)
+    const lookup: SocketOptions['lookup'] = (host, _options, found) => found(null, host, family)
+    const type = family === 6 ? 'udp6' : 'udp4'
+    const socket = createSocket({ type, lookup, recvBufferSize: receiveBufferBytes })
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once('error', reject)

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { announcerAnnotation } from '../../api/load-balancer.ts'
 import type { Service } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
@@ -8,8 +9,10 @@ import type { Service as LifeCycle } from '../../lib/service.ts'
 import type { Exec } from '../exec.ts'
 import { createIpCommand } from '../pod-network/ip-command.ts'
 
-/** Marks our addresses, so that others' are never touched. */
+/** Marks our addresses of IPv4, so that others' are never touched. */
 export const labelSuffix = ':slb'
+/** Marks those of IPv6, which have no labels. It is the metric of a route of one address, and preferred over nothing. */
+const ownMetric = 1_170_117
 const gatherMs = 50
 const resyncIntervalMs = 60_000
 const retryMs = 2_000
@@ -27,9 +30,25 @@ export function announcedAddresses(services: readonly Service[], nodeName: strin
   )
 }
 
+interface AddressListing {
+  local?: string
+  label?: string
+  metric?: number
+  dadfailed?: boolean
+}
+
+interface HeldAddress {
+  readonly address: string
+  /** Another machine of the link has it too. */
+  readonly isRefused: boolean
+}
+
+const hostRange = (address: string): string => `${address}/${isIP(address) === 6 ? 128 : 32}`
+
 /**
- * Makes this node answer ARP for the LoadBalancer addresses that it was told to announce: they are added to the interface
- * of the node's own address, and neighbours are told at once (gratuitous ARP), so that they forget who had them before.
+ * Makes this node answer ARP and neighbour discovery for the LoadBalancer addresses that it was told to announce: they
+ * are added to the interface of the node's own address, and neighbours are told at once, so that they forget who had them
+ * before.
  */
 export function createAddressAnnouncer(options: {
   nodeName: string
@@ -52,24 +71,36 @@ export function createAddressAnnouncer(options: {
     return links.find((link) => link.addr_info?.some((one) => one.local === options.nodeIp))?.ifname
   }
 
-  async function present(on: string): Promise<string[]> {
-    const [link] = await ip.list<{ addr_info?: { local?: string; label?: string }[] }>('addr', 'show', 'dev', on)
-    return (link?.addr_info ?? []).flatMap((one) => (one.label === on + labelSuffix && one.local ? [one.local] : []))
+  async function present(on: string): Promise<HeldAddress[]> {
+    const [link] = await ip.list<{ addr_info?: AddressListing[] }>('addr', 'show', 'dev', on)
+    return (link?.addr_info ?? []).flatMap(({ local, label, metric, dadfailed }) =>
+      local && (label === on + labelSuffix || metric === ownMetric)
+        ? [{ address: local, isRefused: dadfailed === true }]
+        : [],
+    )
   }
 
   async function reconcile(wanted: ReadonlySet<string>): Promise<void> {
     const on = await device()
     if (on === undefined) return
     const held = await present(on)
-    for (const address of held) {
-      if (!wanted.has(address)) await ip.attempt('addr', 'del', `${address}/32`, 'dev', on)
+    for (const { address, isRefused } of held) {
+      // Somebody else had the address when it was added: it is tried again, for that may have been its former node.
+      if (!wanted.has(address) || isRefused) await ip.attempt('addr', 'del', hostRange(address), 'dev', on)
     }
     for (const address of wanted) {
-      if (held.includes(address)) continue
-      await ip.run('addr', 'add', `${address}/32`, 'dev', on, 'label', on + labelSuffix)
+      if (held.some((one) => one.address === address && !one.isRefused)) continue
+      if (isIP(address) === 6) await add6(address, on)
+      else await ip.run('addr', 'add', hostRange(address), 'dev', on, 'label', on + labelSuffix)
       logger.info({ address, on }, 'announcing a LoadBalancer address')
-      void announce(address, on)
+      if (isIP(address) === 4) void announce(address, on)
     }
+  }
+
+  /** The kernel itself tells the neighbours, once it is sure that nobody else has the address (RFC 4861, 4862). */
+  async function add6(address: string, on: string): Promise<void> {
+    await ip.sysctl(`net/ipv6/conf/${on}/ndisc_notify`, '1')
+    await ip.run('addr', 'add', hostRange(address), 'dev', on, 'metric', String(ownMetric))
   }
 
   /** Without the program neighbours find out when their entry has grown old. */

@@ -4,7 +4,7 @@ import type { Endpoint, EndpointSlice, Service, ServiceSpec } from '../../api/ki
 import { hostPortContribution, pinnedContribution, serviceContribution, type PreferredBackend } from './frontends.ts'
 import { ipv4 } from '../family.ts'
 import { createRuleset } from './ruleset.ts'
-import { apiServerAlive, fixedChains, fixedContainers } from './skeleton.ts'
+import { apiServerAlive, fixedChains, fixedContainers, furtherRangesContribution } from './skeleton.ts'
 
 const ranges = {
   clusterCidr: '10.244.0.0/16',
@@ -358,4 +358,18 @@ test('a pinned tuple leads to the node itself, before a service of the same addr
     daddr: '10.244.1.1',
     dport: 53,
   })
+})
+
+test('a further range of cluster IPs is one as the first is, while it is there', () => {
+  const further = '203.0.113.10'
+  const { ruleset, tracer } = rulesOf(service({ clusterIP: further, clusterIPs: [further] }), [endpoint(podThere)])
+  const add = (...found: string[]) => ruleset.set('ranges', furtherRangesContribution(found, ranges, ipv4))
+  expect(tracer.forward(to(further, 80, outside)).masqueraded).toBe(false)
+  expect(tracer.forward(to('203.0.113.11', 80, podHere)).outcome).toBe('accept')
+  add('203.0.113.0/24', '10.96.0.0/16', 'fd00::/112')
+  expect(tracer.forward(to(further, 80, outside)).masqueraded).toBe(true)
+  expect(tracer.forward(to(further, 80, podHere)).masqueraded).toBe(false)
+  expect(tracer.forward(to('203.0.113.11', 80, podHere)).outcome).toBe('reject')
+  add()
+  expect(tracer.forward(to('203.0.113.11', 80, podHere)).outcome).toBe('accept')
 })

@@ -1,6 +1,6 @@
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
-import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from '../../api/kinds.ts'
+import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service, ServiceCIDR } from '../../api/kinds.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Service as LifeCycle } from '../../lib/service.ts'
@@ -15,12 +15,19 @@ import type { Contribution } from './contribution.ts'
 import { hostPortContribution, pinnedContribution, serviceContribution, type HostPort } from './frontends.ts'
 import { createHealthChecks, healthCheckOf } from './health-check.ts'
 import { createRuleset } from './ruleset.ts'
-import { apiServerAlive, fixedChains, fixedContainers, type ProxyRanges } from './skeleton.ts'
+import {
+  apiServerAlive,
+  fixedChains,
+  fixedContainers,
+  furtherRangesContribution,
+  type ProxyRanges,
+} from './skeleton.ts'
 
 /** kube-proxy's bit, so that what knows it (other firewalls) knows ours. */
 const defaultMark = 0x4000
 /** All policies together: one pod that changes can matter to any of them. */
 const policyOwner = 'policies'
+const rangesOwner = 'ranges'
 const serviceNameLabel = 'kubernetes.io/service-name'
 const zoneLabel = 'topology.kubernetes.io/zone'
 
@@ -59,6 +66,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const nodes = informers.for<Node>(refs.nodes)
   const policies = informers.for<NetworkPolicy>(refs.networkPolicies)
   const namespaces = informers.for<Namespace>(refs.namespaces)
+  const serviceCidrs = informers.for<ServiceCIDR>(refs.serviceCidrs)
   const ruleset = createRuleset({
     family,
     table: options.table,
@@ -87,6 +95,10 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
         nodeName,
         family,
       })
+    }
+    if (owner === rangesOwner) {
+      const further = serviceCidrs.list().flatMap(({ spec }) => spec?.cidrs ?? [])
+      return furtherRangesContribution(further, options.ranges, family)
     }
     const [kind = '', namespace = '', name = ''] = owner.split('/')
     if (kind === 'pod') {
@@ -201,6 +213,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
           if (!sameJson(previous?.metadata.labels, object?.metadata.labels)) touchPolicies()
         }),
         policies.onChange(() => touch(policyOwner)),
+        serviceCidrs.onChange(() => touch(rangesOwner)),
         nodes.onChange(({ name }) => {
           if (name === nodeName) onNode()
         }),
@@ -212,6 +225,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
         if (spec?.nodeName === nodeName) dirty.add(`pod/${metadata.namespace}/${metadata.name}`)
       }
       dirty.add(policyOwner)
+      dirty.add(rangesOwner)
       await applier.start()
       probe?.start()
     },

@@ -1,4 +1,5 @@
-import type { Family } from '../family.ts'
+import { type Family, inRange, rangesOf } from '../family.ts'
+import { type Contribution, createContribution } from './contribution.ts'
 import { keyText, type Chain, type Container, type Field, type Rule } from './rules.ts'
 
 /** What the fixed part of the rules of one family depends on. */
@@ -135,10 +136,40 @@ const refuse = (when: Rule['when'], family: Family): Rule[] => [
   { when, does: [{ do: 'reject' }] },
 ]
 
+/** Chains for the ranges of cluster IPs that come and go; in a chain of their own they cost nothing while there are none. */
+const furtherRefuse = 'further-refuse'
+const furtherMark = 'further-mark'
+
 const rejectRules = (ranges: ProxyRanges, family: Family): Rule[] => [
   ...refuse([{ match: 'set', key: tuple.ip, set: 'ip-none' }], family),
   ...refuse([{ match: 'prefix', field: 'daddr', in: [ranges.serviceCidr] }], family),
+  { when: [], does: [{ do: 'jump', chain: furtherRefuse }] },
 ]
+
+const markFromOutside = ({ clusterCidr }: ProxyRanges, range: string): Rule => ({
+  when: [
+    { match: 'prefix', field: 'saddr', in: [clusterCidr], not: true },
+    { match: 'prefix', field: 'daddr', in: [range] },
+  ],
+  does: [{ do: 'mark' }],
+})
+
+/** What is done with the first range of cluster IPs is done with these too. */
+export function furtherRangesContribution(
+  further: readonly string[],
+  ranges: ProxyRanges,
+  family: Family,
+): Contribution {
+  const out = createContribution()
+  const found = rangesOf(further, family).filter(
+    (range) => !inRange(range.split('/')[0] ?? '', ranges.serviceCidr, family),
+  )
+  out.chain(furtherRefuse, {
+    rules: found.flatMap((range) => refuse([{ match: 'prefix', field: 'daddr', in: [range] }], family)),
+  })
+  out.chain(furtherMark, { rules: found.map((range) => markFromOutside(ranges, range)) })
+  return out.done()
+}
 
 /**
  * The chains that always exist. The hooks run just before those of Docker and of firewalls, which then see packets
@@ -154,13 +185,8 @@ export function fixedChains(ranges: ProxyRanges, family: Family): Map<string, Ch
       ],
       does: [{ do: 'drop' }],
     },
-    {
-      when: [
-        { match: 'prefix', field: 'saddr', in: [ranges.clusterCidr], not: true },
-        { match: 'prefix', field: 'daddr', in: [ranges.serviceCidr] },
-      ],
-      does: [{ do: 'mark' }],
-    },
+    markFromOutside(ranges, ranges.serviceCidr),
+    { when: [], does: [{ do: 'jump', chain: furtherMark }] },
     { when: [], does: [{ do: 'lookup', key: tuple.ip, map: 'ip-services' }] },
     { when: toThisMachine(family), does: [{ do: 'lookup', key: tuple.port, map: 'port-services' }] },
   ]
@@ -228,6 +254,7 @@ export function fixedChains(ranges: ProxyRanges, family: Family): Map<string, Ch
     : []
   return new Map<string, Chain>([
     ...preparedChains(),
+    ...furtherRangesContribution([], ranges, family).chains,
     ['ip-outside-local', { rules: outsideLocalRules('ip', ranges) }],
     ['port-outside-local', { rules: outsideLocalRules('port', ranges) }],
     ['services', { rules: services }],

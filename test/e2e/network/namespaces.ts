@@ -82,7 +82,12 @@ export async function startLab(count: number, backend: 'host-gw' | 'vxlan' | 'wi
       nodeName: name,
       nodeIp: address,
       podCidr: `10.244.${index}.0/24`,
-      ipv6: { podCidr: `fd00:10:244:${index}::/64`, clusterCidr: 'fd00:10:244::/56', serviceCidr: 'fd00:10:96::/112' },
+      ipv6: {
+        podCidr: `fd00:10:244:${index}::/64`,
+        clusterCidr: 'fd00:10:244::/56',
+        serviceCidr: 'fd00:10:96::/112',
+        dnsIp: 'fd00:10:96::a',
+      },
       keyFile: join(directory, `${name}.key`),
       ...(backend === 'wireguard' ? { isLinkUntrusted: index === 1 } : { backend }),
     }
