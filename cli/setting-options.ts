@@ -24,6 +24,7 @@ export const placeOptions = settingOptions(
   'apiPort',
   'meshPort',
   'zone',
+  'cloudProvider',
   'linkTrust',
   'ipFamilies',
   'dockerSocket',

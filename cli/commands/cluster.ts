@@ -34,7 +34,7 @@ const upCommand: CommandDefinition = {
     { flags: '--nodes <count>', summary: 'number of machines', default: 3, integer: true },
     nameOption,
     { flags: '--uplink', summary: 'let the machines reach the outside through this one' },
-    ...settingOptions('linkTrust', 'ipFamilies'),
+    ...settingOptions('linkTrust', 'ipFamilies', 'cloudProvider'),
   ],
   async run(invocation) {
     const settings = localSettings(invocation.io)
@@ -63,8 +63,8 @@ const upCommand: CommandDefinition = {
 
 /** What `init` and `join` on each machine are told of what was told here. */
 function agentArgs(invocation: Invocation): string[] {
-  const { linkTrust, ipFamilies } = settingsOf(invocation)
-  return ['--link-trust', linkTrust, '--ip-families', ipFamilies]
+  const { linkTrust, ipFamilies, cloudProvider } = settingsOf(invocation)
+  return ['--link-trust', linkTrust, '--ip-families', ipFamilies, '--cloud-provider', cloudProvider]
 }
 
 const prepareCommand: CommandDefinition = {

@@ -32,6 +32,7 @@ export const written = (settings: Settings): Partial<Record<SettingName, string>
   apiPort: String(settings.apiPort),
   meshPort: String(settings.meshPort),
   zone: settings.zone,
+  cloudProvider: settings.cloudProvider,
   linkTrust: settings.linkTrust,
   ingressHttpPort: String(settings.ingressHttpPort),
   ingressHttpsPort: String(settings.ingressHttpsPort),

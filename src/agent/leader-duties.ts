@@ -3,6 +3,7 @@ import type { IssueSecretToken } from '../auth/secret-tokens.ts'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
+import { httpsProviders } from '../controllers/cloud/external-provider.ts'
 import { defaultControllers } from '../controllers/default-controllers.ts'
 import type { Liveness } from '../controllers/reconcile/node-lifecycle.ts'
 import type { CollectedResource } from '../controllers/resources.ts'
@@ -59,7 +60,11 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
   const { client, informers, clock, logger } = context
   logger.info({ term }, 'leading')
   await untilDone(context, signal, () => ensureBootstrapObjects(client, context, signal))
-  const controllers = defaultControllers({ ...context, usage: context.usage?.(signal) })
+  const controllers = defaultControllers({
+    ...context,
+    usage: context.usage?.(signal),
+    connectProvider: httpsProviders(context),
+  })
   await Promise.all([
     runControllers(controllers, { client, informers, clock, events: context.events, logger }, signal),
     runScheduler(

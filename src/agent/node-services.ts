@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Client } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
+import { uninitializedTaint } from '../controllers/cloud/cloud-node.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
 import { createIngress } from '../ingress/ingress.ts'
 import { createKubelet } from '../kubelet/kubelet.ts'
@@ -129,6 +130,9 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     nodeAccess: { open: (node, request, signal) => access.open(node, request, signal) },
     mayStart: (pod) => fencing.mayStart(pod),
     nodeAnnotations: network.nodeAnnotations,
+    // Upstream's kubelets with --cloud-provider=external do the same.
+    nodeTaints:
+      settings.cloudProvider === 'external' ? [{ key: uninitializedTaint, value: 'true', effect: 'NoSchedule' }] : [],
     nodeLabels: settings.zone ? { 'topology.kubernetes.io/zone': settings.zone } : {},
   })
   const ingress = createIngress({

@@ -72,6 +72,12 @@ export const settingDefinitions = {
     summary: 'ipv4, or dual for pods and services that have IPv6 addresses too; decided when a cluster is made',
     default: 'ipv4',
   },
+  cloudProvider: {
+    flags: '--cloud-provider <kind>',
+    env: 'STORMO_CLOUD_PROVIDER',
+    summary: 'mesh, or external for a node that takes pods only after a provider of yours has initialised it',
+    default: 'mesh',
+  },
   linkTrust: {
     flags: '--link-trust <trust>',
     env: 'STORMO_LINK_TRUST',
@@ -136,6 +142,7 @@ export interface Settings {
   ingressHttpsPort: number
   zone: string
   ipFamilies: 'ipv4' | 'dual'
+  cloudProvider: 'mesh' | 'external'
   linkTrust: 'trusted' | 'untrusted'
   dockerSocket: string
   auditPolicyFile: string
@@ -170,6 +177,7 @@ export function readSettings(flags: Given, env: NodeJS.ProcessEnv, written: Give
     ingressHttpsPort: checkedPort('ingressHttpsPort', text('ingressHttpsPort')),
     zone: text('zone'),
     ipFamilies: checkedFamilies(text('ipFamilies')),
+    cloudProvider: checkedCloud(text('cloudProvider')),
     linkTrust: checkedTrust(text('linkTrust')),
     dockerSocket: text('dockerSocket'),
     auditPolicyFile: text('auditPolicyFile'),
@@ -203,6 +211,11 @@ function checkedPort(name: SettingName, text: string): number {
 function checkedFamilies(families: string): 'ipv4' | 'dual' {
   if (families === 'ipv4' || families === 'dual') return families
   throw new SettingError(`--ip-families ${families}: must be ipv4 or dual`)
+}
+
+function checkedCloud(kind: string): 'mesh' | 'external' {
+  if (kind === 'mesh' || kind === 'external') return kind
+  throw new SettingError(`--cloud-provider ${kind}: must be mesh or external`)
 }
 
 function checkedTrust(trust: string): 'trusted' | 'untrusted' {

@@ -4,6 +4,8 @@ import type { IssueSecretToken } from '../auth/secret-tokens.ts'
 import { refs } from '../client/client.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import { createAbsence } from './absence.ts'
+import { controllersOf, externalCloud, meshCloud } from './cloud/clouds.ts'
+import type { ConnectProvider } from './cloud/provider-config.ts'
 import type { Controller } from './controller.ts'
 import { cronJobController } from './reconcile/cron-job/cron-job.ts'
 import { daemonSetController } from './reconcile/daemon-set/daemon-set.ts'
@@ -15,7 +17,6 @@ import { garbageCollector } from './reconcile/garbage-collector.ts'
 import { ingressStatusController } from './reconcile/ingress-status.ts'
 import { jobController } from './reconcile/job/job.ts'
 import { jobOrphanPodsController } from './reconcile/job/orphan-pods.ts'
-import { loadBalancerController } from './reconcile/load-balancer.ts'
 import { namespaceDefaultsController } from './reconcile/namespace-defaults.ts'
 import { namespaceHierarchyController } from './reconcile/namespace-hierarchy.ts'
 import { namespaceController } from './reconcile/namespace.ts'
@@ -72,6 +73,8 @@ export interface ControllerContext {
   issueSecretToken?: IssueSecretToken
   /** Who may have certificates without being asked. Without it every request waits for an approver. */
   authorize?: Authorize
+  /** Reaches the user's own cloud provider. Without it there is none, whatever is configured. */
+  connectProvider?: ConnectProvider
 }
 
 /** An owner that nobody has seen yet is waited for this long before what it owns counts as left behind. */
@@ -103,7 +106,8 @@ export function defaultControllers(context: ControllerContext): Controller[] {
     serviceCidrController,
     endpointsController,
     ingressStatusController,
-    loadBalancerController,
+    ...controllersOf(meshCloud),
+    ...(context.connectProvider ? controllersOf(externalCloud(context.connectProvider)) : []),
     serviceRepairController,
     ipAddressController,
     nodeLifecycleController({

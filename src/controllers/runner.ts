@@ -36,6 +36,8 @@ const otherSources: Readonly<Record<string, string>> = {
   'node-lifecycle': 'node-controller',
   'persistentvolume-binder': 'persistentvolume-controller',
   replicationcontroller: 'replication-controller',
+  route: 'route_controller',
+  'service-lb': 'service-controller',
 }
 const eventSource = (controller: string): string => otherSources[controller] ?? `${controller}-controller`
 

@@ -10,15 +10,15 @@ import {
   splitKey,
   type View,
 } from '../controller.ts'
+import { hasExternalLoadBalancers, isProviderSecret } from '../cloud/provider-config.ts'
 import { announcerAnnotation, poolConfigMap } from '../../api/load-balancer.ts'
 import { type AddressBits, bitsOf, parseAddress } from '../../lib/ip-address.ts'
 import { type AddressPool, parseAddressPool } from './load-balancer-pool.ts'
-import { addressOf, isReady } from './node-addresses.ts'
+import { addressOf, excludedFromLoadBalancers, isReady } from './node-addresses.ts'
 import { sameJson } from './same-json.ts'
 
-/** spec.loadBalancerClass of what is ours; none is ours too. */
+/** spec.loadBalancerClass of what is ours; none is ours too, unless the user's own provider makes load balancers. */
 export const loadBalancerClass = 'stormo.dev/mesh'
-const excludedLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
 
 /**
  * Gives LoadBalancer Services their addresses. With a pool (ConfigMap kube-system/load-balancer) each gets one of its
@@ -38,12 +38,15 @@ export const loadBalancerController: Controller = {
       keysOf: ({ namespace, name }, view) =>
         namespace === poolConfigMap.namespace && name === poolConfigMap.name ? allKeys(view) : [],
     },
+    { ref: refs.secrets, keysOf: (change, view) => (isProviderSecret(change) ? allKeys(view) : []) },
     {
       ref: refs.endpointSlices,
       keysOf: ({ object, previous, namespace }, view) => {
         const name = (object ?? previous)?.metadata.labels?.['kubernetes.io/service-name'] ?? ''
         const service = view.get<Service>(refs.services, namespace, name)
-        return service && isOurs(service) && service.spec?.externalTrafficPolicy === 'Local' ? [keyOf(service)] : []
+        return service && isOurs(service, view) && service.spec?.externalTrafficPolicy === 'Local'
+          ? [keyOf(service)]
+          : []
       },
     },
   ],
@@ -55,33 +58,37 @@ function allKeys(view: View): string[] {
   // Those that are ours no longer, too: their addresses have to be taken back.
   return view
     .list<Service>(refs.services)
-    .filter((one) => isOurs(one) || one.metadata.annotations?.[announcerAnnotation] !== undefined || hasAddress(one))
+    .filter(
+      (one) => isOurs(one, view) || one.metadata.annotations?.[announcerAnnotation] !== undefined || hasAddress(one),
+    )
     .map(keyOf)
 }
 
-const isOurs = ({ spec, metadata }: Service): boolean =>
+const isOurs = ({ spec, metadata }: Service, view: View): boolean =>
   spec?.type === 'LoadBalancer' &&
   metadata.deletionTimestamp === undefined &&
-  (spec.loadBalancerClass === undefined || spec.loadBalancerClass === loadBalancerClass)
+  (spec.loadBalancerClass === loadBalancerClass ||
+    (spec.loadBalancerClass === undefined && !hasExternalLoadBalancers(view)))
 
 const hasAddress = ({ status }: Service): boolean => (status?.loadBalancer?.ingress ?? []).length > 0
 
 const nodeFacts = (node: Node | undefined): unknown =>
-  node && [isReady(node), addressOf(node, 32), addressOf(node, 128), node.metadata.labels?.[excludedLabel]]
+  node && [isReady(node), addressOf(node, 32), addressOf(node, 128), node.metadata.labels?.[excludedFromLoadBalancers]]
 
 function planLoadBalancer(key: string, view: View): Plan {
   const { namespace, name } = splitKey(key)
   const service = view.get<Service>(refs.services, namespace, name)
   if (!service) return nothing
-  if (!isOurs(service)) {
+  if (!isOurs(service, view)) {
     const isForeign = service.spec?.type === 'LoadBalancer'
-    return isForeign ? nothing : { actions: write(service, { addresses: [], announcer: undefined }) }
+    const addresses = isForeign ? (service.status?.loadBalancer?.ingress ?? []) : []
+    return { actions: write(service, { addresses, announcer: undefined }) }
   }
   const text = view.get<ConfigMap>(refs.configMaps, poolConfigMap.namespace, poolConfigMap.name)?.data?.['addresses']
   const { pool, problem } = parseAddressPool(text ?? '')
   const older = view
     .list<Service>(refs.services)
-    .filter((one) => isOurs(one) && isBefore(one, service))
+    .filter((one) => isOurs(one, view) && isBefore(one, service))
     .toSorted((a, b) => (isBefore(a, b) ? -1 : 1))
   const nodes = eligibleNodes(service, view)
   const wanted = text === undefined ? fromNodes(service, older, nodes) : fromPool(service, older, pool, nodes)
@@ -114,7 +121,7 @@ const ageKey = ({ metadata }: Service): string =>
 function eligibleNodes(service: Service, view: View): Node[] {
   const ready = view
     .list<Node>(refs.nodes)
-    .filter((node) => isReady(node) && node.metadata.labels?.[excludedLabel] === undefined)
+    .filter((node) => isReady(node) && node.metadata.labels?.[excludedFromLoadBalancers] === undefined)
     .toSorted((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1))
   if (service.spec?.externalTrafficPolicy !== 'Local') return ready
   const withEndpoint = new Set(

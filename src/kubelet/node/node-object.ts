@@ -93,11 +93,14 @@ export function nodeStatus(
   const own = { ...nodeCapacity(options, machine), ...facts.devices.capacity }
   const capacity = { ...extendedResources(before?.capacity), ...own }
   const version = options.version ?? defaultVersion
+  const addresses = [
+    { type: 'InternalIP', address: options.nodeIp },
+    { type: 'Hostname', address: options.hostname ?? options.nodeName },
+  ]
+  // What a cloud provider knows besides stays.
+  const foreign = (before?.addresses ?? []).filter(({ type }) => addresses.every((own) => own.type !== type))
   return {
-    addresses: [
-      { type: 'InternalIP', address: options.nodeIp },
-      { type: 'Hostname', address: options.hostname ?? options.nodeName },
-    ],
+    addresses: [...addresses, ...foreign],
     capacity,
     allocatable: { ...nodeAllocatable(options, capacity), ...facts.devices.allocatable },
     conditions: nodeConditions(facts, before?.conditions ?? [], now),
