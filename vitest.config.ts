@@ -1,7 +1,27 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 
 /** Whole clusters under virtual time, hostile input, the packaged build: minutes, so they are no part of `npm run check`. */
 const long = ['test/simulation/**/*.test.ts', 'src/apiserver/fuzz.test.ts', 'test/tidy/build.test.ts']
+
+/**
+ * Tests of real daemons and machines, one file after the other. `machines` start clusters of them, `node` needs no more
+ * than a daemon or an API server: those two may run at once. `chaos` measures time: it wants the machine for itself.
+ */
+function onMachines(name: string, include: string[]): TestProjectConfiguration {
+  return {
+    test: {
+      name,
+      include,
+      fileParallelism: false,
+      // Within a file, of those that say that they may.
+      maxConcurrency: 8,
+      // What they wait for depends on how busy the machine is; a second failure is one.
+      retry: 1,
+      testTimeout: 120_000,
+      hookTimeout: 180_000,
+    },
+  }
+}
 
 export default defineConfig({
   test: {
@@ -24,20 +44,9 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
-      {
-        test: {
-          name: 'e2e',
-          include: ['test/**/*.e2e.ts'],
-          // They start machines: one after the other, so that each has the cores to itself.
-          fileParallelism: false,
-          // Within a file, of those that say that they may.
-          maxConcurrency: 8,
-          // What they wait for depends on how busy the machine is; a second failure is one.
-          retry: 1,
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
-        },
-      },
+      onMachines('machines', ['test/e2e/{cluster,mesh,network,workloads}/**/*.e2e.ts']),
+      onMachines('node', ['test/e2e/kubelet/**/*.e2e.ts', 'test/conformance/**/*.e2e.ts']),
+      onMachines('chaos', ['test/chaos/**/*.e2e.ts']),
     ],
   },
 })
