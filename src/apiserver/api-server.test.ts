@@ -30,6 +30,14 @@ describe('access', () => {
     expect((await http('GET', '/livez', { anonymous: true })).text).toBe('ok')
     expect((await http('GET', '/version', { anonymous: true })).json()).toMatchObject({ major: '1', minor: '36' })
   })
+  test('answers to paths of every kind name the flow schema and the level that let them in', async () => {
+    for (const path of ['/version', '/healthz', '/api']) {
+      expect((await http('GET', path)).headers).toMatchObject({
+        'x-kubernetes-pf-flowschema-uid': expect.any(String),
+        'x-kubernetes-pf-prioritylevel-uid': expect.any(String),
+      })
+    }
+  })
   test('every answer has an audit id, a given one is kept', async () => {
     expect((await http('GET', '/version')).headers['audit-id']).toMatch(/^[0-9a-f-]{36}$/)
     expect((await http('GET', '/version', { headers: { 'audit-id': 'mine-1' } })).headers['audit-id']).toBe('mine-1')
@@ -63,6 +71,12 @@ describe('shapes of refusal', () => {
     expect((await http('POST', configMaps, { body: 'x'.repeat(3 * 1024 * 1024 + 1) })).code).toBe(413)
     expect((await http('POST', configMaps, { body: 'x', headers: { 'content-type': 'text/csv' } })).code).toBe(415)
     expect((await http('GET', configMaps, { headers: { accept: 'text/html' } })).code).toBe(406)
+    // What client-go falls back from when CBOR is not there.
+    for (const [method, path, type] of [
+      ['POST', configMaps, 'application/cbor'],
+      ['PATCH', `${configMaps}/a?fieldManager=me`, 'application/apply-patch+cbor'],
+    ] as const)
+      expect((await http(method, path, { body: 'x', headers: { 'content-type': type } })).code).toBe(415)
   })
 })
 

@@ -123,8 +123,7 @@ export function createHandler(options: HandlerOptions) {
     }
   }
 
-  async function takeSeats({ info, context, response }: Exchange): Promise<Seats | undefined> {
-    if (openPaths.test(info.path)) return undefined
+  async function takeSeats({ info, context, response }: Exchange): Promise<Seats> {
     const objects = info.verb === 'list' && info.isResource ? (options.countOf?.(info) ?? 0) : 0
     const width = Math.min(maxSeats, Math.max(1, Math.ceil(objects / objectsPerSeat)))
     const seats = await options.flowControl.enter({ user: context.user, info }, width, context.signal)

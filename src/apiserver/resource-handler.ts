@@ -28,7 +28,7 @@ const patchTypes: Readonly<Record<string, 'json' | 'merge' | 'strategic'>> = {
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',
 }
-const applyTypes = new Set(['application/apply-patch+yaml', 'application/apply-patch+cbor'])
+const applyType = 'application/apply-patch+yaml'
 
 // Upstream answers a delete of these with the object itself, of others with a Status.
 const deletesAnswerObject = new Set([
@@ -53,7 +53,7 @@ export function createResourceHandler({ registry, codecs, clock }: ResourceHandl
     const type = mediaTypeOf(header(request, 'content-type'))
     const options = writeOptions(url.searchParams)
     const text = (await readBody(request)).toString()
-    if (applyTypes.has(type)) {
+    if (type === applyType) {
       const applied = codecs.parseYaml(text)
       exchange.audit.request(applied.value)
       return registry.apply(context, target, applied, options)
@@ -71,7 +71,7 @@ export function createResourceHandler({ registry, codecs, clock }: ResourceHandl
     if (!known) {
       throw new StatusError(
         'UnsupportedMediaType',
-        `the body of the request was in an unknown format - accepted media types include: ${[...Object.keys(patchTypes), 'application/apply-patch+yaml'].join(', ')}`,
+        `the body of the request was in an unknown format - accepted media types include: ${[...Object.keys(patchTypes), applyType].join(', ')}`,
       )
     }
     const decoded = codecs.parseJson(text)

@@ -187,6 +187,45 @@ describe('a level', () => {
     await Promise.all(all)
   })
 
+  test('a flood of short requests, many at once, does not make a newcomer wait for the time that they might have taken', async () => {
+    const { flow, clock } = small({ seats: 16, length: 1000 })
+    let served = 0
+    const short = (name: string) =>
+      enter(flow, name).then(async (seats) => {
+        served++
+        await Promise.resolve()
+        clock.advance(1)
+        seats.leave()
+      })
+    const flood = Array.from({ length: 600 }, () => short('flood'))
+    await flood[200]
+    const before = served
+    await short('quiet')
+    expect(served - before).toBeLessThan(40)
+    await Promise.all(flood)
+  })
+
+  test('what a flow has used is forgotten once it is idle: who asked for much before waits no longer for it', async () => {
+    const { flow, clock } = small({ seats: 1, length: 1000 })
+    const dear = await enter(flow, 'rare')
+    clock.advance(14_000)
+    dear.leave()
+    const order: string[] = []
+    const work = (name: string) =>
+      enter(flow, name).then((seats) => {
+        order.push(name)
+        clock.advance(5)
+        seats.leave()
+      })
+    const first = await enter(flow, 'first')
+    const all = Array.from({ length: 100 }, () => work('flood'))
+    const rare = work('rare')
+    first.leave()
+    await rare
+    expect(order.indexOf('rare')).toBeLessThan(6)
+    await Promise.all(all)
+  })
+
   test('that rejects does not queue', async () => {
     const { flow } = small({ seats: 1, response: 'Reject' })
     await enter(flow, 'a')

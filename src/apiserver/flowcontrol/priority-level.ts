@@ -21,8 +21,10 @@ export interface Place {
 
 interface Queue {
   waiting: Waiting[]
-  /** Virtual time at which its next request starts: seat-seconds served so far, had all queues been served alike. */
-  start: number
+  /** Seats that its requests have now. */
+  taken: number
+  /** Virtual time: seat-seconds that it has had, as if it had been served like all others since it was last idle. */
+  used: number
 }
 
 interface Waiting {
@@ -36,8 +38,11 @@ export interface SeatBroker {
   mayTake(level: PriorityLevel, seats: number): boolean
 }
 
-/** What a request is taken to cost before it is known: corrected when it is done. */
+/** What a request that has its seats is taken to cost until it is known. */
 const estimatedSeconds = 1
+
+/** When the queue's next request starts, in virtual time. */
+const startOf = ({ used, taken }: Queue): number => used + taken * estimatedSeconds
 
 /**
  * The seats and queues of one priority level. Queues are served by start-time fair queuing (Goyal, Vin and Cheng,
@@ -76,7 +81,7 @@ export class PriorityLevel {
     this.borrowable =
       borrowingLimitPercent === undefined ? Infinity : Math.round((nominal * borrowingLimitPercent) / 100)
     const wanted = spec?.limited?.limitResponse?.queuing?.queues ?? 0
-    while (this.#queues.length < wanted) this.#queues.push({ waiting: [], start: this.#virtualTime })
+    while (this.#queues.length < wanted) this.#queues.push({ waiting: [], taken: 0, used: this.#virtualTime })
     // Queues that are to go are emptied first: nothing is put into them any more.
   }
 
@@ -99,7 +104,9 @@ export class PriorityLevel {
       ticket.refuse('queue-full')
       return nowhere
     }
-    if (queue.waiting.length === 0) queue.start = Math.max(queue.start, this.#virtualTime)
+    // What an idle queue had before is neither owed nor saved up: it begins where the least served of the others is.
+    if (queue.waiting.length === 0)
+      queue.used = queue.taken === 0 ? this.#leastUsed() : Math.max(queue.used, this.#leastUsed())
     const waiting = { ticket, queue }
     queue.waiting.push(waiting)
     this.waiting++
@@ -113,7 +120,8 @@ export class PriorityLevel {
         ticket.refuse(reason)
       },
       done: (usedSeconds) => {
-        queue.start += ticket.seats * (usedSeconds - estimatedSeconds)
+        queue.taken -= ticket.seats
+        queue.used += ticket.seats * usedSeconds
         this.#giveBack(ticket.seats)
       },
     }
@@ -129,8 +137,8 @@ export class PriorityLevel {
       next.waiting.shift()
       this.waiting--
       this.taken += first.ticket.seats
-      this.#virtualTime = Math.max(this.#virtualTime, next.start)
-      next.start += first.ticket.seats * estimatedSeconds
+      this.#virtualTime = next.used
+      next.taken += first.ticket.seats
       first.ticket.admit()
     }
   }
@@ -140,9 +148,15 @@ export class PriorityLevel {
     let next: Queue | undefined
     for (let step = 1; step <= this.#queues.length; step++) {
       const queue = this.#queues[(this.#lastServed + step) % this.#queues.length]!
-      if (queue.waiting.length > 0 && (!next || queue.start < next.start)) next = queue
+      if (queue.waiting.length > 0 && (!next || startOf(queue) < startOf(next))) next = queue
     }
     return next
+  }
+
+  /** Of the queue that has had least of those that wait; where none does, of the one that was served last. */
+  #leastUsed(): number {
+    const used = this.#queues.filter(({ waiting }) => waiting.length > 0).map((queue) => queue.used)
+    return used.length > 0 ? Math.min(...used) : this.#virtualTime
   }
 
   #giveBack(seats: number): void {
