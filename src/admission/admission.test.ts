@@ -198,6 +198,15 @@ describe('LimitRanger', () => {
     })
   })
 
+  test('looks at a resize, and at no other update', async () => {
+    limit({ max: { cpu: '1' } })
+    const object = aPod(container({ limits: { cpu: '2' } }))
+    await admit({ operation: 'UPDATE', object, oldObject: aPod() })
+    await expect(admit({ operation: 'UPDATE', subresource: 'resize', object, oldObject: aPod() })).rejects.toThrow(
+      'maximum cpu usage per Container is 1, but limit is 2',
+    )
+  })
+
   test.each<[Partial<LimitRangeItem>, Container['resources'], string]>([
     [{ max: { cpu: '1' } }, { limits: { cpu: '2' } }, 'maximum cpu usage per Container is 1, but limit is 2'],
     [{ max: { cpu: '1' } }, {}, 'maximum cpu usage per Container is 1.  No limit is specified'],

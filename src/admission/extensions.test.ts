@@ -285,6 +285,22 @@ describe('ResourceQuota', () => {
     )
   })
 
+  test('counts by how much a resize grows a pod', async () => {
+    quota({ hard: { 'requests.cpu': '1' } })
+    put(refs.pods, pod('a', '600m'))
+    const resize = (cpu: string): Promise<unknown> =>
+      admit({
+        ref,
+        name: 'a',
+        operation: 'UPDATE',
+        subresource: 'resize',
+        object: pod('a', cpu),
+        oldObject: pod('a', '600m'),
+      })
+    await resize('1')
+    await expect(resize('1100m')).rejects.toThrow('requested: requests.cpu=500m, used: requests.cpu=600m')
+  })
+
   test('with scopes counts only what is in them', async () => {
     quota({ hard: { pods: '0' }, scopes: ['BestEffort'] })
     await create(pod('a', '1'))

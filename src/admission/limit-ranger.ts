@@ -6,6 +6,10 @@ import { claimViolations, defaultContainer, podViolations } from './limit-range-
 import { containersOf } from './pod-containers.ts'
 import { isOn, type AdmissionAttributes, type AdmissionPlugin } from './plugin.ts'
 
+/** A pod's amounts may change after all: in place (KEP-1287). */
+const isResize = (attributes: AdmissionAttributes): boolean =>
+  attributes.subresource === 'resize' && isOn({ ...attributes, subresource: '' }, refs.pods, 'UPDATE')
+
 /** Holds pods and claims to their namespace's LimitRanges, and fills in the defaults that those name. */
 export function limitRanger(limitRanges: Informer<LimitRange>): AdmissionPlugin {
   const rangesFor = ({ namespace }: AdmissionAttributes): LimitRange[] =>
@@ -23,7 +27,7 @@ export function limitRanger(limitRanges: Informer<LimitRange>): AdmissionPlugin 
       for (const container of containersOf(pod)) defaultContainer(container, ranges)
     },
     validates(attributes) {
-      const onPod = isOn(attributes, refs.pods, 'CREATE')
+      const onPod = isOn(attributes, refs.pods, 'CREATE') || isResize(attributes)
       const onClaim = isOn(attributes, refs.persistentVolumeClaims, 'CREATE', 'UPDATE')
       if (!onPod && !onClaim) return
       const violations = rangesFor(attributes).flatMap((range) =>

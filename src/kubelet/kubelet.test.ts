@@ -333,3 +333,34 @@ test('a preStop hook of a container that ends by itself is not waited for', asyn
   await until('gone', () => pod('sleeper') === undefined)
   expect(clock.monotonicMs() - startedMs).toBeLessThan(20_000)
 })
+
+test('a pod that asks for users of its own waits, and says what the runtime lacks', async () => {
+  run('mapped', { hostUsers: false })
+  const failure = () => cluster.recorded.find(({ reason }) => reason === 'FailedCreatePodSandBox')
+  await until('a failure', () => failure() !== undefined)
+  expect(failure()?.message).toMatch(/does not support user namespaces/)
+})
+
+test('a rule restarts all containers of a pod, init containers first', async () => {
+  const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }]
+  behaviours.set('source', { exitAfterMs: 2_000, exitCode: 42 })
+  behaviours.set('init', { exitAfterMs: 100 })
+  const image = 'app:1'
+  run('all', {
+    restartPolicy: 'Never',
+    terminationGracePeriodSeconds: 0,
+    initContainers: [{ name: 'init', image }],
+    containers: [
+      { name: 'source', image, restartPolicy: 'Never', restartPolicyRules },
+      { name: 'other', image },
+    ],
+  })
+  const counts = () => {
+    const { initContainerStatuses = [], containerStatuses = [] } = pod('all')?.status ?? {}
+    return [...initContainerStatuses, ...containerStatuses].map(({ restartCount }) => restartCount)
+  }
+  await until('an end', () => state('all')?.state?.terminated?.exitCode === 42)
+  behaviours.delete('source')
+  await until('all anew', () => pod('all')?.status?.phase === 'Running' && counts().every((count) => count === 1))
+  expect(state('all')?.lastState?.terminated?.exitCode).toBe(42)
+})

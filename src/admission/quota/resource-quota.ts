@@ -98,8 +98,9 @@ export function resourceQuota(options: { informers: Informers; clock: Clock }): 
     name: 'ResourceQuota',
     validates(attributes) {
       const { operation, namespace, subresource, object, ref } = attributes
-      if (namespace === '' || !object || subresource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE'))
-        return
+      if (namespace === '' || !object || (operation !== 'CREATE' && operation !== 'UPDATE')) return
+      // Of the other subresources none takes more of anything.
+      if (subresource !== '' && subresource !== 'resize') return
       const above = ancestorsOf(namespace, (name) => namespaces.get('', name))
       const concerned = [namespace, ...above].flatMap((one) => quotas.list(one))
       if (concerned.length === 0) return

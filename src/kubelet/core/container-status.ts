@@ -38,7 +38,9 @@ function containerStatus(
   const lastState: ContainerState =
     lastEnded?.state === 'exited'
       ? { terminated: terminated(view, lastEnded, runtimeName) }
-      : (reported?.lastState ?? {})
+      : latest === undefined && reported?.state?.terminated !== undefined
+        ? { terminated: reported.state.terminated }
+        : (reported?.lastState ?? {})
   const started = latest !== undefined && hasStarted(view, container, latest)
   return {
     name: container.name,
@@ -51,6 +53,8 @@ function containerStatus(
     ...(latest === undefined ? {} : { containerID: `${runtimeName}://${latest.id}` }),
     started,
     ...resourcesStatus(view, container, latest),
+    ...mountsStatus(container),
+    ...(container.lifecycle?.stopSignal ? { stopSignal: container.lifecycle.stopSignal } : {}),
   }
 }
 
@@ -65,6 +69,18 @@ function resourcesStatus(
   return {
     ...(inForce === undefined ? {} : { resources: inForce }),
     ...(granted?.requests === undefined ? {} : { allocatedResources: granted.requests }),
+  }
+}
+
+/** Recursive read-only mounts (KEP-3857) are not asked of the engine: what is mounted below keeps its own mode. */
+function mountsStatus({ volumeMounts = [] }: AnyContainer): Pick<ContainerStatus, 'volumeMounts'> {
+  if (volumeMounts.length === 0) return {}
+  return {
+    volumeMounts: volumeMounts.map(({ name, mountPath, readOnly }) => ({
+      name,
+      mountPath,
+      ...(readOnly ? { readOnly, recursiveReadOnly: 'Disabled' } : {}),
+    })),
   }
 }
 

@@ -63,6 +63,7 @@ const plan = (one: PodView): string[] =>
     if (action.do === 'start') return `start ${action.container.name} ${action.attempt}`
     if (action.do === 'kill') return `kill ${action.instance.name}`
     if (action.do === 'wait') return `wait ${action.name}`
+    if (action.do === 'start-over') return `forget ${action.instances.map(({ name }) => name).join(' ')}`
     return action.do === 'stop-pod' ? `stop ${action.cause}` : `sandbox ${action.attempt}`
   })
 
@@ -112,6 +113,44 @@ describe('decisions', () => {
     const spec: PodSpec = { restartPolicy: 'Never', containers: [{ ...app('a'), restartPolicyRules }] }
     expect(plan(view(spec, [sandbox, exited('a', 42)]))).toEqual(['start a 1'])
     expect(plan(view(spec, [sandbox, exited('a', 1)]))).toEqual(['stop completed'])
+  })
+
+  describe('a rule that restarts all containers', () => {
+    const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }]
+    const source = { ...app('source'), restartPolicy: 'Never', restartPolicyRules }
+    const side = { ...app('side'), restartPolicy: 'Always' }
+    const spec: PodSpec = {
+      restartPolicy: 'Never',
+      initContainers: [app('init'), side],
+      containers: [source, app('other')],
+    }
+    /** As it is when its status has been written. */
+    const told = (one: PodView): PodView => ({ ...one, pod: { ...one.pod, status: status(one) } })
+
+    test('ends those that run, tells of their end, forgets them, and starts from the first init container', () => {
+      const first = [sandbox, exited('init', 0), exited('source', 42)]
+      const running = [...first, instance({ name: 'side' }), instance({ name: 'other' })]
+      expect(plan(told(view(spec, running)))).toEqual(['kill side', 'kill other'])
+      const ended = view(spec, [...first, exited('side', 137), exited('other', 137)])
+      expect(plan(ended)).toEqual([])
+      expect(plan(told(ended))).toEqual(['forget init side other source'])
+      const forgotten = { ...told(ended), observed: [sandbox] }
+      expect(plan(forgotten)).toEqual(['start init 1'])
+      const [{ lastState, restartCount } = {}] = status(forgotten).containerStatuses ?? []
+      expect({ code: lastState?.terminated?.exitCode, restartCount }).toEqual({ code: 42, restartCount: 0 })
+    })
+
+    test('waits as any crash does', () => {
+      const crashes = new Map([['source', { delayMs: 10_000, updatedAtMs: now - 5_000 }]])
+      expect(plan(told(view(spec, [sandbox, exited('source', 42)], { crashes })))).toEqual(['wait source'])
+    })
+
+    test('applies to an init container that may not fail otherwise', () => {
+      const init: PodSpec = { ...spec, initContainers: [{ ...source, name: 'init' }], containers: [app('other')] }
+      const one = told(view(init, [sandbox, exited('init', 42)]))
+      expect(plan(one)).toEqual(['forget init'])
+      expect(status(one).phase).toBe('Pending')
+    })
   })
 
   test('crash back-off waits, says so and comes back in time', () => {

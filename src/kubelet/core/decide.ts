@@ -1,3 +1,4 @@
+import type { PodSpec } from '../../api/kinds.ts'
 import { must } from '../../lib/assert.ts'
 import { labelKeys } from '../../runtime/container-names.ts'
 import type { Resources, RuntimeContainer } from '../../runtime/runtime.ts'
@@ -7,6 +8,7 @@ import {
   instancesOf,
   isTerminalPhase,
   newestSandbox,
+  statusOf,
   type AnyContainer,
   type ContainerKind,
   type CrashBackoff,
@@ -14,7 +16,7 @@ import {
   type StartFailure,
 } from './pod-view.ts'
 import { containerResources, needsRestart } from './quality.ts'
-import { backoffRemainingMs, goDuration, nextBackoff, shouldRestart } from './restart.ts'
+import { backoffRemainingMs, goDuration, nextBackoff, restartOfAll, shouldRestart } from './restart.ts'
 
 /** What the worker does next. Actions of one decision are independent of each other. */
 export type Action =
@@ -29,6 +31,13 @@ export type Action =
       readonly backoff: CrashBackoff | undefined
     }
   | { readonly do: 'kill'; readonly instance: RuntimeContainer; readonly cause: KillCause; readonly message: string }
+  /** Forgets these, which have ended, in this order. */
+  | {
+      readonly do: 'start-over'
+      readonly source: RuntimeContainer
+      readonly instances: readonly RuntimeContainer[]
+      readonly backoff: CrashBackoff
+    }
   /** Ends every container, then the sandbox, keeping records for status and logs. */
   | { readonly do: 'stop-pod'; readonly cause: 'deleted' | 'failed' | 'completed' | 'sandbox-changed' }
   /** Failures to be shown until something else is known: crash back-off. */
@@ -93,6 +102,7 @@ function decideSandbox({ view, actions }: Plan, sandbox: RuntimeContainer | unde
 
 function decideContainers(plan: Plan, sandbox: RuntimeContainer): void {
   const { view } = plan
+  if (startOver(plan)) return
   const all = containersOf(specOf(view))
   for (const { container, kind } of all) {
     if (kind === 'ephemeral' && instancesOf(view, container.name).length === 0) start(plan, container, kind, sandbox)
@@ -105,8 +115,34 @@ function decideContainers(plan: Plan, sandbox: RuntimeContainer): void {
   for (const { container, kind } of all) if (kind === 'app') decideOne(plan, container, kind, sandbox)
 }
 
+/**
+ * Where a rule says so, everything ends, and is forgotten once its status has been told: the pod then starts from its
+ * first init container, in the same sandbox. True while that is to be done.
+ */
+function startOver(plan: Plan): boolean {
+  const { view, nowMs, actions } = plan
+  const source = restartOfAll(view)
+  if (source === undefined) return false
+  const ephemeral = view.pod.spec?.ephemeralContainers?.map(({ name }) => name) ?? []
+  const all = view.observed.filter((one) => one.role === 'container' && !ephemeral.includes(one.name))
+  const running = all.filter((one) => one.state === 'running')
+  for (const instance of running) {
+    const message = `Container ${instance.name} is restarted with all containers of its pod`
+    actions.push({ do: 'kill', instance, cause: 'changed', message })
+  }
+  const isTold = all.every(({ id, name }) => instancesOf(view, name)[0]?.id !== id || isReported(view, name, id))
+  if (running.length > 0 || !isTold || isBackingOff(plan, source)) return true
+  const backoff = nextBackoff(view.crashes.get(source.name), source.finishedAtMs, nowMs)
+  // The source goes last: until then it is known what is to be done.
+  actions.push({ do: 'start-over', source, instances: [...all.filter((one) => one !== source), source], backoff })
+  return true
+}
+
+const isReported = ({ pod }: PodView, name: string, id: string): boolean =>
+  statusOf(pod, name)?.containerID?.endsWith(`//${id}`) === true
+
 /** All app containers have ended for good, or an init container has failed for good. */
-export function isComplete(view: PodView): boolean {
+function isComplete(view: PodView): boolean {
   const spec = specOf(view)
   const endedForGood = (container: AnyContainer, kind: ContainerKind): boolean => {
     const [latest] = instancesOf(view, container.name)
@@ -117,7 +153,7 @@ export function isComplete(view: PodView): boolean {
 }
 
 /** An init container has failed and nobody restarts it. */
-export function hasFailedInit(view: PodView): boolean {
+function hasFailedInit(view: PodView): boolean {
   return containersOf(specOf(view)).some(({ container, kind }) => {
     if (kind !== 'init') return false
     const [latest] = instancesOf(view, container.name)
@@ -165,7 +201,7 @@ function decideOne(plan: Plan, container: AnyContainer, kind: ContainerKind, san
   if (results?.startup === false) kill('startup', `Container ${container.name} failed startup probe, will be restarted`)
   else if (results?.liveness === false)
     kill('liveness', `Container ${container.name} failed liveness probe, will be restarted`)
-  else if (mustRestartToResize(container, latest)) {
+  else if (mustRestartToResize(specOf(view), container, latest)) {
     kill('changed', `Container ${container.name} resize requires restart`)
   } else if (latest.imageRef !== container.image && latest.imageRef !== '') {
     kill('changed', `Container ${container.name} definition changed, will be restarted`)
@@ -173,36 +209,49 @@ function decideOne(plan: Plan, container: AnyContainer, kind: ContainerKind, san
 }
 
 /** The container's own policy asks for a restart where what it was made with has changed (KEP-1287). */
-function mustRestartToResize(container: AnyContainer, instance: RuntimeContainer): boolean {
+function mustRestartToResize(spec: PodSpec, container: AnyContainer, instance: RuntimeContainer): boolean {
   const made = instance.labels[labelKeys.resources]
   if (made === undefined) return false
-  return needsRestart(container.resizePolicy, JSON.parse(made) as Resources, containerResources(container))
+  return needsRestart(container.resizePolicy, JSON.parse(made) as Resources, containerResources(container, spec))
+}
+
+/** Number of the last instance of which the pod's status tells; -1 when there was none. */
+function lastReported({ pod }: PodView, name: string): number {
+  const { containerID, state, lastState, restartCount } = statusOf(pod, name) ?? { restartCount: -1 }
+  return containerID || state?.terminated || lastState?.terminated ? restartCount : -1
 }
 
 /** Starts the next instance, unless the last one ended too short a while ago. */
 function start(plan: Plan, container: AnyContainer, kind: ContainerKind, sandbox: RuntimeContainer): void {
   const { view, nowMs, actions } = plan
   const [latest] = instancesOf(view, container.name)
-  const attempt = latest === undefined ? 0 : latest.state === 'created' ? latest.attempt : latest.attempt + 1
+  const attempt =
+    latest?.state === 'created' ? latest.attempt : (latest?.attempt ?? lastReported(view, container.name)) + 1
   const backoff = view.crashes.get(container.name)
   if (latest?.state !== 'exited') {
     actions.push({ do: 'start', container, kind, attempt, sandbox, backoff: undefined })
     return
   }
-  const remainingMs = backoffRemainingMs(backoff, latest.finishedAtMs, nowMs)
-  if (remainingMs === 0) {
-    actions.push({
-      do: 'start',
-      container,
-      kind,
-      attempt,
-      sandbox,
-      backoff: nextBackoff(backoff, latest.finishedAtMs, nowMs),
-    })
-    return
-  }
+  if (isBackingOff(plan, latest)) return
+  actions.push({
+    do: 'start',
+    container,
+    kind,
+    attempt,
+    sandbox,
+    backoff: nextBackoff(backoff, latest.finishedAtMs, nowMs),
+  })
+}
+
+/** Whether what has ended must wait before it starts again; then that is said, and when to look again. */
+function isBackingOff(plan: Plan, ended: RuntimeContainer): boolean {
+  const { view, nowMs, actions } = plan
+  const backoff = view.crashes.get(ended.name)
+  const remainingMs = backoffRemainingMs(backoff, ended.finishedAtMs, nowMs)
+  if (remainingMs === 0) return false
   const { name, namespace, uid } = view.pod.metadata
-  const message = `back-off ${goDuration(backoff?.delayMs ?? 0)} restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`
-  actions.push({ do: 'wait', name: container.name, failure: { reason: 'CrashLoopBackOff', message } })
+  const message = `back-off ${goDuration(backoff?.delayMs ?? 0)} restarting failed container=${ended.name} pod=${name}_${namespace}(${uid})`
+  actions.push({ do: 'wait', name: ended.name, failure: { reason: 'CrashLoopBackOff', message } })
   plan.recheckAtMs = Math.min(plan.recheckAtMs ?? Infinity, nowMs + remainingMs)
+  return true
 }

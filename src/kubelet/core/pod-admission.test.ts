@@ -56,6 +56,13 @@ describe('a node refuses', () => {
   test('another operating system', () => {
     expect(reasonOf(pod('a', { os: { name: 'windows' } }))?.reason).toBe('PodOSNotSupported')
   })
+  test('groups that the engine cannot keep strictly to what the pod says', () => {
+    expect(reasonOf(pod('a', { securityContext: { supplementalGroupsPolicy: 'Strict' } }))).toEqual({
+      reason: 'SupplementalGroupsPolicyNotSupported',
+      message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+    })
+    expect(reasonOf(pod('a', { securityContext: { supplementalGroupsPolicy: 'Merge' } }))).toBeUndefined()
+  })
   test('sysctls that reach beyond the pod', () => {
     const sysctls = [{ name: 'kernel.msgmax', value: '1' }]
     expect(reasonOf(pod('a', { securityContext: { sysctls } }))).toEqual({

@@ -37,6 +37,7 @@ export function refusal({ pod, node, allocatable, others }: AdmissionInput): Sta
   return (
     operatingSystem(pod) ??
     sysctls(pod) ??
+    groupsPolicy(pod) ??
     resources(pod, allocatable, others) ??
     hostPorts(pod, others) ??
     (node === undefined || matchesNode(pod.spec, node)
@@ -73,6 +74,15 @@ function sysctls({ spec }: Pod): StartFailure | undefined {
     if (why !== undefined) return { reason: 'SysctlForbidden', message: `forbidden sysctl: "${dotted}" ${why}` }
   }
   return undefined
+}
+
+/** The engine merges what the image says of the user's groups, and cannot be told not to (KEP-3619). */
+function groupsPolicy({ spec }: Pod): StartFailure | undefined {
+  if (spec?.securityContext?.supplementalGroupsPolicy !== 'Strict') return undefined
+  return {
+    reason: 'SupplementalGroupsPolicyNotSupported',
+    message: 'SupplementalGroupsPolicy=Strict is not supported in this node',
+  }
 }
 
 function resources(

@@ -2,6 +2,7 @@ import type { ContainerStatus, Pod, PodCondition, PodStatus } from '../../api/ki
 import { isKubeletCondition, podConditions } from './conditions.ts'
 import { containerStatuses, timeText } from './container-status.ts'
 import { podResizeConditions } from './resize.ts'
+import { ruleFor } from './restart.ts'
 import { isSidecar, isTerminalPhase, newestSandbox, type PodView } from './pod-view.ts'
 
 /**
@@ -97,7 +98,7 @@ export function podPhase(
     const ended = status?.state?.terminated ?? (status?.state?.waiting ? status.lastState?.terminated : undefined)
     if (ended === undefined) count.pendingInit++
     else if (ended.exitCode !== 0) {
-      const never = (container.restartPolicy ?? policy) === 'Never'
+      const never = (container.restartPolicy ?? policy) === 'Never' && ruleFor(container, ended.exitCode) === undefined
       if (never || ending) count.failedInit++
       else count.pendingInit++
     }
@@ -124,10 +125,7 @@ function willNeverRestart(pod: Pod, statuses: readonly ContainerStatus[]): boole
     const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? 'Always'
     const ended = statuses.find((one) => one.name === container.name)?.state?.terminated
     if (ended === undefined) return false
-    const ruled = (container.restartPolicyRules ?? []).some(({ exitCodes }) => {
-      const listed = (exitCodes?.values ?? []).includes(ended.exitCode)
-      return exitCodes?.operator === 'NotIn' ? !listed : listed
-    })
-    return !ruled && (policy === 'Never' || (policy === 'OnFailure' && ended.exitCode === 0))
+    const isRuled = ruleFor(container, ended.exitCode) !== undefined
+    return !isRuled && (policy === 'Never' || (policy === 'OnFailure' && ended.exitCode === 0))
   })
 }

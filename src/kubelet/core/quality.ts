@@ -1,31 +1,13 @@
-import type { Pod } from '../../api/kinds.ts'
-import { parseQuantity, quantityMilliValue, quantityValue } from '../../lib/quantity.ts'
+import type { Pod, PodSpec } from '../../api/kinds.ts'
+import { qosClassOf } from '../../kinds/core/pod/qos.ts'
+import { quantityMilliValue, quantityValue } from '../../lib/quantity.ts'
 import type { Resources } from '../../runtime/runtime.ts'
 import type { AnyContainer } from './pod-view.ts'
 
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
+type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort'
 
-/** Quality of service class by cpu and memory of all containers (upstream pkg/apis/core/v1/helper/qos). */
-export function qosClass(pod: Pod): QosClass {
-  const all = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]
-  let any = false
-  let guaranteed = true
-  for (const { resources } of all) {
-    for (const resource of ['cpu', 'memory'] as const) {
-      const limit = positive(resources?.limits?.[resource])
-      const request = positive(resources?.requests?.[resource]) ?? limit
-      if (limit !== undefined || request !== undefined) any = true
-      if (limit === undefined || request !== limit) guaranteed = false
-    }
-  }
-  if (!any) return 'BestEffort'
-  return guaranteed ? 'Guaranteed' : 'Burstable'
-}
-
-function positive(text: string | undefined): bigint | undefined {
-  const nano = text === undefined ? 0n : parseQuantity(text).nano
-  return nano > 0n ? nano : undefined
-}
+/** The pod's quality of service class. */
+export const qosClass = (pod: Pod): QosClass => qosClassOf(pod.spec ?? { containers: [] })
 
 /** Order in which the kernel ends containers when memory runs out (upstream pkg/kubelet/qos/policy.go). */
 export function oomScoreAdjust(pod: Pod, container: AnyContainer, memoryCapacityBytes: number): number {
@@ -42,12 +24,16 @@ const cpuPeriodMicros = 100_000
 const minCpuShares = 2
 const maxCpuShares = 262_144
 
-/** Requests and limits as the kernel's knobs (upstream pkg/kubelet/cm/helpers_linux.go). */
-export function containerResources(container: Pick<AnyContainer, 'resources'>): Resources {
-  const { limits = {}, requests = {} } = container.resources ?? {}
+/**
+ * Requests and limits as the kernel's knobs (upstream pkg/kubelet/cm/helpers_linux.go). A container without a limit of
+ * its own is held to that of its pod (KEP-2837); not promised: that several such containers stay below it together.
+ */
+export function containerResources({ resources = {} }: Pick<AnyContainer, 'resources'>, spec: PodSpec): Resources {
+  const { limits = {}, requests = {} } = resources
+  const limitOf = (name: string): string => limits[name] ?? spec.resources?.limits?.[name] ?? '0'
   const requestMilli = quantityMilliValue(requests['cpu'] ?? limits['cpu'] ?? '0')
-  const limitMilli = quantityMilliValue(limits['cpu'] ?? '0')
-  const memoryBytes = quantityValue(limits['memory'] ?? '0')
+  const limitMilli = quantityMilliValue(limitOf('cpu'))
+  const memoryBytes = quantityValue(limitOf('memory'))
   return {
     cpuShares: Math.min(maxCpuShares, Math.max(minCpuShares, Math.floor((requestMilli * 1024) / 1000))),
     ...(limitMilli > 0

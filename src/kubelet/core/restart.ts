@@ -1,5 +1,13 @@
+import type { ContainerRestartRule } from '../../api/kinds.ts'
 import type { RuntimeContainer } from '../../runtime/runtime.ts'
-import type { AnyContainer, ContainerKind, CrashBackoff } from './pod-view.ts'
+import {
+  containersOf,
+  instancesOf,
+  type AnyContainer,
+  type ContainerKind,
+  type CrashBackoff,
+  type PodView,
+} from './pod-view.ts'
 
 /** First and longest wait between restarts of a container that keeps ending (upstream backOffPeriod, MaxContainerBackOff). */
 export const initialBackoffMs = 10_000
@@ -18,16 +26,30 @@ export function shouldRestart(
   if (kind === 'sidecar') return true
   if (kind === 'ephemeral') return false
   const exitCode = exitCodeOf(ended)
-  for (const rule of container.restartPolicyRules ?? []) {
-    const values = rule.exitCodes?.values ?? []
-    const matches = rule.exitCodes?.operator === 'NotIn' ? !values.includes(exitCode) : values.includes(exitCode)
-    if (rule.exitCodes !== undefined && matches && rule.action === 'Restart') return true
-  }
+  if (ruleFor(container, exitCode) !== undefined) return true
   const policy = container.restartPolicy ?? podPolicy
   if (policy === 'Never') return false
   // An init container's work is done when it succeeds, whatever the policy.
   if (policy === 'OnFailure' || kind === 'init') return exitCode !== 0
   return true
+}
+
+/** The first of the container's own rules that its end falls under (KEP-5307). */
+export const ruleFor = (container: AnyContainer, exitCode: number): ContainerRestartRule | undefined =>
+  container.restartPolicyRules?.find(({ exitCodes }) => {
+    if (exitCodes === undefined) return false
+    const isListed = exitCodes.values?.includes(exitCode) === true
+    return exitCodes.operator === 'NotIn' ? !isListed : isListed
+  })
+
+/** The end of a container after which all of the pod's start anew (action RestartAllContainers, KEP-5532). */
+export function restartOfAll(view: Pick<PodView, 'pod' | 'observed'>): RuntimeContainer | undefined {
+  for (const { container } of containersOf(view.pod.spec ?? { containers: [] })) {
+    const [latest] = instancesOf(view, container.name)
+    if (latest?.state !== 'exited') continue
+    if (ruleFor(container, exitCodeOf(latest))?.action === 'RestartAllContainers') return latest
+  }
+  return undefined
 }
 
 /** A container that could not be started has exit code 128 towards users, as containerd says it. */

@@ -67,7 +67,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     capabilitiesDrop: security.capabilities?.drop ?? [],
     securityOptions: securityOptions(pod, security, input.seccompProfile),
     oomScoreAdjust: oomScoreAdjust(pod, container, input.memoryCapacityBytes),
-    resources: containerResources(container),
+    resources: containerResources(container, spec),
     handler: input.handler,
     ...(sandbox.pooled ? { hostname: input.hostname, imageDefaults: image } : {}),
     ...(container.lifecycle?.stopSignal ? { stopSignal: container.lifecycle.stopSignal } : {}),
@@ -146,6 +146,11 @@ export async function volumeMounts(
     if (volume === undefined) throw new ConfigError(`volume "${mount.name}" is not mounted`)
     if (volume.isDevice)
       throw new ConfigError(`volume ${mount.name} has volumeMode Block, but is specified in volumeMounts`)
+    if (mount.recursiveReadOnly === 'Enabled') {
+      throw new ConfigError(
+        `volume ${mount.name} asks for a recursive read-only mount, which the runtime does not have`,
+      )
+    }
     const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, env) : mount.subPath
     result.push({
       source: subPath ? await resolve(volume.path, subPath) : volume.path,

@@ -12,6 +12,7 @@ import { resolveSubPath } from '../volumes/sub-path.ts'
 import { blockDevices, deviceMounts, grantedDevices } from './container-devices.ts'
 import { containerConfig, volumeMounts } from './container-config.ts'
 import { ConfigError, containerEnv } from './container-env.ts'
+import { envFileKey, envFileValue, readEnvFiles } from './env-file.ts'
 import { podHostname } from './name-resolution.ts'
 import { allServices, downwardFacts, runtimeHandler, say, sourcesFor, type PodContext } from './pod-context.ts'
 import { serviceEnv } from './service-env.ts'
@@ -82,7 +83,10 @@ async function configure(
   const namespace = pod.metadata.namespace ?? ''
   const sources = sourcesFor(options.informers, namespace)
   const services = serviceEnv(allServices(options.informers), namespace, pod.spec?.enableServiceLinks !== false)
-  const env = containerEnv(pod, container, services, sources, downwardFacts(context, pod))
+  const files = await readEnvFiles(container, mounted)
+  const fileValue = (volume: string, path: string, key: string): string | undefined =>
+    envFileValue(files.get(envFileKey(volume, path)) ?? '', key)
+  const env = containerEnv(pod, container, services, { ...sources, fileValue }, downwardFacts(context, pod))
   const uid = pod.metadata.uid ?? ''
   await context.devices.beforeStart(uid, container.name)
   const granted = context.devices.accessOf(uid, container.name)

@@ -9,6 +9,12 @@ export interface PodSources {
   secret(name: string): Secret | undefined
 }
 
+/** What a container's environment is made of, beside its pod. */
+export interface EnvSources extends PodSources {
+  /** Of a file in one of its volumes; undefined when either is missing. */
+  fileValue(volume: string, path: string, key: string): string | undefined
+}
+
 /** A container cannot be configured: CreateContainerConfigError with this message. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
@@ -22,7 +28,7 @@ export function containerEnv(
   pod: Pod,
   container: AnyContainer,
   services: ReadonlyMap<string, string>,
-  sources: PodSources,
+  sources: EnvSources,
   facts: DownwardFacts,
 ): Map<string, string> {
   const env = new Map<string, string>()
@@ -64,7 +70,7 @@ function variableValue(
   container: AnyContainer,
   variable: EnvVar,
   lookup: (name: string) => string | undefined,
-  sources: PodSources,
+  sources: EnvSources,
   facts: DownwardFacts,
 ): string | undefined {
   const from = variable.valueFrom
@@ -89,6 +95,13 @@ function variableValue(
     if (value === undefined && !optional)
       throw new ConfigError(`couldn't find key ${key} in Secret ${namespace}/${name}`)
     return value === undefined ? undefined : decode(String(value))
+  }
+  if (from.fileKeyRef) {
+    const { volumeName, path, key, optional } = from.fileKeyRef
+    const value = sources.fileValue(volumeName, path, key)
+    if (value === undefined && !optional)
+      throw new ConfigError(`environment variable key "${key}" not found in file "${path}"`)
+    return value
   }
   return ''
 }

@@ -15,7 +15,7 @@ const pod = (spec: Partial<PodSpec> = {}): Pod => ({
 })
 
 const facts = { podIp: '10.0.0.2', hostIp: '192.168.0.1', allocatable: { cpu: '4', memory: '8Gi' } }
-const nothing = { configMap: () => undefined, secret: () => undefined }
+const nothing = { configMap: () => undefined, secret: () => undefined, fileValue: () => undefined }
 
 test.each([
   ['$(A)-$(B)', '1-$(B)'],
@@ -126,12 +126,12 @@ describe('quality of service', () => {
   })
 
   test('limits become the kernel’s knobs', () => {
-    expect(containerResources({ resources: { limits: { cpu: '500m', memory: '64Mi' } } })).toEqual({
-      cpuShares: 512,
-      cpuQuotaMicros: 50_000,
-      cpuPeriodMicros: 100_000,
-      memoryBytes: 64 * 1024 ** 2,
-    })
+    const containers: PodSpec['containers'] = []
+    const knobs = { cpuQuotaMicros: 50_000, cpuPeriodMicros: 100_000, memoryBytes: 64 * 1024 ** 2 }
+    const resources = { limits: { cpu: '500m', memory: '64Mi' } }
+    expect(containerResources({ resources }, { containers })).toEqual({ cpuShares: 512, ...knobs })
+    // Those of the pod hold a container that has none.
+    expect(containerResources({}, { containers, resources })).toEqual({ cpuShares: 2, ...knobs })
   })
 })
 

@@ -269,6 +269,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     for (const action of actions) {
       if (action.do === 'run-sandbox') doing('sandbox', () => runSandbox(action.attempt))
       if (action.do === 'kill') doing(action.instance.id, () => kill(action))
+      if (action.do === 'start-over') doing('start', () => startOver(action))
       if (action.do === 'stop-pod') doing('stop', () => end(action.cause))
     }
     if (starts.length > 0 && mounted !== undefined && !attempts.isPostponed(volumes))
@@ -333,6 +334,14 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
         attempts.failed(name, error as Error, hasEnded, clock.nowMs())
       }
     }
+  }
+
+  async function startOver({ source, instances, backoff }: Extract<Action, { do: 'start-over' }>): Promise<void> {
+    for (const { id } of instances) {
+      await options.runtime.remove(id)
+      await observer.refresh(id)
+    }
+    crashes.set(source.name, backoff)
   }
 
   async function kill(action: Extract<Action, { do: 'kill' }>): Promise<void> {

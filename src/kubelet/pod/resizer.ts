@@ -49,7 +49,7 @@ export function createResizer(
 
   /** False while it is not in force. */
   async function actuateOne(pod: Pod, container: AnyContainer, instance: RuntimeContainer): Promise<boolean> {
-    const wanted = containerResources(container)
+    const wanted = containerResources(container, pod.spec ?? { containers: [] })
     const has = current(instance)
     if (has !== undefined && !isDeepStrictEqual(has, wanted)) {
       const reported = statusOf(pod, container.name)

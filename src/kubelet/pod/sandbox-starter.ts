@@ -20,6 +20,10 @@ export async function startSandbox(
 ): Promise<void> {
   const { options, podIps } = context
   const { uid = '', name = '', namespace = '' } = pod.metadata
+  // Docker maps users for the whole daemon, or not at all.
+  if (pod.spec?.hostUsers === false) {
+    throw new Error('the container runtime does not support user namespaces, which hostUsers: false asks for')
+  }
   const hostname = podHostname(pod, options.clusterDomain, context.nodeHostname)
   // The files are there before their containers are created, and say the address before these start.
   await writeIdentity(context, pod)

@@ -320,6 +320,11 @@ describe('the status column', () => {
 describe('resize', () => {
   const one = (resources: PodSpec['containers'][0]['resources'], name = 'a') =>
     defaulted({ containers: [{ name, image: 'nginx', resources }] })
+  const withInit = (resources: PodSpec['containers'][0]['resources'], restartPolicy?: string) =>
+    defaulted({
+      containers: [{ name: 'a', image: 'nginx' }],
+      initContainers: [{ name: 'i', image: 'nginx', resources, ...(restartPolicy ? { restartPolicy } : {}) }],
+    })
   test.each<[string, Pod, Pod, string]>([
     ['another class', one({ requests: { cpu: '1' } }), one({}), 'Pod QOS Class may not change as a result of resizing'],
     [
@@ -335,6 +340,18 @@ describe('resize', () => {
       'resource requests cannot be removed',
     ],
     ['another name', one({}, 'b'), one({}, 'a'), 'containers may not be renamed or reordered on resize'],
+    [
+      'an init container that is over',
+      withInit({ requests: { cpu: '2' } }),
+      withInit({ requests: { cpu: '1' } }),
+      'resources for non-sidecar init containers are immutable',
+    ],
+    [
+      'a limit of a sidecar that goes',
+      withInit({ requests: { cpu: '1' } }, 'Always'),
+      withInit({ requests: { cpu: '1' }, limits: { cpu: '2' } }, 'Always'),
+      'resource limits cannot be removed',
+    ],
   ])('%s is refused', (_name, next, before, message) => {
     expect(validateResize(next, before).map((error) => error.message)).toEqual([expect.stringContaining(message)])
   })

@@ -8,6 +8,9 @@ import { validateResources } from './validate-resources.ts'
 import { validateContainerSecurity } from './validate-security.ts'
 import { relativePath } from './volume-paths.ts'
 
+const maxRestartRules = 20
+const maxExitCodes = 255
+
 /** `spec.containers`: at least one, each by itself, and their host ports together. */
 export function validateContainers(spec: PodSpec, volumes: Set<string>, path: string): FieldError[] {
   const containers = spec.containers ?? []
@@ -19,6 +22,7 @@ export function validateContainers(spec: PodSpec, volumes: Set<string>, path: st
     const at = `${path}[${index}]`
     wrong.push(...validateName(container.name, names, at), ...validateContainer(container, spec, volumes, at))
     wrong.push(...validateProbes(container, spec, at), ...validateHostPorts(container.ports, hostPorts, `${at}.ports`))
+    wrong.push(...validateRestartRules(container, at))
   }
   return wrong
 }
@@ -30,7 +34,7 @@ export function validateInitContainers(spec: PodSpec, volumes: Set<string>, path
   for (const [index, container] of (spec.initContainers ?? []).entries()) {
     const at = `${path}[${index}]`
     wrong.push(...validateName(container.name, names, at), ...validateContainer(container, spec, volumes, at))
-    wrong.push(...validateHostPorts(container.ports, new Set(), `${at}.ports`))
+    wrong.push(...validateHostPorts(container.ports, new Set(), `${at}.ports`), ...validateRestartRules(container, at))
     if (container.restartPolicy === 'Always') {
       wrong.push(...validateProbes(container, spec, at))
       continue
@@ -112,7 +116,7 @@ function validateContainer(
     ...oneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError']),
     ...oneOf(`${path}.restartPolicy`, container.restartPolicy, ['Always', 'Never', 'OnFailure'], false),
     ...validatePorts(container.ports, spec.hostNetwork === true, `${path}.ports`),
-    ...validateEnv(container, path),
+    ...validateEnv(container, spec, path),
     ...validateMounts(container.volumeMounts, volumes, `${path}.volumeMounts`),
     ...validateContainerSecurity(container.securityContext, spec.hostUsers, `${path}.securityContext`),
     ...validateResources(container.resources ?? {}, `${path}.resources`, spec.resourceClaims ?? []),
@@ -132,6 +136,33 @@ function validateContainer(
       ...oneOf(`${at}.resourceName`, resourceName, ['cpu', 'memory']),
       ...oneOf(`${at}.restartPolicy`, restartPolicy, ['NotRequired', 'RestartContainer']),
     )
+  }
+  return wrong
+}
+
+/** When a container is started again by its exit code (KEP-5307). */
+function validateRestartRules(
+  { restartPolicy, restartPolicyRules: rules = [] }: Container,
+  path: string,
+): FieldError[] {
+  if (rules.length === 0) return []
+  const wrong: FieldError[] = []
+  if (!restartPolicy) {
+    wrong.push(fieldErrors.required(`${path}.restartPolicy`, 'must specify restartPolicy when restart rules are used'))
+  }
+  const at = `${path}.restartPolicyRules`
+  if (rules.length > maxRestartRules) wrong.push(fieldErrors.tooMany(at, rules.length, maxRestartRules))
+  for (const [index, { action, exitCodes }] of rules.entries()) {
+    wrong.push(...oneOf(`${at}[${index}].action`, action, ['Restart', 'RestartAllContainers']))
+    if (!exitCodes) {
+      wrong.push(fieldErrors.required(`${at}[${index}].exitCodes`, 'must be specified'))
+      continue
+    }
+    wrong.push(...oneOf(`${at}[${index}].exitCodes.operator`, exitCodes.operator, ['In', 'NotIn']))
+    const count = exitCodes.values?.length ?? 0
+    const values = `${at}[${index}].exitCodes.values`
+    if (count === 0) wrong.push(fieldErrors.required(values, 'must specify at least one exit code'))
+    if (count > maxExitCodes) wrong.push(fieldErrors.tooMany(values, count, maxExitCodes))
   }
   return wrong
 }

@@ -1,4 +1,4 @@
-import type { Container, EnvVar } from '../../../api/kinds.ts'
+import type { Container, EnvVar, FileKeySelector, PodSpec } from '../../../api/kinds.ts'
 import { fieldErrors, type FieldError } from '../../../api/status-error.ts'
 import { configMapKey, dns1123Subdomain, envVarName } from '../../meta/names.ts'
 import { invalidEach } from '../../meta/validate.ts'
@@ -24,13 +24,19 @@ const envResources = [
 ]
 
 /** `env` and `envFrom` of one container. */
-export function validateEnv(container: Pick<Container, 'env' | 'envFrom'>, path: string): FieldError[] {
+export function validateEnv(
+  container: Pick<Container, 'env' | 'envFrom'>,
+  spec: Pick<PodSpec, 'volumes'>,
+  path: string,
+): FieldError[] {
   const wrong: FieldError[] = []
   for (const [index, one] of (container.env ?? []).entries()) {
     const at = `${path}.env[${index}]`
     if (!one.name) wrong.push(fieldErrors.required(`${at}.name`))
     else wrong.push(...invalidEach(`${at}.name`, one.name, envVarName(one.name)))
     if (one.valueFrom) wrong.push(...validateSource(one, `${at}.valueFrom`))
+    const { fileKeyRef } = one.valueFrom ?? {}
+    if (fileKeyRef) wrong.push(...validateFileKey(fileKeyRef, spec, `${at}.valueFrom.fileKeyRef`))
   }
   for (const [index, { prefix, configMapRef, secretRef }] of (container.envFrom ?? []).entries()) {
     const at = `${path}.envFrom[${index}]`
@@ -86,5 +92,26 @@ function validateSource({ value, valueFrom = {} }: EnvVar, path: string): FieldE
     if (!ref.key) wrong.push(fieldErrors.required(`${path}.${field}.key`))
     else wrong.push(...invalidEach(`${path}.${field}.key`, ref.key, configMapKey(ref.key)))
   }
+  return wrong
+}
+
+/** A file that containers of the pod write (KEP-3721): only an emptyDir holds such. */
+function validateFileKey(
+  { key, path, volumeName }: FileKeySelector,
+  spec: Pick<PodSpec, 'volumes'>,
+  at: string,
+): FieldError[] {
+  const wrong: FieldError[] = []
+  if (!key) wrong.push(fieldErrors.required(`${at}.key`))
+  else wrong.push(...invalidEach(`${at}.key`, key, envVarName(key)))
+  const volume = spec.volumes?.find(({ name }) => name === volumeName)
+  if (!volumeName) wrong.push(fieldErrors.required(`${at}.volumeName`))
+  else if (volume === undefined) wrong.push(fieldErrors.notFound(`${at}.volumeName`, volumeName))
+  else if (!volume.emptyDir) {
+    wrong.push(fieldErrors.invalid(`${at}.volumeName`, volumeName, 'referenced volume must be of type emptyDir'))
+  }
+  if (!path) wrong.push(fieldErrors.required(`${at}.path`))
+  else if (path.startsWith('/')) wrong.push(fieldErrors.invalid(`${at}.path`, path, 'must be a relative path'))
+  else if (path.split('/').includes('..')) wrong.push(fieldErrors.invalid(`${at}.path`, path, "must not contain '..'"))
   return wrong
 }

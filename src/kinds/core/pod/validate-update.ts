@@ -101,7 +101,7 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
     wrong.push(fieldErrors.forbidden('spec.nodeName', 'may not be changed directly'))
   }
   const policy = old.spec?.restartPolicy
-  if (policy === 'Always') return wrong
+  if (policy === 'Always' || mayStartOver(old.spec)) return wrong
   const before = new Map((old.status?.containerStatuses ?? []).map((status) => [status.name, status]))
   for (const [index, status] of (pod.status?.containerStatuses ?? []).entries()) {
     const terminated = before.get(status.name)?.state?.terminated
@@ -117,6 +117,12 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
   }
   return wrong
 }
+
+/** One container's end may start all of them anew (KEP-5532). */
+const mayStartOver = (spec: PodSpec | undefined): boolean =>
+  [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].some(({ restartPolicyRules = [] }) =>
+    restartPolicyRules.some(({ action }) => action === 'RestartAllContainers'),
+  )
 
 /** /ephemeralcontainers: they can be added, never changed or taken away. */
 export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {
@@ -171,6 +177,17 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
     ...renamedContainers(next.initContainers, before.initContainers, 'spec.initContainers'),
   ]
   if (renamed.length > 0) return renamed
+  const done = (next.initContainers ?? []).flatMap(({ restartPolicy, resources }, index) =>
+    restartPolicy === 'Always' || sameValue(resources ?? {}, before.initContainers?.[index]?.resources ?? {})
+      ? []
+      : [
+          fieldErrors.forbidden(
+            `spec.initContainers[${index}]`,
+            'resources for non-sidecar init containers are immutable',
+          ),
+        ],
+  )
+  if (done.length > 0) return done
   const withoutResources = (spec: PodSpec) => ({
     ...spec,
     containers: spec.containers?.map((one) => ({ ...one, resources: undefined, resizePolicy: undefined })),
@@ -187,18 +204,23 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
   if (qos !== (old.status?.qosClass ?? qosClassOf(before))) {
     wrong.push(fieldErrors.invalid('spec', qos, 'Pod QOS Class may not change as a result of resizing'))
   }
-  for (const [index, container] of (next.containers ?? []).entries()) {
-    const at = `spec.containers[${index}].resources`
-    wrong.push(...validateResources(container.resources ?? {}, at))
-    const was = before.containers?.[index]?.resources
-    wrong.push(...removedResources(container.resources, was, at))
-    for (const part of ['requests', 'limits'] as const) {
-      const names = new Set([...Object.keys(container.resources?.[part] ?? {}), ...Object.keys(was?.[part] ?? {})])
-      for (const name of names) {
-        const changed = container.resources?.[part]?.[name] !== was?.[part]?.[name]
-        if (changed && name !== 'cpu' && name !== 'memory') {
-          wrong.push(fieldErrors.forbidden(`${at}.${part}`, 'only cpu and memory resources are mutable'))
-        }
+  for (const list of ['containers', 'initContainers'] as const) {
+    for (const [index, container] of (next[list] ?? []).entries()) {
+      const was = before[list]?.[index]?.resources
+      wrong.push(...resizedResources(container.resources, was, `spec.${list}[${index}].resources`))
+    }
+  }
+  return wrong
+}
+
+/** One container's resources are right by themselves, and nothing but cpu and memory has changed. */
+function resizedResources(next: Container['resources'], was: Container['resources'], at: string): FieldError[] {
+  const wrong = [...validateResources(next ?? {}, at), ...removedResources(next, was, at)]
+  for (const part of ['requests', 'limits'] as const) {
+    const names = new Set([...Object.keys(next?.[part] ?? {}), ...Object.keys(was?.[part] ?? {})])
+    for (const name of names) {
+      if (next?.[part]?.[name] !== was?.[part]?.[name] && name !== 'cpu' && name !== 'memory') {
+        wrong.push(fieldErrors.forbidden(`${at}.${part}`, 'only cpu and memory resources are mutable'))
       }
     }
   }
