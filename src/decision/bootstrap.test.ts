@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { forceRecover, initCluster, restoreCluster } from './bootstrap.ts'
-import { decodeMachine } from './machine-snapshot.ts'
+import { decodeMachine, encodeMachine } from './machine-snapshot.ts'
 import { createMemoryLogStorage } from './memory-log-storage.ts'
 import { create, DecisionCluster } from './testing/decision-cluster.ts'
 
@@ -49,6 +49,25 @@ describe('a cluster made from a backup', () => {
     expect(stored?.snapshot?.meta).toMatchObject({ index: state.index + 1, config: { voters: ['new'] } })
     await expect(restoreCluster(storage, log.snapshot(), member)).rejects.toThrow(/already belongs to a cluster/)
   })
+})
+
+test('machines that come back to a restored cluster get the pod CIDRs of their Nodes, and others get none of these', async () => {
+  const cluster = await DecisionCluster.of(3)
+  const cidrs = new Map(
+    cluster
+      .node('n1')
+      .log.members()
+      .map(({ node, podCidr }) => [node, podCidr]),
+  )
+  const storage = createMemoryLogStorage()
+  const first = await restoreCluster(storage, cluster.node('n1').log.snapshot(), { ...member, node: 'n3', peer: 'new' })
+  expect(first.podCidr).toBe(cidrs.get('n3'))
+  // A snapshot on the way must not lose them.
+  const machine = decodeMachine(encodeMachine(decodeMachine(storage.load()?.snapshot?.chunks ?? [])))
+  const join = (node: string) => machine.membership.add({ type: 'member-add', member: { ...member, node, peer: node } })
+  expect([...cidrs.values()]).not.toContain(join('other').podCidr)
+  expect(join('n2').podCidr).toBe(cidrs.get('n2'))
+  expect(join('n1').podCidr).toBe(cidrs.get('n1'))
 })
 
 describe('forced recovery', () => {

@@ -15,6 +15,8 @@ export interface MembershipRecord {
   members: Member[]
   tokens: JoinToken[]
   incarnations: [string, number][]
+  /** Absent where there are none. */
+  keptPodCidrs?: [string, string][]
 }
 
 /** Members and join tokens. Refusals are StatusErrors and change nothing. */
@@ -24,6 +26,11 @@ export class MembershipTable {
   readonly #tokens = new Map<string, JoinToken>()
   /** Newest incarnation of each name that was ever used. */
   readonly #incarnations = new Map<string, number>()
+  /**
+   * Pod CIDRs that wait for members of a cluster that was restored, by their names: their Node objects are still there,
+   * and a Node's CIDR never changes.
+   */
+  readonly #keptPodCidrs = new Map<string, string>()
   #nextNumber = 1
 
   constructor(clusterCidr: string) {
@@ -61,8 +68,9 @@ export class MembershipTable {
       throw new StatusError('AlreadyExists', `this machine's identity is already a member as node "${named.node}"`)
     }
     if (this.#nextNumber > lastNumber) throw new StatusError('Forbidden', 'no node numbers are left in this cluster')
-    const podCidr = before?.podCidr ?? this.#freePodCidr()
+    const podCidr = before?.podCidr ?? this.#keptPodCidrs.get(member.node) ?? this.#freePodCidr()
     if (token) this.#spend(token)
+    this.#keptPodCidrs.delete(member.node)
     const incarnation = (this.#incarnations.get(member.node) ?? 0) + 1
     this.#incarnations.set(member.node, incarnation)
     const role = before?.role ?? 'learner'
@@ -90,8 +98,9 @@ export class MembershipTable {
     return member
   }
 
-  /** For a cluster that is made anew out of this one's state: numbers and incarnations stay used. */
+  /** For a cluster that is made anew out of this one's state: numbers, incarnations and pod CIDRs stay used. */
   forgetAll(): void {
+    for (const { node, podCidr } of this.#members.values()) this.#keptPodCidrs.set(node, podCidr)
     this.#members.clear()
     this.#tokens.clear()
   }
@@ -122,6 +131,7 @@ export class MembershipTable {
       members: this.members(),
       tokens: this.tokens(),
       incarnations: [...this.#incarnations],
+      ...(this.#keptPodCidrs.size > 0 ? { keptPodCidrs: [...this.#keptPodCidrs] } : {}),
     }
   }
 
@@ -130,6 +140,7 @@ export class MembershipTable {
     for (const member of record.members) this.#members.set(member.node, member)
     for (const token of record.tokens) this.#tokens.set(token.id, token)
     for (const [node, incarnation] of record.incarnations) this.#incarnations.set(node, incarnation)
+    for (const [node, podCidr] of record.keptPodCidrs ?? []) this.#keptPodCidrs.set(node, podCidr)
   }
 
   #require(node: string): Member {
@@ -152,7 +163,7 @@ export class MembershipTable {
 
   #freePodCidr(): string {
     const { first, size } = parseCidr(this.#clusterCidr)
-    const used = new Set(this.#members.values().map((member) => member.podCidr))
+    const used = new Set([...this.#members.values().map((member) => member.podCidr), ...this.#keptPodCidrs.values()])
     for (let base = first; base + podCidrSize <= first + size; base += podCidrSize) {
       const cidr = `${formatIpv4(base)}/24`
       if (!used.has(cidr)) return cidr

@@ -303,6 +303,7 @@ export async function start(
   nodes: readonly LocalNode[],
 ): Promise<void> {
   const hosts = hostsFile(localNodes(settings.root, cluster))
+  settings.progress(`Starting ${nodes.map(({ name }) => name).join(', ')}…`)
   await Promise.all(
     nodes.map(async (node) => {
       await powerOn(node, hosts)
