@@ -1,26 +1,19 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { Pod } from '../../src/api/kinds.ts'
 import { execOk } from '../../src/lib/exec.ts'
 import type { LocalNode } from '../../src/local/layout.ts'
-import type { Bench, BenchOptions, Row } from '../bench.ts'
+import type { Bench, BenchOptions } from '../bench.ts'
 import { benchImage, docker, type RunningCluster } from '../support/bench-cluster.ts'
 import { until } from '../support/load.ts'
-import { median } from '../support/statistics.ts'
+import { measureBackends } from './backends.ts'
 import type { PathFigures } from './client.ts'
 import { measureDns } from './dns.ts'
 import { measureFirstPackets } from './first-packets.ts'
 import { measureDoors } from './doors.ts'
-import { programLine } from './program.ts'
+import { measureInTurn, pathPort, rowsOf, startServer } from './paths.ts'
 import { measureRollingUpdate } from './rolling-update.ts'
 import { measureRuleUpdates } from './rules.ts'
 
-const port = 9000
 const serviceName = 'bench-network'
-/** How often each way is measured. */
-const rounds = 5
-const figuresOfPath = 3
-
 /**
  * The way of the data, as programs of this host that stand in the network namespaces of pods see it: direct on one
  * node, through a Service, to another node. Node.js at both ends sets the pace; the ratios are what counts.
@@ -34,7 +27,7 @@ export const networkBench: Bench = {
     const client = await startPod(running, 0, 'bench-client', options)
     const near = await startPod(running, 0, 'bench-near', options)
     const far = await startPod(running, 1, 'bench-far', options)
-    const stops = [near, far].map((pod) => startServer(pod.pid))
+    const stops = [near, far].map((pod) => startServer(inPod(pod)))
     try {
       const ways = [
         near.address,
@@ -42,17 +35,16 @@ export const networkBench: Bench = {
         far.address,
         await exposePod(running, 'bench-far', options),
       ]
-      const [direct, viaNear, across, viaFar] = (await measureInTurn(client.pid, ways, options)) as [
-        PathFigures,
-        PathFigures,
-        PathFigures,
-        PathFigures,
-      ]
+      const [direct, viaNear, across, viaFar] = (await measureInTurn(
+        ways.map((address) => ({ enter: inPod(client), address })),
+        options,
+      )) as [PathFigures, PathFigures, PathFigures, PathFigures]
       return [
         ...rowsOf('same node', direct),
-        ...rowsOf('same node by ClusterIP', viaNear, { what: 'direct', figures: direct }, 0.85),
+        ...rowsOf('same node by ClusterIP', viaNear, { what: 'direct', figures: direct }, 0.95),
         ...rowsOf('other node', across, { what: 'same node', figures: direct }),
-        ...rowsOf('other node by ClusterIP', viaFar, { what: 'other node', figures: across }, 0.9),
+        ...rowsOf('other node by ClusterIP', viaFar, { what: 'other node', figures: across }, 0.95),
+        ...(await measureBackends(options)),
         ...(await measureDoors(options)),
         ...(await measureRuleUpdates(options)),
         ...(await measureFirstPackets(options)),
@@ -65,20 +57,7 @@ export const networkBench: Bench = {
   },
 }
 
-function rowsOf(what: string, figures: PathFigures, against?: { what: string; figures: PathFigures }, goal?: number) {
-  const row = (field: keyof PathFigures, name: string, unit: string): Row => ({
-    what: `${what}, ${name}`,
-    value: figures[field],
-    unit,
-    against: against && { what: against.what, value: against.figures[field] },
-    goal: goal === undefined ? undefined : { of: 'ratio', atLeast: goal },
-  })
-  return [
-    row('requestsPerSecond', 'requests', '/s'),
-    row('connectionsPerSecond', 'new connections', '/s'),
-    row('gigabitsPerSecond', 'one stream', 'Gbit/s'),
-  ]
-}
+const inPod = ({ pid }: { pid: number }): string[] => ['nsenter', '-t', String(pid), '-n']
 
 /** A pod on the given node; the host's process id of its sandbox, by which its network namespace is entered. */
 async function startPod(running: RunningCluster, nodeIndex: number, name: string, { signal }: BenchOptions) {
@@ -123,48 +102,8 @@ async function exposePod(running: RunningCluster, pod: string, { signal }: Bench
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name },
-    spec: { selector: { 'bench.stormo.dev/pod': pod }, ports: [{ port }] },
+    spec: { selector: { 'bench.stormo.dev/pod': pod }, ports: [{ port: pathPort }] },
   }
   const service = await client.json<{ spec: { clusterIP: string } }>({ method: 'POST', path, body, signal })
   return service.spec.clusterIP
-}
-
-const nodeArgs = (pid: number, name: string, ...args: string[]): string[] => [
-  '-t',
-  String(pid),
-  '-n',
-  ...programLine(name, ...args),
-]
-
-function startServer(pid: number): () => Promise<void> {
-  const child = spawn('nsenter', nodeArgs(pid, 'server', String(port)), { stdio: 'ignore', detached: true })
-  const ended = once(child, 'exit')
-  return async () => {
-    child.kill('SIGKILL')
-    await ended
-  }
-}
-
-/** The ways one after another, round and round: whatever else the machine does falls on all of them. Each figure's median. */
-async function measureInTurn(pid: number, addresses: string[], options: BenchOptions): Promise<PathFigures[]> {
-  const found = addresses.map((): PathFigures[] => [])
-  for (let round = 0; round < rounds; round++)
-    for (const [way, address] of addresses.entries()) found[way]!.push(await measurePath(pid, address, options))
-  return found.map((all) => {
-    const of = (field: keyof PathFigures): number => median(all.map((one) => one[field]))
-    return {
-      requestsPerSecond: of('requestsPerSecond'),
-      connectionsPerSecond: of('connectionsPerSecond'),
-      gigabitsPerSecond: of('gigabitsPerSecond'),
-    }
-  })
-}
-
-async function measurePath(pid: number, address: string, { durationMs, signal }: BenchOptions): Promise<PathFigures> {
-  const eachMs = durationMs / figuresOfPath / rounds
-  const output = await execOk('nsenter', nodeArgs(pid, 'client', address, String(port), String(eachMs)), {
-    signal,
-    timeoutMs: 60_000 + 3 * durationMs,
-  })
-  return JSON.parse(output) as PathFigures
 }

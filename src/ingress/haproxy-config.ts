@@ -1,3 +1,4 @@
+import { bodyLimitFile, bodyLimitScript } from './body-limit.ts'
 import type { Route, RouteBackend, RoutePlan } from './routes.ts'
 import { slotName, type ServerSlots } from './server-slots.ts'
 
@@ -42,9 +43,12 @@ export function haproxyFiles(
     list.push([`${options.dir}/certificates/${name}.pem`, ...hosts].join(' '))
   }
   files.set('certificates.list', `${list.join('\n')}\n`)
+  if (countsBodies(plan)) files.set(bodyLimitFile, bodyLimitScript)
   files.set(configFile, configText(plan, slots, options))
   return files
 }
+
+const countsBodies = ({ backends }: RoutePlan): boolean => backends.some(({ settings }) => settings.countsBody)
 
 /** A prefix ends with `/` in the map, and so does the path that is looked up: `/a` then covers `/a/b` but not `/ab`. */
 function mapText(routes: readonly Route[], match: Route['match']): string {
@@ -67,6 +71,7 @@ function configText(plan: RoutePlan, slots: ReadonlyMap<string, ServerSlots>, op
       `hard-stop-after ${hardStop}`,
       'ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
       'tune.ssl.default-dh-param 2048',
+      ...(countsBodies(plan) ? [`lua-load-per-thread ${dir}/${bodyLimitFile}`] : []),
     ]),
     section('defaults', [
       'mode http',
@@ -90,6 +95,8 @@ function configText(plan: RoutePlan, slots: ReadonlyMap<string, ServerSlots>, op
       'http-request set-var(txn.wild) var(txn.host),regsub(^[^.]*,*)',
       // What the endpoint may have begun to do is not done twice, unless doing it twice is nothing.
       'http-request disable-l7-retry unless { method GET HEAD OPTIONS }',
+      'http-after-response set-status 413 if { var(txn.too_large) -m bool }',
+      'http-error status 400 content-type text/plain string "The request was refused.\\n"',
       'unique-id-format %[uuid()]',
       'http-request set-header X-Request-ID %[unique-id] unless { req.hdr(X-Request-ID) -m found }',
       'http-request set-header X-Real-IP %[src]',
@@ -133,7 +140,7 @@ function backendText(backend: RouteBackend, slots: ServerSlots, options: Haproxy
   const seconds = Math.max(settings.readTimeoutSeconds, settings.sendTimeoutSeconds)
   return section(`backend ${backend.name}`, [
     ...redirectLines(backend, options.httpsPort),
-    // Counts what is announced; a body of unknown length is cut by nobody.
+    ...(settings.countsBody ? [`filter lua.body-limit ${settings.maxBodyBytes}`] : []),
     ...(settings.maxBodyBytes > 0
       ? [`http-request deny deny_status 413 if { req.body_size gt ${settings.maxBodyBytes} }`]
       : []),

@@ -6,6 +6,8 @@ export interface IngressSettings {
   readonly forceSslRedirect: boolean
   /** The largest body, in bytes; 0 is no limit. */
   readonly maxBodyBytes: number
+  /** The limit was asked for: it holds also for bodies whose length nobody announced, which then have to be counted. */
+  readonly countsBody: boolean
   readonly connectTimeoutSeconds: number
   readonly readTimeoutSeconds: number
   readonly sendTimeoutSeconds: number
@@ -25,6 +27,7 @@ export const defaultSettings: IngressSettings = {
   sslRedirect: true,
   forceSslRedirect: false,
   maxBodyBytes: 1024 * 1024,
+  countsBody: false,
   connectTimeoutSeconds: 5,
   readTimeoutSeconds: 60,
   sendTimeoutSeconds: 60,
@@ -59,10 +62,12 @@ export function readIngressSettings(annotations: Readonly<Record<string, string>
       (text) => parseInteger(text.replace(/s$/, ''), 1, maxTimeoutSeconds),
       `seconds, 1 to ${maxTimeoutSeconds}`,
     )
+  const maxBodyBytes = read('proxy-body-size', parseSize, 'a size such as 8m, or 0')
   const settings: IngressSettings = {
     sslRedirect: flag('ssl-redirect') ?? defaultSettings.sslRedirect,
     forceSslRedirect: flag('force-ssl-redirect') ?? defaultSettings.forceSslRedirect,
-    maxBodyBytes: read('proxy-body-size', parseSize, 'a size such as 8m, or 0') ?? defaultSettings.maxBodyBytes,
+    maxBodyBytes: maxBodyBytes ?? defaultSettings.maxBodyBytes,
+    countsBody: maxBodyBytes !== undefined && maxBodyBytes > 0,
     connectTimeoutSeconds: seconds('proxy-connect-timeout') ?? defaultSettings.connectTimeoutSeconds,
     readTimeoutSeconds: seconds('proxy-read-timeout') ?? defaultSettings.readTimeoutSeconds,
     sendTimeoutSeconds: seconds('proxy-send-timeout') ?? defaultSettings.sendTimeoutSeconds,

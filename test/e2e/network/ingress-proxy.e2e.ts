@@ -146,14 +146,21 @@ describe.runIf(hasHaproxy)('the proxy of Ingresses', () => {
     await rm(dir, { recursive: true, force: true })
   })
 
-  async function ask(host: string, options: { path?: string; method?: string; body?: Buffer } = {}) {
+  async function ask(
+    host: string,
+    options: { path?: string; method?: string; body?: Buffer; isChunked?: boolean } = {},
+  ) {
     const sent = request({
       port: httpPort,
       path: options.path ?? '/',
       method: options.method ?? 'GET',
-      headers: { host, ...(options.body ? { 'content-length': options.body.length } : {}) },
+      headers: { host, ...(options.body && !options.isChunked ? { 'content-length': options.body.length } : {}) },
     })
-    sent.end(options.body)
+    // Each write is a chunk, whose own length is announced.
+    for (let at = 0; options.isChunked && options.body && at < options.body.length; at += 10_000)
+      sent.write(options.body.subarray(at, at + 10_000))
+    sent.on('error', () => undefined)
+    sent.end(options.isChunked ? undefined : options.body)
     const [response] = (await once(sent, 'response')) as [IncomingMessage]
     return { code: response.statusCode, headers: response.headers, body: await text(response) }
   }
@@ -210,6 +217,25 @@ describe.runIf(hasHaproxy)('the proxy of Ingresses', () => {
       `${first} POST 1000 http`,
     )
     expect((await ask('web.example', { method: 'POST', body: Buffer.alloc(2_000) })).body).toContain('POST 2000')
+  })
+
+  test('a body of unknown length is counted where the Ingress names a limit, and by HTTP/2 too', async () => {
+    const chunked = (host: string, bytes: number) =>
+      ask(host, { method: 'POST', body: Buffer.alloc(bytes), isChunked: true })
+    expect((await chunked('small.example', 1_000)).body).toBe(`${first} POST 1000 http`)
+    expect((await chunked('small.example', 1_025)).code).toBe(413)
+    expect((await chunked('small.example', 500_000)).code).toBe(413)
+    expect((await chunked('web.example', 2_000_000)).body).toBe(`${first} POST 2000000 http`)
+    const session = connectHttp2(`https://127.0.0.1:${httpsPort}`, { rejectUnauthorized: false })
+    try {
+      const stream = session.request({ ':method': 'POST', ':authority': 'small.example', ':path': '/' })
+      stream.end(Buffer.alloc(500_000))
+      const [headers] = (await once(stream, 'response')) as [{ ':status'?: number }]
+      expect(headers[':status']).toBe(413)
+      stream.close()
+    } finally {
+      session.close()
+    }
   })
 
   test('plain requests are sent to HTTPS where the Ingress says so, and an unknown host gets 404', async () => {

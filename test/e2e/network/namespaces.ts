@@ -1,13 +1,17 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { GroupResource, KubeObject } from '../../../src/api/object.ts'
+import { refs } from '../../../src/client/client.ts'
 import { exec, execOk, type ExecResult } from '../../../src/lib/exec.ts'
 import { encryptedDeviceOf } from '../../../src/network/pod-network/node-routes.ts'
 import type { AgentCall, AgentSettings } from './node-agent.ts'
+
+/** Debian's packages wireguard-go and wireguard-tools; a kernel that knows such links needs only the second. */
+export const canEncrypt = spawnSync('sh', ['-c', 'command -v wg && command -v wireguard-go']).status === 0
 
 /** Unlike any local cluster's, so that both may run on one machine. */
 const prefix = `stonet${process.pid}`
@@ -17,12 +21,15 @@ const agentScript = fileURLToPath(new URL('./node-agent.ts', import.meta.url))
 export interface Pod {
   readonly uid: string
   readonly ip: string
+  /** What runs a program in its network: put before it. */
+  readonly enter: readonly string[]
   run(command: string, ...args: string[]): Promise<ExecResult>
 }
 
 export interface TestNode {
   readonly name: string
   readonly ip: string
+  readonly enter: readonly string[]
   call<T>(call: AgentCall): Promise<T>
   run(command: string, ...args: string[]): Promise<ExecResult>
   /** A sandbox with the network attached and a web server on 8080 that says the pod's name and its client's address. */
@@ -37,6 +44,8 @@ export interface Lab {
   outside(command: string, ...args: string[]): Promise<ExecResult>
   readonly outsideIp: string
   put(ref: GroupResource, object: KubeObject): Promise<void>
+  /** Tells every node of all of them. */
+  introduceNodes(): Promise<void>
   remove(ref: GroupResource, namespace: string, name: string): Promise<void>
   stop(): Promise<void>
 }
@@ -98,6 +107,7 @@ export async function startLab(count: number, backend: 'host-gw' | 'vxlan' | 'wi
     return {
       name,
       ip: address,
+      enter: ['nsenter', `--net=/run/netns/${name}`],
       call: (call) => agent.call(call),
       run,
       async startPod(uid) {
@@ -112,10 +122,11 @@ export async function startLab(count: number, backend: 'host-gw' | 'vxlan' | 'wi
         const script = join(directory, `${uid}.py`)
         await writeFile(script, webServer(uid))
         start('nsenter', [`--net=/proc/${pid}/ns/net`, 'python3', script])
+        const enter = ['nsenter', `--net=/proc/${pid}/ns/net`]
         const inPod = (command: string, ...args: string[]) =>
           exec('nsenter', [`--net=/proc/${pid}/ns/net`, command, ...args], { timeoutMs: 20_000 })
         await until(async () => (await inPod('curl', '-sm1', 'http://127.0.0.1:8080')).code === 0)
-        return { uid, ip: podIp, run: inPod }
+        return { uid, ip: podIp, enter, run: inPod }
       },
       async restartAgent() {
         agent.child.kill('SIGKILL')
@@ -134,11 +145,26 @@ export async function startLab(count: number, backend: 'host-gw' | 'vxlan' | 'wi
     await Promise.all(nodes.map((node) => node.call(call)))
     await Promise.all(nodes.map((node) => node.call({ method: 'flush' })))
   }
+  const put = (ref: GroupResource, object: KubeObject): Promise<void> => tell({ method: 'put', ref, object })
   return {
     nodes,
     outside: inside(hub),
     outsideIp: '10.200.0.254',
-    put: (ref, object) => tell({ method: 'put', ref, object }),
+    put,
+    async introduceNodes() {
+      for (const [index, node] of nodes.entries()) {
+        await put(refs.nodes, {
+          apiVersion: 'v1',
+          kind: 'Node',
+          metadata: {
+            name: node.name,
+            annotations: await node.call<Record<string, string>>({ method: 'annotations' }),
+          },
+          spec: { podCIDRs: [`10.244.${index + 1}.0/24`, `fd00:10:244:${index + 1}::/64`] },
+          status: { addresses: [{ type: 'InternalIP', address: node.ip }] },
+        } as never)
+      }
+    },
     remove: (ref, namespace, name) => tell({ method: 'remove', ref, namespace, name }),
     async stop() {
       for (const child of children) child.kill('SIGKILL')

@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EndpointSlice, Service, ServiceSpec } from '../../../src/api/kinds.ts'
 import { refs } from '../../../src/client/client.ts'
 import type { ExecResult } from '../../../src/lib/exec.ts'
-import { startLab, until, type Lab, type Pod, type TestNode } from './namespaces.ts'
+import { canEncrypt, startLab, until, type Lab, type Pod, type TestNode } from './namespaces.ts'
 
 /** Looks for three seconds at what the switch carries: WireGuard's packets, and those with an address of a pod. */
 const sniffer = `
@@ -63,8 +62,6 @@ function slice(name: string, pods: { pod: Pod; node: TestNode }[], protocol = 'T
 }
 
 const backends = ['host-gw', 'vxlan', 'wireguard'] as const
-/** Debian's packages wireguard-go and wireguard-tools; a kernel that knows such links needs only the second. */
-const canEncrypt = spawnSync('sh', ['-c', 'command -v wg && command -v wireguard-go']).status === 0
 
 describe.each(backends.filter((one) => one !== 'wireguard' || canEncrypt))('network over %s', (backend) => {
   let lab: Lab
@@ -76,15 +73,7 @@ describe.each(backends.filter((one) => one !== 'wireguard' || canEncrypt))('netw
   beforeAll(async () => {
     lab = await startLab(2, backend)
     ;[n1, n2] = lab.nodes as [TestNode, TestNode]
-    for (const [index, node] of lab.nodes.entries()) {
-      await lab.put(refs.nodes, {
-        apiVersion: 'v1',
-        kind: 'Node',
-        metadata: { name: node.name, annotations: await node.call<Record<string, string>>({ method: 'annotations' }) },
-        spec: { podCIDRs: [`10.244.${index + 1}.0/24`, `fd00:10:244:${index + 1}::/64`] },
-        status: { addresses: [{ type: 'InternalIP', address: node.ip }] },
-      } as never)
-    }
+    await lab.introduceNodes()
     await lab.put(refs.namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } })
     a = await n1.startPod('pod-a')
     b = await n2.startPod('pod-b')
