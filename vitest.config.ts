@@ -25,6 +25,8 @@ function onMachines(name: string, include: string[]): TestProjectConfiguration {
 
 export default defineConfig({
   test: {
+    // One less by default: on two cores, half of them.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
