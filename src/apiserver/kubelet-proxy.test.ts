@@ -45,6 +45,8 @@ test('settings, metrics and logs are those of the node', async () => {
   expect((await get('runningpods/')).json().items).toEqual([])
   expect((await get('containerLogs/default/here/c?tailLines=2')).text).toBe('log of c\nsecond line\n')
   expect((await get('containerLogs/default/here/nosuch')).code).toBe(400)
+  expect((await get('logs/')).headers['content-type']).toContain('text/html')
+  expect((await get('logs/pods/x.log')).text).toBe('log pods/x.log')
   // A pod of another node is not its to tell of.
   expect((await get('containerLogs/default/there/c')).code).toBe(404)
 })

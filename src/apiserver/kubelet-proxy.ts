@@ -25,8 +25,8 @@ export function isKubelet(target: Target, port: string): boolean {
 }
 
 /**
- * …/nodes/{name}/proxy/<path> for the paths of a kubelet that tools read: health, pods, figures, metrics, its settings
- * and containers' logs.
+ * …/nodes/{name}/proxy/<path> for the paths of a kubelet that tools read: health, pods, figures, metrics, its settings,
+ * containers' logs and the machine's.
  */
 export async function serveKubelet(
   { registry, nodes }: { registry: Registry; nodes: NodeAccess },
@@ -72,6 +72,11 @@ export async function serveKubelet(
       const page = await registry.list(context, everywhere, { fieldSelector: `spec.nodeName=${name}${phase}` })
       return json(listObject(pods, page.items, {}))
     }
+  }
+  if (path === 'logs' || path.startsWith('logs/')) {
+    const log = path.slice('logs/'.length)
+    const type = log === '' || info.tail.endsWith('/') ? 'text/html; charset=utf-8' : 'text/plain'
+    return serveLog(nodes, name, { kind: 'systemLog', path: log }, exchange, undefined, type)
   }
   const [kind, namespace, pod, container, ...rest] = path.split('/')
   if (kind !== 'containerLogs' || !namespace || !pod || !container || rest.length > 0) throw notThere()

@@ -65,12 +65,14 @@ export async function serveLog(
   request: NodeRequest,
   exchange: Exchange,
   upgrade?: Upgrade,
+  contentType = 'text/plain',
 ): Promise<void> {
   const { signal } = exchange.context
   const remote = await nodes.open(node, request, signal)
   const stop = () => remote.close()
   signal.addEventListener('abort', stop, { once: true })
-  const sink = upgrade && isWebSocketUpgrade(exchange) ? webSocketSink(exchange, upgrade) : textSink(exchange)
+  const sink =
+    upgrade && isWebSocketUpgrade(exchange) ? webSocketSink(exchange, upgrade) : textSink(exchange, contentType)
   let started = false
   const start = () => {
     started = true
@@ -94,7 +96,7 @@ export async function serveLog(
   }
 }
 
-function textSink(exchange: Exchange): LogSink {
+function textSink(exchange: Exchange, contentType: string): LogSink {
   const { response } = exchange
   const out = response as NodeJS.WritableStream
   let started = false
@@ -102,7 +104,7 @@ function textSink(exchange: Exchange): LogSink {
     async start() {
       if (started) return
       started = true
-      writeHead(exchange, 200, { 'content-type': 'text/plain' })
+      writeHead(exchange, 200, { 'content-type': contentType })
       flushHead(response)
     },
     async write(data) {

@@ -23,6 +23,8 @@ export type NodeRequest =
   | { kind: 'image'; reference: string }
   /** /stats/summary, as JSON on channel 1. */
   | { kind: 'stats' }
+  /** A file below /var/log, or the list of a directory, on channel 1. */
+  | { kind: 'systemLog'; path: string }
 
 /** Serves requests on the node itself (the kubelet). Resolves when the exchange is over; errors go to the caller. */
 export interface NodeServer {

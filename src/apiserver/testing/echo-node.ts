@@ -25,6 +25,8 @@ async function serve(request: NodeRequest, channels: Channels): Promise<void> {
       return channels.write(channel.stdout, Buffer.from('{"node":{"nodeName":"echo"},"pods":[]}'))
     case 'log':
       return channels.write(channel.stdout, Buffer.from(`log of ${request.options.container}\nsecond line\n`))
+    case 'systemLog':
+      return channels.write(channel.stdout, Buffer.from(`log ${request.path}`))
     case 'exec':
     case 'attach':
       return runProgram(request.kind === 'exec' ? request.command : ['cat'], channels)

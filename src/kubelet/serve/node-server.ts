@@ -12,11 +12,14 @@ import { exitStatus, failureStatus } from './exec-status.ts'
 import { streamLogs } from './log-stream.ts'
 import { forwardFromNode, forwardIntoPod } from './port-forward.ts'
 import type { StatsSummary } from './stats-summary.ts'
+import { serveSystemLog } from './system-log.ts'
 
 /** Images sent to peers at a time: each reads the disk and fills the line. */
 const maxImagesSent = 2
 
-type PodRequest = Exclude<NodeRequest, { kind: 'dial' | 'stats' | 'image' }>
+const systemLogs = '/var/log'
+
+type PodRequest = Exclude<NodeRequest, { kind: 'dial' | 'stats' | 'image' | 'systemLog' }>
 
 /** Serves what needs the containers themselves. Errors before the first byte are StatusErrors of the caller. */
 export function createNodeServer(context: PodContext, summary: StatsSummary): NodeServer {
@@ -135,6 +138,8 @@ export function createNodeServer(context: PodContext, summary: StatsSummary): No
           })
         case 'image':
           return sending(() => serveImage(runtime, request.reference, channels, signal))
+        case 'systemLog':
+          return serveSystemLog(systemLogs, request.path, channels, signal)
         case 'stats': {
           await channels.write(channel.stdout, Buffer.from(JSON.stringify(await summary.read(signal))))
           return channels.end(channel.stdout)
