@@ -10,12 +10,21 @@ const burst = 25
 const refillSeconds = 300
 /** Same event again within this time raises the count of the first. */
 const aggregateMs = 10 * 60_000
+/** Messages of one reason about one object; the further ones are told as one event (client-go's EventAggregator). */
+const maxSimilar = 10
+const combined = '(combined from similar events): '
 const maxRemembered = 4096
 const maxPending = 1000
+const maxMessageLength = 1024
 
 interface Remembered {
   name: string
   count: number
+  lastMs: number
+}
+
+interface Similar {
+  readonly messages: Set<string>
   lastMs: number
 }
 
@@ -31,6 +40,7 @@ export function createEventRecorder(options: {
   const { client, clock, random, logger } = options
   const remembered = new Map<string, Remembered>()
   const tokens = new Map<string, { left: number; refilledMs: number }>()
+  const similar = new Map<string, Similar>()
   const pending: (() => Promise<void>)[] = []
   let isWriting = false
 
@@ -44,6 +54,17 @@ export function createEventRecorder(options: {
     }
     remember(tokens, key, bucket)
     return bucket.left-- > 0
+  }
+
+  /** Whether so many different messages of the group came lately that this one is no more told by itself. */
+  const countsAsSimilar = (group: string, message: string, nowMs: number): boolean => {
+    const known = similar.get(group)
+    const current = known && nowMs - known.lastMs < aggregateMs ? known : { messages: new Set<string>(), lastMs: nowMs }
+    current.lastMs = nowMs
+    remember(similar, group, current)
+    if (!current.messages.has(message) && current.messages.size >= maxSimilar) return true
+    current.messages.add(message)
+    return false
   }
 
   const drain = async (): Promise<void> => {
@@ -66,7 +87,10 @@ export function createEventRecorder(options: {
   ): Promise<void> => {
     const now = new Date(nowMs).toISOString().replace(/\.\d+Z/, 'Z')
     const namespace = about.namespace || 'default'
-    const key = [about.uid, about.name, about.fieldPath, type, reason, message].join('\n')
+    const group = [about.uid, about.name, about.fieldPath, type, reason].join('\n')
+    const isOneOfMany = countsAsSimilar(group, message, nowMs)
+    const key = isOneOfMany ? group : `${group}\n${message}`
+    const told = (isOneOfMany ? combined + message : message).slice(0, maxMessageLength)
     const before = remembered.get(key)
     if (before && nowMs - before.lastMs < aggregateMs) {
       before.count++
@@ -74,6 +98,7 @@ export function createEventRecorder(options: {
       try {
         await client.mutate<Event>(refs.events, namespace, before.name, (current) => ({
           ...current,
+          message: told,
           count: before.count,
           lastTimestamp: now,
         }))
@@ -89,7 +114,7 @@ export function createEventRecorder(options: {
       metadata: { name: `${about.name}.${suffix}`, namespace },
       involvedObject: about,
       reason,
-      message: message.slice(0, 1024),
+      message: told,
       type,
       count: 1,
       firstTimestamp: now,
