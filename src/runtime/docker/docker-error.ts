@@ -3,6 +3,9 @@ import { RuntimeError, type RuntimeErrorKind } from '../runtime.ts'
 /** Socket errors that mean "no daemon there", not "the daemon says no". */
 const unreachableCodes = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EACCES'])
 
+/** What docker-modem puts before the daemon's own words. */
+const modemPrefix = /^\(HTTP code \d+\) [^-]*- /
+
 /** Whatever dockerode threw, as a RuntimeError; aborts are passed on as they are. */
 export function dockerError(error: unknown): Error {
   if (error instanceof RuntimeError) return error
@@ -13,7 +16,7 @@ export function dockerError(error: unknown): Error {
     code?: string
     json?: { message?: string }
   }
-  const message = json?.message ?? error.message
+  const message = json?.message ?? error.message.replace(modemPrefix, '').trim()
   if (statusCode === undefined) {
     const kind = code !== undefined && unreachableCodes.has(code) ? 'unreachable' : 'failed'
     return new RuntimeError(kind, message, { cause: error })
