@@ -93,7 +93,8 @@ export function createNodeServer(context: PodContext, summary: StatsSummary): No
       await finish(channels, exitStatus(exitCode))
     } catch (error) {
       if (signal.aborted || channels.closed.aborted) return
-      await finish(channels, failureStatus(`error executing command in container: ${(error as Error).message}`))
+      const doing = request.kind === 'exec' ? 'executing command in' : 'attaching to'
+      await finish(channels, failureStatus(`error ${doing} container: ${(error as Error).message}`))
     }
   }
 

@@ -3,7 +3,7 @@ import Docker from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import { labelKeys } from '../container-names.ts'
-import type { ContainerRuntime, RuntimeContainer } from '../runtime.ts'
+import { RuntimeError, type ContainerRuntime, type RuntimeContainer } from '../runtime.ts'
 import { dockerContainers } from './containers.ts'
 import { resourceOptions, type DockerDefaults } from './create-options.ts'
 import { asking, askingFor } from './docker-error.ts'
@@ -33,6 +33,9 @@ export interface DockerRuntimeOptions {
 
 /** Containers inspected at a time when all are listed. */
 const inspectConcurrency = 8
+
+/** How long the output of a container that ended while it was attached to may take to come to its end. */
+const lastOutputMs = 1_000
 
 /** The runtime on a Docker Engine (API 1.41, Docker 20.10, or later). */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
@@ -123,7 +126,20 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
         }),
       )
       const resize = (columns: number, rows: number): Promise<void> => container.resize({ w: columns, h: rows })
-      await joinStreams(socket as unknown as Duplex, { ...streams, tty: info.Config.Tty }, channels, resize, signal)
+      // The daemon lets anybody attach to what has ended, and waits for its next start.
+      const ended = new AbortController()
+      const { State } = await asking(() => container.inspect())
+      const timer = State.Running
+        ? undefined
+        : clock.after(lastOutputMs, () => ended.abort(new RuntimeError('failed', `container ${id} is not running`)))
+      const left = AbortSignal.any([signal, ended.signal])
+      await joinStreams(
+        socket as unknown as Duplex,
+        { ...streams, tty: info.Config.Tty },
+        channels,
+        resize,
+        left,
+      ).finally(() => timer?.cancel())
     },
 
     image: (reference, signal) => inspectImage(docker, reference, signal),

@@ -27,6 +27,10 @@ export async function joinStreams(
       if (stream === 'stdout' ? options.stdout : options.stderr) await channels.write(channel[stream], data)
     }
     stopped.throwIfAborted()
+  } catch (error) {
+    // Why the connection was closed says more than that it was.
+    stopped.throwIfAborted()
+    throw error
   } finally {
     stopped.removeEventListener('abort', leave)
     socket.destroy()

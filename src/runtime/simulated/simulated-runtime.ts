@@ -298,6 +298,7 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
     async attach(id, _streams, channels, signal) {
       await reach(signal)
       const entry = entryOf(id)
+      if (entry.container.state !== 'running') throw new RuntimeError('failed', `container ${id} is not running`)
       const left = AbortSignal.any([signal, channels.closed])
       const aborted = new Promise<void>((resolve) => left.addEventListener('abort', () => resolve(), { once: true }))
       await Promise.race([ended(entry), aborted])

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { channelPair } from '../../streams/channel-pair.ts'
 import type { ContainerConfig, ContainerRuntime, RuntimeContainer } from '../runtime.ts'
 
 export interface ContractSubject {
@@ -131,6 +132,15 @@ export function describeRuntimeContract(name: string, make: () => Promise<Contra
       expect(result).toEqual({ exitCode: 0, output: 'hi\n' })
       await subject.during(runtime.stop(id, 0))
       await expect(runtime.execSync(id, ['echo'], 100, AbortSignal.timeout(10_000))).rejects.toThrow(/not running/)
+    })
+
+    test('nobody waits for the output of a container that has ended', async () => {
+      const { id } = await started()
+      await subject.during(runtime.stop(id, 0))
+      const [mine] = channelPair()
+      const streams = { stdin: false, stdout: true, stderr: true, tty: false }
+      const attached = runtime.attach(id, streams, mine, AbortSignal.timeout(20_000))
+      await expect(subject.during(attached)).rejects.toThrow(/not running/)
     })
 
     test('an unknown image is refused by name, and a pull of nothing says so', async () => {
