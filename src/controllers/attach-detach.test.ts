@@ -72,6 +72,15 @@ test('a volume is attached to the node of its pod, once', () => {
   expect(look(objects, made).words).toEqual([])
 })
 
+test('what is attached is told once, in the node and of the pod, and no longer when it is not', () => {
+  const objects: Objects = [...stored, [refs.nodes, node('a')], [refs.pods, pod('a')]]
+  const attached = look(objects).made.map((one) => ({ ...one, status: { attached: true } }))
+  expect(look(objects, attached).words).toEqual(['mutate', 'AttachVolume.Attach succeeded for volume "pv" '])
+  const telling = { ...node('a'), status: { volumesAttached: [{ name: used, devicePath: '' }] } }
+  expect(look([...stored, [refs.nodes, telling], [refs.pods, pod('a')]], attached).words).toEqual([])
+  expect(look([...stored, [refs.nodes, telling]]).words).toEqual(['mutate'])
+})
+
 test('it is detached when its last pod has ended and the node has let go of it, or is known to be off', () => {
   const { made } = look([...stored, [refs.nodes, node('a')], [refs.pods, pod('a')]])
   const ended = [refs.pods, pod('a', 'Succeeded')] as const

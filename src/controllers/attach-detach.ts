@@ -97,10 +97,18 @@ export const attachDetachController: Controller = {
       .filter(({ metadata, spec }) => metadata.name === attachmentName(csi.volumeHandle, csi.driver, spec.nodeName))
     const detached = attachments
       .filter(({ metadata, spec }) => !users.has(spec.nodeName) && !metadata.deletionTimestamp)
-      .filter(({ spec }) => mayDetach(spec.nodeName, `kubernetes.io/csi/${csi.driver}^${csi.volumeHandle}`, view))
+      .filter(({ spec }) => mayDetach(spec.nodeName, uniqueNameOf(csi), view))
       .map((one): Action => deletion(one))
-    const attached = [...users].flatMap(([node, pods]) => attach(volume, node, pods, attachments))
-    return { actions: [...detached, ...attached] }
+    const attached = [...users].flatMap(([node, pods]) => attach(volume, node, pods, attachments, view))
+    const uniqueName = uniqueNameOf(csi)
+    const gone = view
+      .list<Node>(refs.nodes)
+      .filter(
+        ({ metadata }) => !attachments.some(({ spec, status }) => status?.attached && spec.nodeName === metadata.name),
+      )
+      .filter((node) => tellsOf(node, uniqueName))
+      .map((node) => tell(node, uniqueName, false))
+    return { actions: [...detached, ...attached, ...gone] }
   },
 }
 
@@ -130,6 +138,7 @@ function attach(
   node: string,
   pods: readonly Pod[],
   attachments: readonly VolumeAttachment[],
+  view: View,
 ): Action[] {
   const { csi, accessModes = [] } = volume.spec ?? {}
   if (csi === undefined) return []
@@ -137,8 +146,15 @@ function attach(
   const say = (type: 'Normal' | 'Warning', reason: string, message: string): Action[] =>
     pods.map((pod) => eventAction(referenceTo(pod), type, reason, message))
   const mine = attachments.find(({ spec }) => spec.nodeName === node)
+  if (mine?.status?.attached) {
+    const object = view.get<Node>(refs.nodes, '', node)
+    if (object === undefined || tellsOf(object, uniqueNameOf(csi))) return []
+    // Told once: with the node's own word for it.
+    const told = say('Normal', 'SuccessfulAttachVolume', `AttachVolume.Attach succeeded for volume "${name}" `)
+    return [tell(object, uniqueNameOf(csi), true), ...told]
+  }
   if (mine !== undefined) {
-    const error = mine.status?.attached ? undefined : mine.status?.attachError?.message
+    const error = mine.status?.attachError?.message
     if (error === undefined) return []
     return say('Warning', 'FailedAttachVolume', `AttachVolume.Attach failed for volume "${name}" : ${error}`)
   }
@@ -155,6 +171,28 @@ function attach(
   }
   return [{ do: 'create', ref: refs.volumeAttachments, object: attachment }]
 }
+
+const uniqueNameOf = ({ driver, volumeHandle }: { driver: string; volumeHandle: string }): string =>
+  `kubernetes.io/csi/${driver}^${volumeHandle}`
+
+const tellsOf = ({ status }: Node, uniqueName: string): boolean =>
+  status?.volumesAttached?.some(({ name }) => name === uniqueName) === true
+
+/** Adds a volume to those that the node's status calls attached, or takes it from them. */
+const tell = (node: Node, uniqueName: string, isAttached: boolean): Action => ({
+  do: 'mutate',
+  ref: refs.nodes,
+  namespace: '',
+  name: node.metadata.name ?? '',
+  uid: node.metadata.uid ?? '',
+  subresource: 'status',
+  change(current) {
+    const { status = {} } = current as Node
+    const others = (status.volumesAttached ?? []).filter(({ name }) => name !== uniqueName)
+    const volumesAttached = isAttached ? [...others, { name: uniqueName, devicePath: '' }] : others
+    return { ...current, status: { ...status, volumesAttached } } as Node
+  },
+})
 
 const deletion = ({ metadata }: VolumeAttachment): Action => ({
   do: 'delete',

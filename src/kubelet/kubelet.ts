@@ -105,7 +105,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       maxParallelPulls: options.maxParallelPulls ?? defaultParallelPulls,
       peers: options.nodeAccess && createPeerImages({ ...shared, access: options.nodeAccess }),
     })
-    const ensureImage = (pod: Pod, { image }: Volume): Promise<RuntimeImage> => {
+    const ensureImage = (pod: Pod, { image }: Volume, signal: AbortSignal): Promise<RuntimeImage> => {
       const wanted = {
         podUid: pod.metadata.uid ?? '',
         image: image?.reference ?? '',
@@ -114,7 +114,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         say: (type: 'Normal' | 'Warning', reason: string, message: string) =>
           options.events.event(podReference(pod), type, reason, message),
       }
-      return puller.ensure(wanted, stopping.signal)
+      return puller.ensure(wanted, signal)
     }
     const context: PodContext = {
       options: shared,

@@ -26,10 +26,15 @@ export interface TestCsiDriver {
   readonly calls: readonly { readonly method: string; readonly request: Readonly<Record<string, unknown>> }[]
   /** What the kubelet answered to its registration. */
   readonly registered: () => boolean
+  /** Lets calls of this method wait until the answer is called. */
+  hold(method: string): () => void
   /** Fails calls of this method with the words, until undefined is given. */
   fail(method: string, words: string | undefined): void
   stop(): Promise<void>
 }
+
+/** A loop device that nobody has set up: it can be seen, and not be opened. */
+const blockDevice = ['7', '200']
 
 const bind = async (source: string, target: string, readOnly: boolean): Promise<void> => {
   await mkdir(target, { recursive: true })
@@ -47,6 +52,7 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
   const { name, root, topology = {}, capabilities = [nodeCapabilities.stageUnstage, nodeCapabilities.expand] } = options
   const calls: { method: string; request: Record<string, unknown> }[] = []
   const failing = new Map<string, string>()
+  const holding = new Map<string, Promise<void>>()
   let isRegistered = false
   const home = join(root, 'plugins', name)
   const volumes = join(home, 'volumes')
@@ -58,6 +64,7 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
       calls.push({ method, request: request as Record<string, unknown> })
       const words = failing.get(method)
       if (words !== undefined) throw new Error(words)
+      await holding.get(method)
       return answer(request)
     })
 
@@ -108,6 +115,10 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
         return {}
       }),
       publish: handler('publish', async (request: PublishRequest) => {
+        if (request.volumeCapability.block) {
+          await execOk('mknod', [request.targetPath, 'b', ...blockDevice])
+          return {}
+        }
         await bind(await sourceOf(request), request.targetPath, request.readonly)
         return {}
       }),
@@ -130,6 +141,14 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
   return {
     calls,
     registered: () => isRegistered,
+    hold(method) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      holding.set(method, promise)
+      return () => {
+        holding.delete(method)
+        resolve()
+      }
+    },
     fail: (method, words) => void (words === undefined ? failing.delete(method) : failing.set(method, words)),
     async stop() {
       server.forceShutdown()

@@ -48,9 +48,15 @@ export interface CsiVolumesOptions {
 /** Volumes that drivers make available (upstream pkg/volume/csi). */
 export interface CsiVolumes {
   /** Level-triggered: where the volume is for this pod. Throws VolumeError, or what the driver says. */
-  mount(pod: Pod, volume: CsiVolume): Promise<string>
+  mount(pod: Pod, volume: CsiVolume, signal: AbortSignal): Promise<string>
   /** After a mount: lets the file system grow to what the volume has got, and says so in the claim. */
-  expand(pod: Pod, volume: CsiVolume, claim: PersistentVolumeClaim, persistent: PersistentVolume): Promise<void>
+  expand(
+    pod: Pod,
+    volume: CsiVolume,
+    claim: PersistentVolumeClaim,
+    persistent: PersistentVolume,
+    signal: AbortSignal,
+  ): Promise<void>
   /** Takes all volumes of a pod from it, and from the node what no other pod uses. */
   unmount(podUid: string): Promise<void>
   /** Names of attached volumes that must not be detached, for the node's status. */
@@ -124,7 +130,8 @@ export function createCsiVolumes(options: CsiVolumesOptions): CsiVolumes {
     if (used.size !== before) options.onUse()
   }
 
-  async function publish(pod: Pod, volume: CsiVolume, target: string): Promise<void> {
+  async function publish(pod: Pod, volume: CsiVolume, target: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     const connection = connected(volume.driver)
     const driver = driverObject(volume.driver)
     const refusal = lifecycleRefusal(volume, driver)
@@ -151,7 +158,7 @@ export function createCsiVolumes(options: CsiVolumesOptions): CsiVolumes {
       await writeRecord(staging, record)
       await mkdir(common.stagingTargetPath, { recursive: true, mode: 0o750 })
       const request = { ...common, secrets: secret(volume.stageSecret), volumeContext: volume.attributes }
-      await connection.call(csiNode.stage, request, callTimeoutMs)
+      await connection.call(csiNode.stage, request, callTimeoutMs, signal)
     }
     await writeRecord(join(podDirectory(pod.metadata.uid ?? ''), volume.directory), { ...record, targetPath: target })
     await mkdir(dirname(target), { recursive: true, mode: 0o750 })
@@ -161,7 +168,7 @@ export function createCsiVolumes(options: CsiVolumesOptions): CsiVolumes {
       ...(await accountTokens(pod, driver)),
     }
     const request = { ...common, targetPath: target, readonly: volume.readOnly, volumeContext }
-    await connection.call(csiNode.publish, { ...request, secrets: secret(volume.publishSecret) }, callTimeoutMs)
+    await connection.call(csiNode.publish, { ...request, secrets: secret(volume.publishSecret) }, callTimeoutMs, signal)
     if (group !== undefined && !delegates && takesGroup(volume, driver)) {
       await giveToGroup(target, group, pod.spec?.securityContext?.fsGroupChangePolicy)
     }
@@ -203,17 +210,17 @@ export function createCsiVolumes(options: CsiVolumesOptions): CsiVolumes {
   }
 
   return {
-    mount: (pod, volume) =>
+    mount: (pod, volume, signal) =>
       inOrder(`${volume.driver}^${volume.handle}`, async () => {
         const target = targetOf(pod.metadata.uid ?? '', volume)
         const atMs = published.get(target)
         const isOld = atMs !== undefined && clock.monotonicMs() - atMs >= republishMs
         const again = isOld && driverObject(volume.driver)?.spec.requiresRepublish === true
-        if (atMs === undefined || again) await publish(pod, volume, target)
+        if (atMs === undefined || again) await publish(pod, volume, target, signal)
         return target
       }),
 
-    async expand(pod, volume, claim, persistent) {
+    async expand(pod, volume, claim, persistent, signal) {
       const bytes = wantedExpansion(claim, persistent)
       if (bytes === undefined) return
       const connection = connected(volume.driver)
@@ -228,7 +235,7 @@ export function createCsiVolumes(options: CsiVolumesOptions): CsiVolumes {
         volumeCapability: volumeCapability(volume, connection.capabilities, undefined),
         secrets: secret(volume.expandSecret),
       }
-      await connection.call(csiNode.expand, request, callTimeoutMs)
+      await connection.call(csiNode.expand, request, callTimeoutMs, signal)
       const { namespace = '', name = '' } = claim.metadata
       const change = (current: PersistentVolumeClaim) => expandedClaim(current, persistent)
       await options.client.mutate(refs.persistentVolumeClaims, namespace, name, change, { subresource: 'status' })

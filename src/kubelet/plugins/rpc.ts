@@ -35,7 +35,12 @@ export class PluginError extends Error {
 
 /** A connection to a plugin's socket on this machine. */
 export interface PluginConnection {
-  call<Request extends object, Answer>(rpc: Rpc<Request, Answer>, request: Request, timeoutMs: number): Promise<Answer>
+  call<Request extends object, Answer>(
+    rpc: Rpc<Request, Answer>,
+    request: Request,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Answer>
   /** Ends by an error when the plugin goes, or by the signal. */
   stream<Request extends object, Answer>(
     rpc: Rpc<Request, Answer>,
@@ -54,9 +59,10 @@ export function connectPlugin(socketPath: string): PluginConnection {
     'grpc.default_authority': 'localhost',
   })
   return {
-    call: (rpc, request, timeoutMs) =>
+    call: (rpc, request, timeoutMs, signal) =>
       new Promise((resolve, reject) => {
-        client.makeUnaryRequest(
+        const cancel = (): void => call.cancel()
+        const call = client.makeUnaryRequest(
           rpc.path,
           rpc.requestSerialize,
           rpc.responseDeserialize,
@@ -64,10 +70,12 @@ export function connectPlugin(socketPath: string): PluginConnection {
           // A number is milliseconds since the epoch, on the clock that gRPC itself compares with.
           { deadline: performance.timeOrigin + performance.now() + timeoutMs },
           (error: ServiceError | null, answer) => {
+            signal?.removeEventListener('abort', cancel)
             if (error === null && answer !== undefined) resolve(answer)
             else reject(new PluginError(error?.code ?? 2, `rpc error: ${error?.details ?? 'no answer'}`))
           },
         )
+        signal?.addEventListener('abort', cancel, { once: true })
       }),
     async *stream(rpc, request, signal) {
       const call = client.makeServerStreamRequest(rpc.path, rpc.requestSerialize, rpc.responseDeserialize, request)

@@ -1,7 +1,6 @@
 import type { Pod } from '../../api/kinds.ts'
 import { isStatus } from '../../api/status-error.ts'
 import { refs } from '../../client/client.ts'
-import type { Timer } from '../../lib/clock.ts'
 import { decide, type Action } from '../core/decide.ts'
 import { activeDeadlineMs, isSooner, podGraceMs, wantedStop } from '../core/pod-end.ts'
 import { podStatus } from '../core/pod-status.ts'
@@ -17,12 +16,13 @@ import {
 } from '../core/pod-view.ts'
 import { RuntimeError } from '../../runtime/runtime.ts'
 import { createProber } from '../probes/prober.ts'
-import type { MountedVolume } from '../volumes/pod-volumes.ts'
 import { createAdmission, rejectedStatus } from './admission.ts'
 import { type CreateAction, type StartAction } from './container-creator.ts'
 import { createPreparer } from './container-preparer.ts'
 import { startContainer } from './container-starter.ts'
-import { downwardFacts, say, sourcesFor, type PodContext, secondPodIp } from './pod-context.ts'
+import { say, type PodContext, secondPodIp } from './pod-context.ts'
+import { createPodLoop } from './pod-loop.ts'
+import { createPodMounter } from './pod-mounter.ts'
 import { killContainer, stopPod } from './pod-stopper.ts'
 import { createStartAttempts } from './start-attempts.ts'
 import { createStatusWriter } from './status-writer.ts'
@@ -30,12 +30,6 @@ import { createResizer } from './resizer.ts'
 import { startSandbox } from './sandbox-starter.ts'
 import { terminationMessage } from './termination-message.ts'
 
-/** Wait before the next try after an action has failed. */
-const retryMs = 1_000
-/** Beside containers' names among what is tried again: no container's name has a slash. */
-const volumes = 'pod/volumes'
-/** As upstream's pod workers. */
-const maxRetryMs = 10_000
 /** A resize that waits for room is tried again this often. */
 const resizeRetryMs = 5_000
 
@@ -80,71 +74,21 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   const statusWriter = createStatusWriter(client, clock)
   const crashes = new Map<string, CrashBackoff>()
   const messages = new Map<string, string>()
-  /** Work under way by what it touches: `start`, `sandbox`, `stop`, or a container's id. */
-  const work = new Map<string, Promise<void>>()
+  /** Its work is named by what it touches: `start`, `sandbox`, `stop`, or a container's id. */
+  const loop = createPodLoop({ clock, logger, attempts, sync })
   const starting = new AbortController()
+  const mounter = createPodMounter({ context, attempts, wake: loop.wake, signal: starting.signal })
   const preparer = createPreparer(context, starting.signal)
   let pod = firstPod
   let gone = false
   let stop: PodStop | undefined
-  let mounted: ReadonlyMap<string, MountedVolume> | undefined
-  let timer: Timer | undefined
-  let timerAtMs = 0
-  let syncing: Promise<void> | undefined
-  let dirty = false
-  let closed = false
-  let failedTries = 0
 
   const prober = createProber({
     runtime: options.runtime,
     clock,
-    onChange: wake,
+    onChange: loop.wake,
     say: (container, reason, message) => say(context, pod, 'Warning', reason, message, container.name),
   })
-
-  function wake(): void {
-    if (closed) return
-    dirty = true
-    syncing ??= run().finally(() => {
-      syncing = undefined
-      if (dirty) wake()
-    })
-  }
-
-  const isOpen = (): boolean => !closed
-
-  async function run(): Promise<void> {
-    while (dirty && isOpen()) {
-      dirty = false
-      try {
-        await sync()
-      } catch (error) {
-        retryLater(error)
-      }
-    }
-  }
-
-  /** Looks at the pod again after a growing pause; returns its length in ms. */
-  function retryLater(error: unknown): number {
-    if (closed || (error as Error).name === 'AbortError') return 0
-    failedTries++
-    const delayMs = Math.min(maxRetryMs, retryMs * 2 ** Math.min(failedTries - 1, 5))
-    logger.warn({ error: (error as Error).message, delayMs }, 'pod could not be brought to its state; trying again')
-    recheck(delayMs)
-    return delayMs
-  }
-
-  /** The nearest of all reasons to look again counts. */
-  function recheck(delayMs: number): void {
-    const atMs = clock.monotonicMs() + delayMs
-    if (timer !== undefined && timerAtMs <= atMs) return
-    timer?.cancel()
-    timerAtMs = atMs
-    timer = clock.after(delayMs, () => {
-      timer = undefined
-      wake()
-    })
-  }
 
   const view = (): PodView => ({
     pod,
@@ -166,10 +110,10 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   async function sync(): Promise<void> {
     if (observer.pods() === undefined) return
     refreshPod()
-    if (!admit()) return recheck(admission.waitMs)
+    if (!admit()) return loop.recheck(admission.waitMs)
     await claimDevices()
     await readTerminationMessages()
-    await prepare()
+    if (stop === undefined && !isTerminalPhase(pod.status?.phase)) await mounter.look(pod)
     const now = clock.nowMs()
     const { actions, recheckAtMs } = decide(view(), now)
     for (const action of actions) if (action.do === 'wait') waitFor(action.name, action.failure)
@@ -179,14 +123,14 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     }
     act(actions)
     probe()
-    if (stop === undefined) await resizer.actuate(pod, observer.of(uid)).catch(retryLater)
+    if (stop === undefined) await resizer.actuate(pod, observer.of(uid)).catch(loop.retryLater)
     await report()
-    if (stop?.finished && work.size === 0) await finish()
+    if (stop?.finished && loop.isIdle) await finish()
     const resizeAtMs = resizer.refusal?.reason === 'Deferred' ? now + resizeRetryMs : undefined
     const waits = [recheckAtMs, activeDeadlineMs(pod), resizeAtMs, ...attempts.nextAtMs()].filter(
       (one) => one !== undefined && one > now,
     )
-    if (waits.length > 0) recheck(Math.max(10, Math.min(...(waits as number[])) - now))
+    if (waits.length > 0) loop.recheck(Math.min(...(waits as number[])) - now)
   }
 
   function waitFor(name: string, failure: StartFailure): void {
@@ -206,7 +150,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     if (stop === undefined && wanted.failure !== undefined) {
       say(context, pod, 'Normal', wanted.failure.reason, wanted.failure.message)
     }
-    const isHastened = stop !== undefined && work.has('stop')
+    const isHastened = stop !== undefined && loop.isDoing('stop')
     stop = { ...wanted, finished: stop?.finished ?? false }
     starting.abort()
     // A shorter grace period counts at once for what is being ended.
@@ -249,52 +193,21 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
     }
   }
 
-  /** Volumes first: nothing starts without them. */
-  async function prepare(): Promise<void> {
-    if (stop !== undefined || isTerminalPhase(pod.status?.phase)) return
-    try {
-      const sources = sourcesFor(options.informers, pod.metadata.namespace ?? '')
-      mounted = await context.volumes.mount(pod, sources, downwardFacts(context, pod))
-      attempts.succeeded(volumes)
-    } catch (error) {
-      if (!attempts.isPostponed(volumes)) say(context, pod, 'Warning', 'FailedMount', (error as Error).message)
-      attempts.postpone(volumes, clock.nowMs() + retryMs)
-      logger.debug({ error: (error as Error).message }, 'volumes are not ready')
-    }
-  }
-
   function act(actions: readonly Action[]): void {
-    if (work.has('stop')) return
+    if (loop.isDoing('stop')) return
     const starts = actions.filter((action) => action.do === 'start').filter(({ container }) => mayTry(container.name))
     for (const action of actions) {
-      if (action.do === 'run-sandbox') doing('sandbox', () => runSandbox(action.attempt))
-      if (action.do === 'kill') doing(action.instance.id, () => kill(action))
-      if (action.do === 'start-over') doing('start', () => startOver(action))
-      if (action.do === 'stop-pod') doing('stop', () => end(action.cause))
+      if (action.do === 'run-sandbox') loop.doing('sandbox', () => runSandbox(action.attempt))
+      if (action.do === 'kill') loop.doing(action.instance.id, () => kill(action))
+      if (action.do === 'start-over') loop.doing('start', () => startOver(action))
+      if (action.do === 'stop-pod') loop.doing('stop', () => end(action.cause))
     }
-    if (starts.length > 0 && mounted !== undefined && !attempts.isPostponed(volumes))
-      doing('start', () => startAll(starts))
+    const { imageFailure } = mounter
+    if (imageFailure !== undefined) for (const { container } of starts) attempts.explain(container.name, imageFailure)
+    if (starts.length > 0 && mounter.isReady) loop.doing('start', () => startAll(starts))
   }
 
   const mayTry = (name: string): boolean => attempts.mayTry(name, clock.nowMs())
-
-  /**
-   * At most one piece of work for a thing at a time; when it is over, everything is looked at again. What failed is not
-   * tried before its pause is over, however often the pod is looked at meanwhile.
-   */
-  function doing(what: string, run: () => Promise<void>): void {
-    if (work.has(what) || closed || !mayTry(`pod/${what}`)) return
-    const promise = run()
-      .then(() => {
-        failedTries = 0
-      })
-      .catch((error: unknown) => attempts.postpone(`pod/${what}`, clock.nowMs() + retryLater(error)))
-      .finally(() => {
-        work.delete(what)
-        wake()
-      })
-    work.set(what, promise)
-  }
 
   async function runSandbox(attempt: number): Promise<void> {
     try {
@@ -302,7 +215,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
         const newest = newestSandbox(view())
         const running = newest?.state === 'running' ? newest : undefined
         const onCreated = (sandbox: CreateAction['sandbox']): void => {
-          if (mounted !== undefined && !attempts.isPostponed(volumes)) preparer.prepare(pod, sandbox, mounted)
+          if (mounter.isReady) preparer.prepare(pod, sandbox, mounter.mounted ?? new Map())
         }
         await startSandbox(context, pod, attempt, running, starting.signal, onCreated)
       })
@@ -320,12 +233,12 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   /** One after the other in the spec's order, each with its postStart hook, as upstream. */
   async function startAll(actions: readonly StartAction[]): Promise<void> {
     for (const action of actions) {
-      if (stop !== undefined || closed) return
+      if (starting.signal.aborted) return
       const { name } = action.container
       if (action.backoff !== undefined) crashes.set(name, action.backoff)
       try {
         const prepared = await preparer.take(name, action.attempt, action.sandbox.id)
-        const input = { pod, action, mounted: mounted ?? new Map(), observed: observer.of(uid), prepared }
+        const input = { pod, action, mounted: mounter.mounted ?? new Map(), observed: observer.of(uid), prepared }
         await startContainer(context, input, starting.signal)
         attempts.succeeded(name)
       } catch (error) {
@@ -355,7 +268,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   }
 
   async function end(cause: Extract<Action, { do: 'stop-pod' }>['cause']): Promise<void> {
-    await Promise.allSettled([work.get('start'), work.get('sandbox')])
+    await loop.settled('start', 'sandbox')
     await stopPod(context, pod, stop?.graceMs ?? podGraceMs(pod))
     if (cause === 'sandbox-changed') {
       const message = 'Pod sandbox changed, it will be killed and re-created.'
@@ -396,6 +309,7 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   async function finish(): Promise<void> {
     const deleted = pod.metadata.deletionTimestamp !== undefined || gone
     if (!deleted) return
+    await mounter.settled()
     await context.volumes.unmount(uid)
     await context.devices.release(uid)
     const latest = current()
@@ -415,28 +329,27 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
   }
 
   function close(): void {
-    closed = true
-    timer?.cancel()
+    loop.close()
     prober.stop()
     starting.abort()
   }
 
   return {
-    wake,
+    wake: loop.wake,
     wakeForSources() {
       attempts.sourcesChanged()
-      wake()
+      loop.wake()
     },
     held: () => (admission.isTaken() && !gone && !isTerminalPhase(pod.status?.phase) ? pod : undefined),
     fail(failure, graceMs) {
       stop ??= { atMs: clock.nowMs(), graceMs, failure, finished: false }
       starting.abort()
-      wake()
+      loop.wake()
     },
     async stop() {
       close()
-      await syncing
-      await Promise.allSettled([...work].filter(([what]) => what !== 'stop').map(([, promise]) => promise))
+      await loop.drained('stop')
+      await mounter.settled()
     },
   }
 }

@@ -10,12 +10,12 @@ export interface ImageVolumesOptions {
   readonly dataDir: string
   readonly runtime: Pick<ContainerRuntime, 'files'>
   /** The image, present on the node when it resolves; throws why it cannot be had. */
-  readonly ensure: (pod: Pod, volume: Volume) => Promise<RuntimeImage>
+  readonly ensure: (pod: Pod, volume: Volume, signal: AbortSignal) => Promise<RuntimeImage>
 }
 
 /** Images as volumes (KEP-4639): their files, read only, unpacked once for all pods that use them. */
 export interface ImageVolumes {
-  mount(pod: Pod, volume: Volume): Promise<string>
+  mount(pod: Pod, volume: Volume, signal: AbortSignal): Promise<string>
   /** Takes the volumes from a pod, and removes the files that no other one uses. */
   unmount(podUid: string): Promise<void>
 }
@@ -28,13 +28,13 @@ export function createImageVolumes({ dataDir, runtime, ensure }: ImageVolumesOpt
   const inOrder = createKeyedQueue()
 
   /** Where the image's files are. They are seen whole or not at all. */
-  async function unpacked({ id }: RuntimeImage): Promise<string> {
+  async function unpacked({ id }: RuntimeImage, stopped: AbortSignal): Promise<string> {
     const path = join(directory, id.replace(/^sha256:/, ''))
     if (await stat(path).catch(() => undefined)) return path
     const next = `${path}.new`
     await rm(next, { recursive: true, force: true })
     await mkdir(next, { recursive: true, mode: 0o755 })
-    const signal = AbortSignal.timeout(unpackTimeoutMs)
+    const signal = AbortSignal.any([stopped, AbortSignal.timeout(unpackTimeoutMs)])
     await unpack(runtime.files(id, signal), next, signal)
     await rename(next, path)
     return path
@@ -50,13 +50,14 @@ export function createImageVolumes({ dataDir, runtime, ensure }: ImageVolumesOpt
   }
 
   return {
-    async mount(pod, volume) {
+    async mount(pod, volume, signal) {
       const link = podPaths(dataDir, pod.metadata.uid ?? '').volume(plugin, volume.name)
       const before = await readlink(link).catch(() => undefined)
       if (before !== undefined) return before
-      const image = await ensure(pod, volume)
+      const image = await ensure(pod, volume, signal)
       return inOrder('files', async () => {
-        const path = await unpacked(image)
+        signal.throwIfAborted()
+        const path = await unpacked(image, signal)
         await mkdir(dirname(link), { recursive: true })
         await symlink(path, link)
         return path

@@ -50,7 +50,12 @@ export interface PodVolumes {
    * Level-triggered: makes what is missing and rewrites what has changed. Throws {@link VolumeError} naming the volume
    * (`MountVolume.SetUp failed for volume "x" : …`); others are made all the same.
    */
-  mount(pod: Pod, sources: VolumeSources, facts: DownwardFacts): Promise<Map<string, MountedVolume>>
+  mount(
+    pod: Pod,
+    sources: VolumeSources,
+    facts: DownwardFacts,
+    signal: AbortSignal,
+  ): Promise<Map<string, MountedVolume>>
   /** Unmounts and removes everything of the pod. */
   unmount(podUid: string): Promise<void>
 }
@@ -84,6 +89,7 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
     paths: PodPaths,
     sources: VolumeSources,
     facts: DownwardFacts,
+    signal: AbortSignal,
   ): Promise<MountedVolume> {
     const { name, configMap, secret, downwardAPI, projected, emptyDir, hostPath } = volume
     if (configMap) {
@@ -108,23 +114,23 @@ export function createPodVolumes(options: PodVolumesOptions): PodVolumes {
       await prepareHostPath(hostPath.path, hostPath.type ?? '')
       return { path: hostPath.path, readOnly: false }
     }
-    if (volume.persistentVolumeClaim || volume.ephemeral) return mountClaim(pod, volume, sources, options.csi)
-    if (volume.image) return { path: await options.images.mount(pod, volume), readOnly: true }
+    if (volume.persistentVolumeClaim || volume.ephemeral) return mountClaim(pod, volume, sources, options.csi, signal)
+    if (volume.image) return { path: await options.images.mount(pod, volume, signal), readOnly: true }
     const inline = inlineCsiVolume(pod, volume)
-    if (inline !== undefined) return { path: await options.csi.mount(pod, inline), readOnly: inline.readOnly }
+    if (inline !== undefined) return { path: await options.csi.mount(pod, inline, signal), readOnly: inline.readOnly }
     if (emptyDir || Object.keys(volume).length === 1) return mountEmptyDir(pod, volume, paths.volume('empty-dir', name))
     const kind = Object.keys(volume).find((key) => key !== 'name')
     throw new VolumeError(`no volume plugin matched: volumes of type ${kind} are not served by this node`)
   }
 
   return {
-    async mount(pod, sources, facts) {
+    async mount(pod, sources, facts, signal) {
       const paths = podPaths(options.dataDir, pod.metadata.uid ?? '')
       const mounted = new Map<string, MountedVolume>()
       let failure: VolumeError | undefined
       for (const volume of pod.spec?.volumes ?? []) {
         try {
-          mounted.set(volume.name, await mountOne(pod, volume, paths, sources, facts))
+          mounted.set(volume.name, await mountOne(pod, volume, paths, sources, facts, signal))
         } catch (error) {
           const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${(error as Error).message}`
           failure ??= new VolumeError(message, { cause: error })
@@ -181,7 +187,13 @@ async function applyGroup(path: string, group: number | undefined, mode: number)
 }
 
 /** A claim that is bound to a volume of this node, `local` and `hostPath`, or of a driver's. */
-async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources, csi: CsiVolumes): Promise<MountedVolume> {
+async function mountClaim(
+  pod: Pod,
+  volume: Volume,
+  sources: VolumeSources,
+  csi: CsiVolumes,
+  signal: AbortSignal,
+): Promise<MountedVolume> {
   const claimName = volume.persistentVolumeClaim?.claimName ?? `${pod.metadata.name}-${volume.name}`
   const claim = sources.claim(claimName)
   if (claim === undefined) throw new VolumeError(`persistentvolumeclaim "${claimName}" not found`)
@@ -197,8 +209,8 @@ async function mountClaim(pod: Pod, volume: Volume, sources: VolumeSources, csi:
   const readOnly = volume.persistentVolumeClaim?.readOnly === true
   const served = persistent && persistentCsiVolume(persistent, readOnly)
   if (persistent !== undefined && served !== undefined) {
-    const path = await csi.mount(pod, served)
-    await csi.expand(pod, served, claim, persistent)
+    const path = await csi.mount(pod, served, signal)
+    await csi.expand(pod, served, claim, persistent, signal)
     return { path, readOnly, isDevice: served.block }
   }
   const path = persistent?.spec?.local?.path ?? persistent?.spec?.hostPath?.path

@@ -44,7 +44,7 @@ const methods = () => driver.calls.map(({ method }) => method)
 const lastCall = (method: string) => driver.calls.findLast((call) => call.method === method)?.request
 
 /** A volume that is bound to a claim of its name, as a provisioner leaves them. */
-function provision(volume: string): void {
+function provision(volume: string, volumeMode = 'Filesystem'): void {
   node.cluster.put<PersistentVolume>(refs.persistentVolumes, {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
@@ -52,6 +52,7 @@ function provision(volume: string): void {
     spec: {
       accessModes: ['ReadWriteOnce'],
       capacity: { storage: '1Gi' },
+      volumeMode,
       csi: { driver: name, volumeHandle: `handle-${volume}`, volumeAttributes: { kind: 'test' } },
     },
   })
@@ -171,6 +172,38 @@ test('an inline CSI volume lives with its pod, without attachment or staging', a
   await node.cluster.client.delete(refs.pods, 'default', 'inline')
   await node.until('inline', 'gone', (one) => one === undefined)
   expect(methods().at(-1)).toBe('unpublish')
+})
+
+test('a raw block volume of a CSI driver is a device of its container', async () => {
+  provision('raw', 'Block')
+  attach('raw')
+  const command = ['sh', '-c', 'test -b /dev/xvda && sleep 1000']
+  node.run('raw', {
+    containers: [
+      { name: 'main', image: 'busybox:1', command, volumeDevices: [{ name: 'v', devicePath: '/dev/xvda' }] },
+    ],
+    volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'raw' } }],
+  })
+  await node.until('raw', 'ready', isReady)
+  expect(lastCall('publish')).toMatchObject({ volumeCapability: { block: {} } })
+  const target = String(lastCall('publish')?.['targetPath'])
+  await node.cluster.client.delete(refs.pods, 'default', 'raw')
+  await node.until('raw', 'gone', (one) => one === undefined)
+  expect(existsSync(target)).toBe(false)
+})
+
+test('a CSI call that hangs holds neither its own pod’s end nor other pods', async () => {
+  const release = driver.hold('publish')
+  const before = driver.calls.length
+  node.run('stuck', writer({ name: 'scratch', csi: { driver: name } }))
+  await expect.poll(() => driver.calls.slice(before).map(({ method }) => method)).toContain('publish')
+  node.run('free', { containers: [{ name: 'main', image: 'busybox:1', command: ['sleep', '1000'] }] })
+  await node.until('free', 'ready', isReady)
+  await node.until('stuck', 'waiting', (one) => one?.status?.phase === 'Pending')
+  await node.cluster.client.delete(refs.pods, 'default', 'stuck')
+  await node.until('stuck', 'gone', (one) => one === undefined)
+  release()
+  await node.cluster.client.delete(refs.pods, 'default', 'free')
 })
 
 test('what a CSI driver refuses is said, and tried again', async () => {
