@@ -161,6 +161,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         summary,
         fail: (uid, failure, graceMs) => workers.fail(uid, failure, graceMs),
         collectImages: () => collector.removeUnused(),
+        measure: options.pressure,
       }),
     ]
     parts = { workers, reporter, drivers, services, server: createNodeServer(context, summary) }

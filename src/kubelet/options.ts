@@ -6,6 +6,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
 import type { ContainerRuntime } from '../runtime/runtime.ts'
+import type { Pressure } from './node/machine.ts'
 
 export interface HostPort {
   readonly hostIp: string
@@ -76,6 +77,8 @@ export interface KubeletOptions {
   readonly nodeAccess?: NodeAccess
   /** Asked before anything of a pod is started, and again until it may be. Default: every pod may. */
   readonly mayStart?: (pod: Pod) => boolean
+  /** What is left of the machine. Default: as its kernel says. */
+  readonly pressure?: () => Promise<Pressure>
   /** Folder of static pods' manifests; default `manifests` in the data directory. */
   readonly staticPodPath?: string
 }

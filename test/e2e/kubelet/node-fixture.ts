@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pod, PodSpec } from '../../../src/api/kinds.ts'
 import { refs, type Client } from '../../../src/client/client.ts'
+import { measurePressure, type Pressure } from '../../../src/kubelet/node/machine.ts'
 import { createKubelet, type Kubelet } from '../../../src/kubelet/kubelet.ts'
 import type { PodNetwork } from '../../../src/kubelet/options.ts'
 import { createMemoryCluster, type MemoryCluster } from '../../../src/kubelet/testing/memory-cluster.ts'
@@ -43,13 +44,15 @@ export interface AgentHands {
 export interface NodeFixtureOptions {
   readonly clock?: Clock
   /** Stands between each new agent and the machine. */
+  /** What is left of the machine; undefined: as it is. */
+  readonly pressure?: () => Pressure | undefined
   readonly between?: (hands: AgentHands) => AgentHands
 }
 
 export async function nodeFixture(
   prefix: string,
   warmSandboxes = 0,
-  { clock = systemClock, between = (hands) => hands }: NodeFixtureOptions = {},
+  { clock = systemClock, pressure, between = (hands) => hands }: NodeFixtureOptions = {},
 ): Promise<NodeFixture> {
   const machine = await dockerMachine()
   await importBusybox(machine)
@@ -83,6 +86,7 @@ export async function nodeFixture(
       memoryVolumes: true,
       clusterDns: ['10.96.0.10'],
       clusterDomain: 'cluster.local',
+      pressure: async () => pressure?.() ?? measurePressure(machine.directory),
     })
     await kubelet.start()
     return { kubelet, runtime }
