@@ -65,8 +65,11 @@ export class CommandRouter {
     const { config, runner, clock } = this.#parts
     if (this.#waiting >= config.maxPendingCommands) throw errors.unavailable('too many writes wait at this node')
     const deadline = new AbortController()
-    const timer = clock.after(options.timeoutMs ?? config.commandTimeoutMs, () => deadline.abort())
-    const signal = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal
+    const giveUp = () => deadline.abort()
+    const timer = clock.after(options.timeoutMs ?? config.commandTimeoutMs, giveUp)
+    if (options.signal?.aborted) giveUp()
+    options.signal?.addEventListener('abort', giveUp, { once: true })
+    const { signal } = deadline
     this.#waiting += 1
     try {
       const result = await this.#attempts(asked, signal)
@@ -78,6 +81,7 @@ export class CommandRouter {
       return result
     } finally {
       timer.cancel()
+      options.signal?.removeEventListener('abort', giveUp)
       this.#waiting -= 1
     }
   }

@@ -47,7 +47,8 @@ export function decodeEntry(bytes: Uint8Array): Entry {
 /** A JSON header and binary parts in one buffer: header length (4), header, then each part by its length (4). */
 export function packParts(header: unknown, parts: readonly Uint8Array[]): Uint8Array {
   const head = encoder.encode(JSON.stringify(header))
-  const size = 4 + head.length + parts.reduce((sum, part) => sum + 4 + part.length, 0)
+  let size = 4 + head.length
+  for (const part of parts) size += 4 + part.length
   const bytes = new Uint8Array(size)
   const view = new DataView(bytes.buffer)
   let at = 0

@@ -6,6 +6,7 @@ import type { Entry, HardState, Ready, SnapshotMeta } from '../raft/core/types.t
 import type { Mesh } from '../mesh/mesh.ts'
 import { parseExact } from '../lib/exact-json.ts'
 import type { DecidedObject, DecidedSink } from '../store/decided.ts'
+import { AppliedWaiters } from './applied-waiters.ts'
 import { ClusterMachine, type LoggedCommand } from './cluster-machine.ts'
 import type { DecisionLogConfig } from './decision-log-config.ts'
 import type { CommandResult } from './cluster-state.ts'
@@ -74,11 +75,12 @@ export class LogRunner {
   #restoring: StoredSnapshot | undefined
   #snapshotting = false
   #sinceSnapshot = { entries: 0, bytes: 0 }
-  #waiters: { index: number; done: () => void }[] = []
+  readonly #waiters: AppliedWaiters
 
   constructor(parts: LogRunnerParts, hooks: LogRunnerHooks) {
     this.#parts = parts
     this.#hooks = hooks
+    this.#waiters = new AppliedWaiters(parts.clock)
     const stored = parts.storage.load() ?? emptyLog
     this.generation = stored.generation
     this.machine = stored.snapshot ? decodeMachine(stored.snapshot.chunks) : new ClusterMachine()
@@ -121,7 +123,7 @@ export class LogRunner {
     this.#timer?.cancel()
     await this.#running
     this.pending.failAll(errors.unknownOutcome('this node is stopping, the outcome of the write is unknown'))
-    for (const waiter of this.#waiters.splice(0)) waiter.done()
+    this.#waiters.endAll()
     if (this.#lazy) await this.#parts.storage.write({ hardState: this.#lazy.hardState }).catch(() => {})
   }
 
@@ -168,18 +170,10 @@ export class LogRunner {
     if (this.core.hasReady && !this.#storeFailing) this.wake()
   }
 
-  /** Resolves when the entry at `index` is applied here, the signal is aborted, or the runner stops. */
-  untilApplied(index: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when the entry at `index` is applied here, after `timeoutMs`, when the signal is aborted, or the runner stops. */
+  untilApplied(index: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
     if (this.appliedIndex >= index || this.#stopped || signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done)
-        this.#waiters = this.#waiters.filter((waiter) => waiter.done !== done)
-        resolve()
-      }
-      signal.addEventListener('abort', done)
-      this.#waiters.push({ index, done })
-    })
+    return this.#waiters.until(index, signal, timeoutMs)
   }
 
   /** Counts the time that passed since the last tick, of which a paused process does not know yet. */
@@ -239,7 +233,7 @@ export class LogRunner {
       this.#apply(ready)
       core.advance()
       if (ready.snapshotWanted) this.#hooks.snapshotWanted(ready.snapshotWanted.from)
-      this.#wakeWaiters()
+      this.#waiters.wake(this.appliedIndex)
       this.#hooks.changed()
       this.#snapshotWhenDue()
     }
@@ -311,12 +305,6 @@ export class LogRunner {
     this.pending.skippedTo(this.appliedIndex, this.machine.results)
     this.#parts.sink.applyDecided(this.machine.objects.values())
     this.#hooks.membersChanged()
-  }
-
-  #wakeWaiters(): void {
-    const due = this.#waiters.filter((waiter) => waiter.index <= this.appliedIndex)
-    this.#waiters = this.#waiters.filter((waiter) => waiter.index > this.appliedIndex)
-    for (const waiter of due) waiter.done()
   }
 
   #snapshotWhenDue(): void {
@@ -404,7 +392,7 @@ export class LogRunner {
     this.#timer?.cancel()
     this.#parts.logger.error({ err: error }, 'the decision log stopped')
     this.pending.failAll(errors.unknownOutcome('the decision log of this node stopped'))
-    for (const waiter of this.#waiters.splice(0)) waiter.done()
+    this.#waiters.endAll()
     this.#hooks.changed()
   }
 }

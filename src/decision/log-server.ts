@@ -49,7 +49,8 @@ export function serveLog({ mesh, clock, storage, runner }: LogServerParts): void
     if (request.generation > runner.generation) throw errors.unavailable('this node belongs to an older generation')
     const startedMs = clock.monotonicMs()
     const sameGeneration = request.generation === runner.generation
-    if (sameGeneration) await held(clock, runner, request, signal)
+    // Held until there is something new, at most as long as the asker wants.
+    if (sameGeneration) await runner.untilApplied(request.from, signal, Math.min(request.holdMs, longestHoldMs))
     const nowMs = clock.monotonicMs()
     const age = nowMs - runner.lastLeaderContactMs
     const answer: LogAnswer = {
@@ -67,18 +68,4 @@ export function serveLog({ mesh, clock, storage, runner }: LogServerParts): void
     if (!snapshot) throw errors.unavailable('this node has no snapshot yet')
     return packParts({ ...answer, snapshot } satisfies LogAnswer, [])
   })
-}
-
-/** Waits until the entry is there, at most as long as the asker wants. */
-async function held(
-  clock: Clock,
-  runner: LogRunner,
-  request: Extract<LogRequest, { ask: 'entries' }>,
-  signal: AbortSignal,
-): Promise<void> {
-  if (runner.appliedIndex >= request.from) return
-  const enough = new AbortController()
-  const timer = clock.after(Math.min(request.holdMs, longestHoldMs), () => enough.abort())
-  await runner.untilApplied(request.from, AbortSignal.any([enough.signal, signal]))
-  timer.cancel()
 }

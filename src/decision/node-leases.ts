@@ -105,10 +105,7 @@ export class NodeLeases {
     const request = packParts({ generation: runner.generation } satisfies LeaseRequest, [])
     const answer = await mesh.request(peer, leaseProtocol, request, { signal, timeoutMs: answerTimeoutMs })
     const { commit } = unpackParts<LeaseAnswer>(answer).header
-    const patience = new AbortController()
-    const timer = clock.after(catchUpTimeoutMs, () => patience.abort())
-    await runner.untilApplied(commit, AbortSignal.any([signal, patience.signal]))
-    timer.cancel()
+    await runner.untilApplied(commit, signal, catchUpTimeoutMs)
     if (runner.appliedIndex < commit) return false
     this.#sinceMs = askedMs
     return true

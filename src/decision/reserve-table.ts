@@ -39,6 +39,8 @@ export class ReserveTable {
   readonly #what: string
   readonly #format: (value: number) => string
   readonly #holders = new Map<number, Holder>()
+  /** What {@link heldBy} answered since the last change. */
+  readonly #held = new Map<Holder, readonly number[]>()
   /** Where the search for free values goes on, so that a value is not reused at once. */
   #cursor: number
 
@@ -73,11 +75,21 @@ export class ReserveTable {
   }
 
   /** Values of one holder, ascending. */
-  heldBy(holder: Holder): number[] {
-    return [...this.#holders]
-      .filter(([, other]) => other === holder)
-      .map(([value]) => value)
-      .toSorted((a, b) => a - b)
+  heldBy(holder: Holder): readonly number[] {
+    let held = this.#held.get(holder)
+    if (!held) {
+      held = [...this.#holders]
+        .filter(([, other]) => other === holder)
+        .map(([value]) => value)
+        .toSorted((a, b) => a - b)
+      this.#held.set(holder, held)
+    }
+    return held
+  }
+
+  #give(value: number, holder: Holder): void {
+    this.#holders.set(value, holder)
+    this.#held.clear()
   }
 
   entries(): Iterable<[number, Holder]> {
@@ -108,7 +120,7 @@ export class ReserveTable {
       const value = this.#cursor
       this.#cursor = this.#dynamicFirst + ((value - this.#dynamicFirst + stride) % span)
       if (this.#holders.has(value)) continue
-      this.#holders.set(value, holder)
+      this.#give(value, holder)
       taken.push(value)
     }
     return taken
@@ -120,7 +132,7 @@ export class ReserveTable {
     const taken: number[] = []
     for (let value = span.first; value <= span.last && taken.length < allowed; value++) {
       if (this.#holders.has(value)) continue
-      this.#holders.set(value, holder)
+      this.#give(value, holder)
       taken.push(value)
     }
     return taken
@@ -129,7 +141,7 @@ export class ReserveTable {
   /** Makes a value of the reserve `from` the claim `to`. Throws Conflict when it is not (any more) in that reserve. */
   cede(value: number, from: Holder, to: Holder): void {
     if (this.#holders.get(value) !== from) throw alreadyAllocated(this.#what)
-    this.#holders.set(value, to)
+    this.#give(value, to)
   }
 
   /** Throws Conflict when another holds it, Invalid when it is outside of the range. Twice by the same owner is once. */
@@ -151,7 +163,7 @@ export class ReserveTable {
   #take(value: number, holder: Holder): void {
     const other = this.#holders.get(value)
     if (other !== undefined && other !== holder) throw alreadyAllocated(this.#what)
-    this.#holders.set(value, holder)
+    this.#give(value, holder)
   }
 
   /** Frees claims, and what `mayFree` says of the others. */
@@ -161,6 +173,7 @@ export class ReserveTable {
       return holder !== undefined && (holder.startsWith('claim:') || mayFree(holder))
     })
     for (const value of freed) this.#holders.delete(value)
+    this.#held.clear()
     return freed
   }
 
@@ -171,6 +184,7 @@ export class ReserveTable {
   restore(encoded: { cursor: number; held: [Holder, number[]][] }): void {
     this.#cursor = encoded.cursor
     this.#holders.clear()
-    for (const [holder, values] of encoded.held) for (const value of values) this.#holders.set(value, holder)
+    this.#held.clear()
+    for (const [holder, values] of encoded.held) for (const value of values) this.#give(value, holder)
   }
 }

@@ -1,8 +1,8 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { keyString, parseKey } from '../api/object.ts'
 import { ByteReader, ByteWriter, MalformedBytes } from '../store/bytes.ts'
 import { readTombstone, writeTombstone } from '../store/record.ts'
 import type { Change } from '../store/replica.ts'
+import { deflate, inflate } from './deflate.ts'
 
 /** Version of everything that replicas say to each other. A message of another version is dropped and counted. 2: a tombstone names its object's creation. */
 export const wireFormat = 2
@@ -33,12 +33,12 @@ export interface Batch {
 export function encodeChanges(changes: readonly Change[]): Uint8Array {
   const writer = new ByteWriter().uint(wireFormat)
   writeChanges(writer, changes)
-  return deflateRawSync(writer.done(), { level: 1 })
+  return deflate(writer.done())
 }
 
 /** Throws on anything that is not a list of changes. */
 export function decodeChanges(bytes: Uint8Array): Change[] {
-  const reader = inflate(bytes)
+  const reader = open(bytes)
   return readChanges(reader)
 }
 
@@ -47,22 +47,22 @@ export function encodeBatch(batch: Batch): Uint8Array {
   writeChanges(writer, batch.changes)
   writer.uint(batch.announced.length)
   for (const { uid } of batch.announced) writer.text(uid)
-  const body = deflateRawSync(writer.done(), { level: 1 })
-  return new ByteWriter().raw(Uint8Array.of(broadcastTag)).raw(body).done()
+  const body = deflate(writer.done())
+  return new ByteWriter(body.length + 1).uint(broadcastTag).raw(body).done()
 }
 
 /** The batch; undefined when the broadcast is not the store's. Throws on a malformed one. */
 export function decodeBatch(bytes: Uint8Array): Batch | undefined {
   if (bytes[0] !== broadcastTag) return undefined
-  const reader = inflate(bytes.subarray(1))
+  const reader = open(bytes.subarray(1))
   const [epoch, sequence, sentMs] = [reader.uint(), reader.uint(), reader.uint()]
   const changes = readChanges(reader)
   const announced = Array.from({ length: boundedCount(reader) }, () => ({ uid: reader.text() }))
   return { epoch, sequence, sentMs, changes, announced }
 }
 
-function inflate(bytes: Uint8Array): ByteReader {
-  const reader = new ByteReader(inflateRawSync(bytes, { maxOutputLength: inflatedLimitBytes }))
+function open(bytes: Uint8Array): ByteReader {
+  const reader = new ByteReader(inflate(bytes, inflatedLimitBytes))
   const format = reader.uint()
   if (format !== wireFormat) throw new MalformedBytes(`message of format ${format}, this version knows ${wireFormat}`)
   return reader

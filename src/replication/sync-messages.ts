@@ -119,7 +119,8 @@ export function decodeGreetingAnswer(bytes: Uint8Array): GreetingAnswer {
   return { root, isCurrent, lastSyncMs, isStale, wanted: list(reader, 1, () => reader.uint()) }
 }
 
-export const encodeBuckets = (buckets: Uint8Array): Uint8Array => begin().raw(buckets).done()
+export const encodeBuckets = (buckets: Uint8Array): Uint8Array =>
+  new ByteWriter(buckets.length + 1).uint(wireFormat).raw(buckets).done()
 
 export function decodeBuckets(bytes: Uint8Array): Uint8Array {
   return open(bytes).raw(bucketCount * 8)

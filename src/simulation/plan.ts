@@ -49,8 +49,8 @@ export interface PlanSize {
 export const usualPlanSize: PlanSize = { operations: 100, faults: 6 }
 
 /** Milliseconds between operations, on average, and how long a fault lasts at most. */
-const operationGapMs = 100
-const longestFaultMs = 6_000
+const operationGapMs = 70
+const longestFaultMs = 5_000
 
 /** How often a client does what: declared writes are the most. */
 const weights: Record<OperationName, number> = {

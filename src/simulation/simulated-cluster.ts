@@ -217,6 +217,7 @@ export class SimulatedCluster {
   /** Ends every life, so that nothing of the run stays behind. */
   end(): void {
     for (const node of this.nodes) node.kill()
+    this.time.end()
   }
 }
 

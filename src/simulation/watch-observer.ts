@@ -43,6 +43,7 @@ export class WatchObserver {
   #expected: StoreEvent[] = []
   readonly #told: bigint[] = []
   #lastVersion = 0n
+  #checkedVersion = -1n
   #isListed = false
 
   constructor(parts: ObserverParts) {
@@ -108,14 +109,17 @@ export class WatchObserver {
   /** What the events came to is what there is, whole and filtered; and no version is below what was told. */
   check(): void {
     const { store } = this.#parts
+    const version = store.currentVersion()
+    // Nothing can have changed since.
+    if (version === this.#checkedVersion && this.#expected.length === 0) return
+    this.#checkedVersion = version
     const listed = store.list(configMaps).items
     this.#all.compare(listed)
     this.#filtered.compare(
       listed.filter(({ metadata }) => metadata.labels?.[filteredLabel.name] === filteredLabel.value),
     )
     if (this.#expected.length > 0) this.#problem('a watch tells everything', `lacks ${this.#expected.length} events`)
-    if (store.currentVersion() < this.#lastVersion)
-      this.#problem('a bookmark covers what was told', 'the store is behind')
+    if (version < this.#lastVersion) this.#problem('a bookmark covers what was told', 'the store is behind')
   }
 
   /** A watch resumed after the n-th event tells exactly the rest; one with another node's version is told to list anew. */

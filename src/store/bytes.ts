@@ -3,6 +3,9 @@ export class MalformedBytes extends Error {
   override name = 'MalformedBytes'
 }
 
+/** Characters; below 128, so that one byte tells the length. */
+const shortText = 64
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
@@ -58,7 +61,23 @@ export class ByteWriter {
   }
 
   text(text: string): this {
-    return this.bytes(encoder.encode(text))
+    return this.#ascii(text) ? this : this.bytes(encoder.encode(text))
+  }
+
+  /** Names and stamps are short and plain: an encoder takes longer to call than they take. */
+  #ascii(text: string): boolean {
+    const { length } = text
+    if (length > shortText) return false
+    this.#room(length + 1)
+    const at = this.#length + 1
+    for (let i = 0; i < length; i += 1) {
+      const code = text.charCodeAt(i)
+      if (code > 0x7f) return false
+      this.#bytes[at + i] = code
+    }
+    this.#bytes[at - 1] = length
+    this.#length = at + length
+    return true
   }
 
   done(): Uint8Array {

@@ -72,8 +72,22 @@ export function closeDocument(
   return { key, uid, encoded, digest, created, newest, desiredDigest }
 }
 
-/** Puts what a peer sent into a document. Throws on bytes that are no Yjs update. */
-export const mergeUpdate = (document: Y.Doc, update: Uint8Array): void => Y.applyUpdate(document, update)
+/**
+ * Puts what a peer sent into a document. Returns false when all of it was there before, operations that wait for others
+ * included. Throws on bytes that are no Yjs update.
+ */
+export function mergeUpdate(document: Y.Doc, update: Uint8Array): boolean {
+  const { pendingStructs, pendingDs } = document.store
+  let isChanged = false
+  const note = ({ deleteSet, beforeState, afterState }: Y.Transaction) => {
+    isChanged ||= deleteSet.clients.size > 0
+    for (const [client, clock] of afterState) isChanged ||= beforeState.get(client) !== clock
+  }
+  document.on('afterTransaction', note)
+  Y.applyUpdate(document, update)
+  document.off('afterTransaction', note)
+  return isChanged || document.store.pendingStructs !== pendingStructs || document.store.pendingDs !== pendingDs
+}
 
 /** What a replica has of a document, so that another can tell what it lacks. */
 export const stateVectorOf = (encoded: Uint8Array): Uint8Array => Y.encodeStateVectorFromUpdate(encoded)

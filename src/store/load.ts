@@ -4,6 +4,7 @@ import type { Disk } from './disk.ts'
 import type { DocumentState } from './document.ts'
 import {
   decodeDocumentRecord,
+  decodeFormatRecord,
   decodeMetaRecord,
   decodeTombstoneRecord,
   diskFormat,
@@ -28,6 +29,8 @@ export interface LoadedReplica {
   /** Versions below this may be given out now. */
   reservedVersions: number
 }
+
+const formatName = 'format'
 
 /** Boots are also counted in minutes since this day, so that a lost counter does not lead back to a used number. */
 const bootEpochMs = Date.UTC(2026, 0, 1)
@@ -54,8 +57,8 @@ export async function loadReplica(
     }
     return records
   }
-  const facts = new Map(read(metaPrefix, decodeMetaRecord))
-  const format = facts.get('format') ?? diskFormat
+  // Before anything else is looked at: what a later version wrote is not damaged.
+  const format = read(metaPrefix + formatName, decodeFormatRecord)[0]?.[1] ?? diskFormat
   if (typeof format !== 'number' || format < oldestDiskFormat || format > diskFormat) {
     throw new Error(
       `the store on disk is of format ${JSON.stringify(format)}; this version of stormo reads formats ` +
@@ -63,6 +66,7 @@ export async function loadReplica(
         'Run the version that wrote it, or remove the data directory and let the node join again.',
     )
   }
+  const facts = new Map(read(metaPrefix, decodeMetaRecord))
   const tombstones = read(tombstonePrefix, decodeTombstoneRecord).map(([, tombstone]) => tombstone)
   const dead = new Set(tombstones.map(({ uid }) => uid))
   const documents = read(documentPrefix, decodeDocumentRecord)
@@ -76,7 +80,7 @@ export async function loadReplica(
   const boot = Math.max(numberOf(facts.get('boot')) + 1, minutes, 1)
   const firstVersion = numberOf(facts.get('versions'))
   const reservedVersions = firstVersion + versionBlock + documents.length * 2
-  const now = { format: diskFormat, boot, versions: reservedVersions }
+  const now = { [formatName]: diskFormat, boot, versions: reservedVersions }
   for (const [name, value] of Object.entries(now)) facts.set(name, value)
   await disk.commit({
     put: Object.entries(now).map(([name, value]) => [metaPrefix + name, encodeMetaRecord(value)]),

@@ -4,7 +4,7 @@ import { silentLogger } from '../lib/log.ts'
 import { ByteWriter } from './bytes.ts'
 import { loadReplica } from './load.ts'
 import { memoryDisk } from './memory-disk.ts'
-import { decodeTombstoneRecord, diskFormat, encodeMetaRecord, encodeTombstoneRecord } from './record.ts'
+import { decodeTombstoneRecord, diskFormat, encodeTombstoneRecord } from './record.ts'
 import { stampClock } from './stamp.ts'
 
 const clock = { nowMs: () => Date.UTC(2026, 5, 1), monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) }
@@ -39,10 +39,23 @@ test('a directory of format 2 is read, and is of the present format afterwards',
   expect(facts.get('format')).toBe(diskFormat)
 })
 
-test('a directory of a later format is refused, with what to do', async () => {
+test('a directory of a later format is refused, with what to do, and left as it is', async () => {
   const disk = memoryDisk()
-  await disk.commit({ put: [['m/format', encodeMetaRecord(diskFormat + 1)]], remove: [] })
+  const later = diskFormat + 1
+  await disk.commit({
+    put: [
+      ['m/format', sealed(later, new ByteWriter().text(String(later)))],
+      ['m/boot', sealed(later, new ByteWriter().text('7'))],
+      ['d/u', sealed(later, new ByteWriter().text('in a form that is yet to be thought of'))],
+    ],
+    remove: [],
+  })
   await expect(load(disk)).rejects.toThrow(
     /format 4; this version of stormo reads formats 2 to 3\. Run the version that/,
   )
+  expect([...disk.load('')].map(([name, record]) => [name, record[0]])).toEqual([
+    ['d/u', later],
+    ['m/boot', later],
+    ['m/format', later],
+  ])
 })

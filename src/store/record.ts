@@ -39,16 +39,20 @@ function seal(writer: ByteWriter): Uint8Array {
 }
 
 /** Throws MalformedBytes when the record is not what was written. */
-function unseal(record: Uint8Array): { reader: ByteReader; format: number } {
+function open(record: Uint8Array): { reader: ByteReader; format: number } {
   const reader = new ByteReader(record)
   const format = reader.uint()
-  if (format < oldestDiskFormat || format > diskFormat) {
-    throw new MalformedBytes(`record of format ${format}, this version knows ${oldestDiskFormat} to ${diskFormat}`)
-  }
   const sum = reader.uint32()
   const payload = reader.raw(reader.left)
   if (crc32(payload) !== sum) throw new MalformedBytes('checksum does not match')
   return { reader: new ByteReader(payload), format }
+}
+
+/** As {@link open}; throws on a format that this version does not read, too. */
+function unseal(record: Uint8Array): { reader: ByteReader; format: number } {
+  const opened = open(record)
+  if (opened.format >= oldestDiskFormat && opened.format <= diskFormat) return opened
+  throw new MalformedBytes(`record of format ${opened.format}, this version reads ${oldestDiskFormat} to ${diskFormat}`)
 }
 
 export function encodeDocumentRecord(state: DocumentState): Uint8Array {
@@ -101,3 +105,6 @@ export function decodeTombstoneRecord(record: Uint8Array): Tombstone {
 export const encodeMetaRecord = (value: unknown): Uint8Array => seal(openRecord(256).text(JSON.stringify(value)))
 
 export const decodeMetaRecord = (record: Uint8Array): unknown => JSON.parse(unseal(record).reader.text()) as unknown
+
+/** The record of the directory's format itself: every version writes it alike, so that each can read what another wrote. */
+export const decodeFormatRecord = (record: Uint8Array): unknown => JSON.parse(open(record).reader.text()) as unknown

@@ -207,8 +207,11 @@ export function stageRemote(context: StageContext, staging: Staging, change: Cha
   const present = documentOf(context, staging, uid)
   const known = context.incarnations.get(uid)?.key ?? present?.key
   if (known && keyString(known) !== keyString(key)) throw new Error('the uid belongs to another object')
-  const { document } = context.hot.take(uid, present)
-  mergeUpdate(document, update)
+  const { document, content: before } = context.hot.take(uid, present)
+  if (!mergeUpdate(document, update) && present) {
+    context.hot.put(present, document, before)
+    return false
+  }
   let content = readDocument(uid, document)
   if (content.newest !== '' && !context.stamps.plausible(content.newest))
     throw new Error('the write is dated in the future')

@@ -15,8 +15,8 @@ export interface SeedsRun {
   failure: string | undefined
 }
 
-// Errors are made by the thousand, and nobody reads where.
-Error.stackTraceLimit = 4
+// Errors are made by the thousand, and nobody reads where: a plan that fails is run again by itself, with traces.
+Error.stackTraceLimit = 0
 
 const { simulation, first, end, step } = workerData as SeedRange
 const hits = new Map<string, number>()

@@ -350,7 +350,8 @@ export class RaftCore {
   }
 
   status(): RaftStatus {
-    const { log, ...state } = this.#state
+    const state = this.#state
+    const { log } = state
     return {
       self: state.self,
       role: state.role,
