@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Status } from '../api/kinds.ts'
+import { createAdmissionChain } from '../admission/chain.ts'
 import type { KubeObject } from '../api/object.ts'
 import { errors, StatusError } from '../api/status-error.ts'
 import { sameOffset } from '../lib/ip-address.ts'
@@ -31,6 +32,28 @@ const reasonOf = (promise: Promise<unknown>) =>
     () => 'none',
     (error: StatusError) => error.reason,
   )
+
+test('what admission adds belongs to nobody', async () => {
+  const admission = createAdmissionChain([
+    {
+      name: 'Labels',
+      mutates({ object }) {
+        const labels = object?.metadata.labels
+        if (labels && !labels['added']) labels['added'] = 'yes'
+        return false
+      },
+    },
+  ])
+  const registry = testRegistry({ admission })
+  const owned = ({ metadata }: KubeObject) =>
+    Object.keys((metadata.managedFields as { fieldsV1: Record<string, Record<string, object>> }[])[0]?.fieldsV1['f:metadata']?.['f:labels'] ?? {}) // prettier-ignore
+  const made = await registry.create('configmaps', { metadata: { name: 'a', labels: { own: 'a' } } })
+  expect(made.metadata.labels).toEqual({ own: 'a', added: 'yes' })
+  expect(owned(made)).toEqual(['.', 'f:own'])
+  const changed = await registry.update('configmaps', { ...made, metadata: { ...made.metadata, labels: { own: 'b' } } })
+  expect(changed.metadata.labels).toEqual({ own: 'b', added: 'yes' })
+  expect(owned(changed)).toEqual(['.', 'f:own'])
+})
 
 describe('create', () => {
   test('the server sets uid, time and generation, whatever the body says', async () => {

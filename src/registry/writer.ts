@@ -96,13 +96,14 @@ export function createWriter(registry: RegistryOptions): Writer {
     const named = { ...target, name: object.metadata.name ?? '' }
     const request = admissionAttributes(context, definition, named, 'CREATE', options)
     request.object = object
+    // Before admission, as upstream: what it adds belongs to nobody, so that no later apply takes it away.
+    if (!managed || object.metadata.managedFields === undefined)
+      track(definition, undefined, object, context, target, options)
     await admit(request, definition)
     const next = await toStorage(request.object, definition, storage)
     storage.strategy.prepareForCreate?.(next)
     recordRequester(storage, next, context.user)
     types.applyDefaults(storage, next)
-    if (!managed || next.metadata.managedFields === undefined)
-      track(definition, undefined, next, context, target, options)
     if (isService(storage)) carryOverAddresses(next, undefined, isDualStack)
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, undefined),
@@ -198,6 +199,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     const request = admissionAttributes(context, definition, target, 'UPDATE', options, current)
     // An in-process caller may have built it of parts of frozen objects.
     request.object = structuredClone(proposed)
+    if (!wanted.managed) track(definition, current, request.object, context, target, options)
     await admit(request, definition)
     const next = await toStorage(request.object, definition, storage)
     const strategy = strategyOf(storage, target.subresource)
@@ -205,7 +207,6 @@ export function createWriter(registry: RegistryOptions): Writer {
     strategy.prepareForUpdate?.(next, stored)
     types.applyDefaults(storage, next)
     if (target.subresource !== 'status') bumpGeneration(storage, next, stored)
-    if (!wanted.managed) track(definition, current, next, context, target, options)
     refuseInvalid(storage, next, [
       ...types.validate(storage, next, stored),
       ...(isService(storage) && target.subresource === '' ? familyErrors(next, stored, isDualStack) : []),
