@@ -19,6 +19,7 @@ import { autoUpdateAnnotation, defaultFlowSchemas, defaultPriorityLevels } from 
 import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from '../auth/policy/bootstrap-policy.ts'
 import { reconciledBinding, reconciledRole } from '../auth/policy/reconcile.ts'
 import { type Client, refs } from '../client/client.ts'
+import { clusterInfoAccess } from './cluster-info.ts'
 import { extensionAuthentication, type ClientAuthorities } from './extension-authentication.ts'
 import { type ClusterConfig, dnsAddresses } from './membership-file.ts'
 
@@ -60,6 +61,7 @@ export async function ensureBootstrapObjects(
   await ensure(client, refs.ingressClasses, ingressClass, signal)
   for (const level of defaultPriorityLevels) await ensure(client, priorityLevels, level, signal, restored(level))
   for (const schema of defaultFlowSchemas) await ensure(client, flowSchemas, schema, signal, restored(schema))
+  for (const object of clusterInfoAccess()) await ensure(client, extensionRefs[object.kind]!, object, signal)
   for (const object of extensionAuthentication(authorities)) {
     await ensure(client, extensionRefs[object.kind]!, object, signal, (stored) =>
       'data' in object && !isDeepStrictEqual(object.data, (stored as ConfigMap).data)

@@ -16,6 +16,7 @@ import type { CertificateAuthority } from '../pki/certificate-authority.ts'
 import { runScheduler } from '../scheduler/scheduler.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
 import { ensureBootstrapObjects } from './bootstrap-objects.ts'
+import { keepClusterInfo } from './cluster-info.ts'
 import { keepKubernetesEndpoints } from './kubernetes-endpoints.ts'
 import { keepLocalApiServices } from './local-api-services.ts'
 import type { ClusterConfig } from './membership-file.ts'
@@ -72,6 +73,7 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
       signal,
     ),
     keepKubernetesEndpoints(context, signal),
+    keepClusterInfo(context, signal),
     context.catalogue && keepLocalApiServices({ ...context, catalogue: context.catalogue }, signal),
   ])
   logger.info({ term }, 'no longer leading')

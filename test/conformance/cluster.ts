@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { echoNode } from '../../src/apiserver/testing/echo-node.ts'
 import { startFixture } from '../../src/apiserver/testing/fixture.ts'
 import { builtinResources } from '../../src/kinds/builtin.ts'
@@ -10,10 +10,16 @@ import { playDeployments } from './deployment-player.ts'
 
 /** What the conformance suite runs against. */
 export interface Cluster {
+  /** Of the first node. */
   kubeconfig: string
   scratch: string
   stop(): Promise<void>
 }
+
+/** What STORMO_KUBECONFIG names: a kubeconfig for each node, as PATH names directories. */
+export const givenKubeconfigs: readonly string[] = (process.env['STORMO_KUBECONFIG'] ?? '')
+  .split(delimiter)
+  .filter((path) => path !== '')
 
 /**
  * The cluster of STORMO_KUBECONFIG, or without it a server of our own on a store in memory, with a stand-in for the
@@ -21,7 +27,7 @@ export interface Cluster {
  */
 export async function openCluster(): Promise<Cluster> {
   const scratch = await mkdtemp(join(tmpdir(), 'stormo-conformance-'))
-  const given = process.env['STORMO_KUBECONFIG']
+  const [given] = givenKubeconfigs
   if (given) return { kubeconfig: given, scratch, stop: () => rm(scratch, { recursive: true }) }
   const fixture = await startFixture({
     definitions: builtinResources(loadBuiltinSchemas()),

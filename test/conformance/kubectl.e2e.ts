@@ -1,12 +1,21 @@
 import { join } from 'node:path'
 import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openCluster, type Cluster } from './cluster.ts'
+import { givenKubeconfigs, openCluster, type Cluster } from './cluster.ts'
 import { installedKubectls, kubectlFor, type Kubectl, type KubectlResult } from './kubectl.ts'
 import { deployment, service } from './manifests.ts'
 
-/** The verbs of kubectl, by every installed version, on one cluster. */
+/**
+ * The verbs of kubectl, by every installed version: of a cluster of several nodes each version asks one node, the next
+ * the next, and with STORMO_TEST_ALL each asks each.
+ */
 const binaries = await installedKubectls()
+const nodes = Math.max(1, givenKubeconfigs.length)
+const cases = binaries.flatMap((binary, at) =>
+  Array.from({ length: nodes }, (_, node) => ({ ...binary, node: node + 1 })).filter(
+    ({ node }) => process.env['STORMO_TEST_ALL'] === '1' || at % nodes === node - 1,
+  ),
+)
 let cluster: Cluster
 
 beforeAll(async () => {
@@ -16,8 +25,8 @@ afterAll(() => cluster.stop())
 
 test('some kubectl is installed', () => expect(binaries.length).toBeGreaterThan(0))
 
-describe.each(binaries)('kubectl $version', (binary) => {
-  const namespace = `kubectl-${binary.version.replace('.', '-')}`
+describe.each(cases)('kubectl $version, node $node', (binary) => {
+  const namespace = `kubectl-${binary.version.replace('.', '-')}-${binary.node}`
   let kubectl: Kubectl
   let manifest: string
   const ok = async (args: string | readonly string[], input?: string): Promise<string> =>
@@ -25,8 +34,9 @@ describe.each(binaries)('kubectl $version', (binary) => {
   const inNamespace = (args: string, input?: string) => ok(`-n ${namespace} ${args}`, input)
 
   beforeAll(async () => {
-    kubectl = kubectlFor(binary, cluster.kubeconfig, join(cluster.scratch, `cache-${binary.version}`))
-    manifest = join(cluster.scratch, `deployment-${binary.version}.json`)
+    const kubeconfig = givenKubeconfigs[binary.node - 1] ?? cluster.kubeconfig
+    kubectl = kubectlFor(binary, kubeconfig, join(cluster.scratch, `cache-${namespace}`))
+    manifest = join(cluster.scratch, `deployment-${namespace}.json`)
     await writeFile(manifest, JSON.stringify(deployment('web', 2)))
     await ok(`create namespace ${namespace}`)
   })

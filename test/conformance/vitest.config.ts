@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** `npx vitest run --config test/conformance/vitest.config.ts`; STORMO_KUBECONFIG names another cluster. */
+/** `npx vitest run --config test/conformance/vitest.config.ts`; STORMO_KUBECONFIG names another cluster, each of its nodes after a colon. */
 export default defineConfig({
   test: { include: ['test/conformance/**/*.e2e.ts'], testTimeout: 120_000, hookTimeout: 60_000 },
 })
