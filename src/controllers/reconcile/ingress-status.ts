@@ -1,15 +1,33 @@
 import { ownIngresses, servesIngress } from '../../api/ingress-class.ts'
-import type { Ingress, IngressClass, Node } from '../../api/kinds.ts'
+import type { Ingress, IngressClass, Node, Service } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
-import { type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
+import { poolConfigMap } from '../../api/load-balancer.ts'
+import { type Controller, keyOf, nothing, type Plan, referenceTo, splitKey, type View } from '../controller.ts'
+import { ingressPorts, nodesPortTaken, serviceAtIngressPorts } from './front-ports.ts'
 import { addressOf, isReady } from './node-addresses.ts'
 import { sameJson } from './same-json.ts'
+import { eventAction } from './workload.ts'
 
-/** Writes into the status of our Ingresses the addresses of the nodes that serve them. */
+/**
+ * Writes into the status of our Ingresses the addresses of the nodes that serve them: none while a LoadBalancer Service that
+ * was there before has their ports.
+ */
 export const ingressStatusController: Controller = {
   name: 'ingress-status',
   watches: [
     { ref: refs.ingresses, keysOf: ({ namespace, name }) => [`${namespace}/${name}`] },
+    {
+      ref: refs.services,
+      keysOf: ({ object, previous }, view) =>
+        [object, previous].some((one) => (one as Service | undefined)?.spec?.type === 'LoadBalancer')
+          ? allKeys(view)
+          : [],
+    },
+    {
+      ref: refs.configMaps,
+      keysOf: ({ namespace, name }, view) =>
+        namespace === poolConfigMap.namespace && name === poolConfigMap.name ? allKeys(view) : [],
+    },
     { ref: refs.ingressClasses, keysOf: (_change, view) => allKeys(view) },
     {
       ref: refs.nodes,
@@ -34,14 +52,21 @@ function planIngressStatus(key: string, view: View): Plan {
   const { namespace, name } = splitKey(key)
   const ingress = view.get<Ingress>(refs.ingresses, namespace, name)
   if (!ingress || ownIngresses([ingress], view.list<IngressClass>(refs.ingressClasses)).length === 0) return nothing
-  const addresses = view
-    .list<Node>(refs.nodes)
-    .map(servingAddress)
-    .filter((one) => one !== undefined)
+  const rival = serviceAtIngressPorts(view)
+  const addresses = rival
+    ? []
+    : view
+        .list<Node>(refs.nodes)
+        .map(servingAddress)
+        .filter((one) => one !== undefined)
   const wanted = addresses.toSorted().map((ip) => ({ ip }))
-  if (sameJson(ingress.status?.loadBalancer?.ingress ?? [], wanted)) return nothing
+  const told = rival
+    ? [eventAction(referenceTo(ingress), 'Warning', 'IngressNotServed', nodesPortTaken(ingressPorts[0]!, rival))]
+    : []
+  if (sameJson(ingress.status?.loadBalancer?.ingress ?? [], wanted)) return { actions: told }
   return {
     actions: [
+      ...told,
       {
         do: 'mutate',
         ref: refs.ingresses,

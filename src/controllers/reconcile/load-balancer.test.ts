@@ -3,6 +3,7 @@ import type { Node, Service, ServiceSpec } from '../../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
 import type { Action, View } from '../controller.ts'
+import { ingressStatusController } from './ingress-status.ts'
 import { loadBalancerController } from './load-balancer.ts'
 import { parseAddressPool } from './load-balancer-pool.ts'
 
@@ -19,6 +20,7 @@ function createWorld(objects: readonly [GroupResource, KubeObject][]) {
     indexed: () => [],
   }
   return {
+    view,
     put: (ref: GroupResource, object: KubeObject) =>
       all.set(`${ref.resource}/${object.metadata.name}`, { ref, object }),
     service: (name: string) => all.get(`services/${name}`)?.object as Service,
@@ -96,6 +98,44 @@ describe('without a pool', () => {
       reason: 'SyncLoadBalancerFailed',
       message: 'Error syncing load balancer: port 80/TCP of the nodes is used by default/a',
     })
+  })
+
+  test('of an Ingress and a service at port 80 the older has it, and the younger is told', () => {
+    const controller = 'stormo.dev/ingress'
+    const ingress = (second: number): [GroupResource, KubeObject] => [
+      refs.ingresses,
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'Ingress',
+        metadata: { name: 'front', namespace: 'default', creationTimestamp: `2026-01-01T00:00:0${second}Z` },
+        spec: { ingressClassName: 'stormo' },
+      } as KubeObject,
+    ]
+    const ours: [GroupResource, KubeObject] = [
+      refs.ingressClasses,
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'IngressClass',
+        metadata: { name: 'stormo' },
+        spec: { controller },
+      } as never,
+    ]
+    const world = createWorld([node(1), ours, ingress(4), service('rivals', 80), service('other', 81)])
+    const [event] = world.settle()
+    expect(addresses(world.service('rivals'))).toEqual([])
+    expect(addresses(world.service('other'))).toEqual(['192.0.2.1'])
+    expect(event).toMatchObject({
+      message: 'Error syncing load balancer: port 80/TCP of the nodes is used by Ingress default/front',
+    })
+    world.put(...ingress(8))
+    world.settle()
+    expect(addresses(world.service('rivals'))).toEqual(['192.0.2.1'])
+    const status = () => ingressStatusController.plan('default/front', world.view, 0).actions
+    expect(status()).toMatchObject([
+      { reason: 'IngressNotServed', message: 'port 80/TCP of the nodes is used by default/rivals' },
+    ])
+    world.put(...pool('198.51.100.4/31'))
+    expect(status()).toEqual([])
   })
 
   test("another's class is left alone; what is a balancer no longer loses its addresses", () => {

@@ -1,4 +1,4 @@
-import type { ConfigMap, EndpointSlice, LoadBalancerIngress, Node, Service } from '../../api/kinds.ts'
+import type { EndpointSlice, Ingress, LoadBalancerIngress, Node, Service } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import {
   type Action,
@@ -10,9 +10,18 @@ import {
   splitKey,
   type View,
 } from '../controller.ts'
-import { hasExternalLoadBalancers, isProviderSecret } from '../cloud/provider-config.ts'
+import { isProviderSecret } from '../cloud/provider-config.ts'
 import { announcerAnnotation, poolConfigMap } from '../../api/load-balancer.ts'
 import { type AddressBits, bitsOf, parseAddress } from '../../lib/ip-address.ts'
+import {
+  ingressBefore,
+  ingressPorts,
+  isOlderService,
+  isOurLoadBalancer,
+  nodesPortTaken,
+  poolText,
+  servicePorts,
+} from './front-ports.ts'
 import { type AddressPool, parseAddressPool } from './load-balancer-pool.ts'
 import { addressOf, excludedFromLoadBalancers, isReady } from './node-addresses.ts'
 import { sameJson } from './same-json.ts'
@@ -39,12 +48,14 @@ export const loadBalancerController: Controller = {
         namespace === poolConfigMap.namespace && name === poolConfigMap.name ? allKeys(view) : [],
     },
     { ref: refs.secrets, keysOf: (change, view) => (isProviderSecret(change) ? allKeys(view) : []) },
+    { ref: refs.ingresses, keysOf: (_change, view) => allKeys(view) },
+    { ref: refs.ingressClasses, keysOf: (_change, view) => allKeys(view) },
     {
       ref: refs.endpointSlices,
       keysOf: ({ object, previous, namespace }, view) => {
         const name = (object ?? previous)?.metadata.labels?.['kubernetes.io/service-name'] ?? ''
         const service = view.get<Service>(refs.services, namespace, name)
-        return service && isOurs(service, view) && service.spec?.externalTrafficPolicy === 'Local'
+        return service && isOurLoadBalancer(service, view) && service.spec?.externalTrafficPolicy === 'Local'
           ? [keyOf(service)]
           : []
       },
@@ -59,16 +70,13 @@ function allKeys(view: View): string[] {
   return view
     .list<Service>(refs.services)
     .filter(
-      (one) => isOurs(one, view) || one.metadata.annotations?.[announcerAnnotation] !== undefined || hasAddress(one),
+      (one) =>
+        isOurLoadBalancer(one, view) ||
+        one.metadata.annotations?.[announcerAnnotation] !== undefined ||
+        hasAddress(one),
     )
     .map(keyOf)
 }
-
-const isOurs = ({ spec, metadata }: Service, view: View): boolean =>
-  spec?.type === 'LoadBalancer' &&
-  metadata.deletionTimestamp === undefined &&
-  (spec.loadBalancerClass === loadBalancerClass ||
-    (spec.loadBalancerClass === undefined && !hasExternalLoadBalancers(view)))
 
 const hasAddress = ({ status }: Service): boolean => (status?.loadBalancer?.ingress ?? []).length > 0
 
@@ -79,19 +87,19 @@ function planLoadBalancer(key: string, view: View): Plan {
   const { namespace, name } = splitKey(key)
   const service = view.get<Service>(refs.services, namespace, name)
   if (!service) return nothing
-  if (!isOurs(service, view)) {
+  if (!isOurLoadBalancer(service, view)) {
     const isForeign = service.spec?.type === 'LoadBalancer'
     const addresses = isForeign ? (service.status?.loadBalancer?.ingress ?? []) : []
     return { actions: write(service, { addresses, announcer: undefined }) }
   }
-  const text = view.get<ConfigMap>(refs.configMaps, poolConfigMap.namespace, poolConfigMap.name)?.data?.['addresses']
+  const text = poolText(view)
   const { pool, problem } = parseAddressPool(text ?? '')
   const older = view
     .list<Service>(refs.services)
-    .filter((one) => isOurs(one, view) && isBefore(one, service))
-    .toSorted((a, b) => (isBefore(a, b) ? -1 : 1))
+    .filter((one) => isOurLoadBalancer(one, view) && isOlderService(one, service))
+    .toSorted((a, b) => (isOlderService(a, b) ? -1 : 1))
   const nodes = eligibleNodes(service, view)
-  const wanted = text === undefined ? fromNodes(service, older, nodes) : fromPool(service, older, pool, nodes)
+  const wanted = text === undefined ? fromNodes(service, older, nodes, view) : fromPool(service, older, pool, nodes)
   const actions = write(service, wanted)
   const complaint = problem ?? wanted.problem
   if (complaint !== undefined && (actions.length > 0 || !hasAddress(service))) {
@@ -113,10 +121,6 @@ interface Wanted {
   readonly problem?: string
 }
 
-const isBefore = (a: Service, b: Service): boolean => ageKey(a) < ageKey(b)
-const ageKey = ({ metadata }: Service): string =>
-  `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`
-
 /** Nodes that may take a service's traffic: Ready, not excluded, and under policy Local with an endpoint of it. */
 function eligibleNodes(service: Service, view: View): Node[] {
   const ready = view
@@ -135,11 +139,15 @@ function eligibleNodes(service: Service, view: View): Node[] {
   return ready.filter((node) => withEndpoint.has(node.metadata.name))
 }
 
-function fromNodes(service: Service, older: readonly Service[], nodes: readonly Node[]): Wanted {
-  const taken = new Map(older.flatMap((one) => portsOf(one).map((port) => [port, keyOf(one)])))
-  const clash = portsOf(service).find((port) => taken.has(port))
-  if (clash !== undefined) {
-    return { addresses: [], announcer: undefined, problem: `port ${clash} of the nodes is used by ${taken.get(clash)}` }
+function fromNodes(service: Service, older: readonly Service[], nodes: readonly Node[], view: View): Wanted {
+  const taken = new Map<string, Service | Ingress>(
+    older.flatMap((one) => servicePorts(one).map((port): [string, Service] => [port, one])),
+  )
+  const ingress = ingressBefore(service, view)
+  if (ingress) for (const port of ingressPorts) taken.set(port, ingress)
+  for (const port of servicePorts(service)) {
+    const by = taken.get(port)
+    if (by) return { addresses: [], announcer: undefined, problem: nodesPortTaken(port, by) }
   }
   const addresses = familiesOf(service)
     .flatMap((bits) => nodes.map((node) => addressOf(node, bits)))
@@ -150,9 +158,6 @@ function fromNodes(service: Service, older: readonly Service[], nodes: readonly 
 /** The families of its cluster IPs, the first one first. */
 const familiesOf = ({ spec }: Service): AddressBits[] =>
   (spec?.ipFamilies ?? ['IPv4']).map((family) => (family === 'IPv6' ? 128 : 32))
-
-const portsOf = ({ spec }: Service): string[] =>
-  (spec?.ports ?? []).map((port) => `${port.port}/${port.protocol ?? 'TCP'}`)
 
 /** One address of each of its families, as far as the pool has them; `loadBalancerIP` names that of its own. */
 function fromPool(service: Service, older: readonly Service[], pool: AddressPool, nodes: readonly Node[]): Wanted {
