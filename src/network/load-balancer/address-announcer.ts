@@ -97,10 +97,14 @@ export function createAddressAnnouncer(options: {
     }
   }
 
-  /** The kernel itself tells the neighbours, once it is sure that nobody else has the address (RFC 4861, 4862). */
+  /**
+   * The kernel itself tells the neighbours, once it is sure that nobody else has the address (RFC 4861, 4862). Deprecated
+   * addresses are not chosen as the source of what this node sends or masquerades: answers to it might go elsewhere.
+   */
   async function add6(address: string, on: string): Promise<void> {
     await ip.sysctl(`net/ipv6/conf/${on}/ndisc_notify`, '1')
-    await ip.run('addr', 'add', hostRange(address), 'dev', on, 'metric', String(ownMetric))
+    const marks = ['metric', String(ownMetric), 'preferred_lft', '0']
+    await ip.run('addr', 'add', hostRange(address), 'dev', on, ...marks)
   }
 
   /** Without the program neighbours find out when their entry has grown old. */

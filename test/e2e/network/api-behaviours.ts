@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Endpoints, EndpointSlice, Service, ServiceCIDR } from '../../../src/api/kinds.ts'
-import { eventually, service, type NetworkCluster } from './fixture.ts'
+import type { Endpoints, EndpointSlice, IPAddress, Service, ServiceCIDR } from '../../../src/api/kinds.ts'
+import { eventually, fetchLine, service, type NetworkCluster } from './fixture.ts'
 
 const core = '/api/v1/namespaces/default'
 const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
@@ -165,8 +165,39 @@ export function apiBehaviours(cluster: () => NetworkCluster): void {
       expect((await cluster().api('PATCH', `${path}/255.255.255.255`, patch, merge)).json()).toMatchObject(patch)
       expect((await cluster().api('DELETE', `${path}/255.255.255.255`)).code).toBe(200)
       await cluster().api('DELETE', `${path}?labelSelector=type=link-local`)
-      const left = (await cluster().api('GET', path)).json<{ items: unknown[] }>()
+      const left = (await cluster().api('GET', `${path}?labelSelector=type`)).json<{ items: unknown[] }>()
       expect(left.items).toEqual([])
+    })
+
+    test('should show each cluster IP as an IPAddress, and keep a ServiceCIDR that a Service has one of', async () => {
+      const addressOf = async (ip: string) => {
+        const answer = await cluster().api('GET', `${networking}/ipaddresses/${ip}`)
+        return answer.code === 200 && answer.json<IPAddress>()
+      }
+      const range = `${networking}/servicecidrs/test-svc-cidr`
+      const cidrs = ['203.0.113.0/24']
+      await create(`${networking}/servicecidrs`, { metadata: { name: 'test-svc-cidr' }, spec: { cidrs } })
+      const readiness = async () => {
+        const { status } = (await cluster().api('GET', range)).json<ServiceCIDR>()
+        return status?.conditions?.find((one) => one.type === 'Ready')?.status
+      }
+      await eventually('a range that is Ready', async () => (await readiness()) === 'True')
+      const spec = { clusterIP: '203.0.113.10', ports: [{ port: 80, targetPort: 8080 }], selector: { app: 'server' } }
+      await create(`${core}/services`, service('cidr1-test', spec))
+      const shown = await eventually('an IPAddress', () => addressOf('203.0.113.10'))
+      expect(shown.spec.parentRef).toEqual({
+        group: '',
+        resource: 'services',
+        namespace: 'default',
+        name: 'cidr1-test',
+      })
+      const answers = () => cluster().sh('server-1', fetchLine('203.0.113.10'))
+      await eventually('an answer', async () => (await answers()).startsWith('server-'))
+      await cluster().api('DELETE', range)
+      await eventually('a range that waits', async () => (await readiness()) === 'False')
+      await cluster().api('DELETE', `${core}/services/cidr1-test`)
+      await eventually('no IPAddress', async () => (await addressOf('203.0.113.10')) === false)
+      await eventually('no range', async () => (await cluster().api('GET', range)).code === 404)
     })
   })
 }

@@ -12,6 +12,7 @@ import {
   tally,
   udpClient,
 } from './fixture.ts'
+import { withCustomResources, withWebhook } from './other-controllers.ts'
 import { proxyBehaviours } from './proxy-behaviours.ts'
 import { serviceBehaviours } from './service-behaviours.ts'
 
@@ -405,6 +406,30 @@ describe('Ingress', () => {
     })
     const redirect = ['-o', '/dev/null', '-w', '%{http_code} %{redirect_url}', ...resolve]
     expect(await outside('http://safe.example/x?y=z', ...redirect)).toBe('308 https://safe.example/x?y=z')
+  })
+
+  test('should leave other controllers their classes, and give their Services addresses', async () => {
+    await cluster.apply(...withWebhook('edge'), ...withCustomResources('router'))
+    const node = await cluster.addressOf(nodes[0]!)
+    const given = async (name: string, namespace: string) =>
+      (await cluster.get<Service>('service', name, '-n', namespace)).status?.loadBalancer?.ingress?.[0]?.ip
+    // Port 80 of the nodes is taken by our own Ingresses.
+    expect(await given('router', 'router')).toBeUndefined()
+    const pool = ['--from-literal', `addresses=${node.replace(/\d+$/, '110')}-${node.replace(/\d+$/, '111')}`]
+    await cluster.kubectlOk(['create', 'configmap', 'load-balancer', '-n', 'kube-system', ...pool])
+    for (const [name, namespace, answer] of [
+      ['edge-controller', 'edge', 'edge'],
+      ['router', 'router', 'router'],
+    ] as const) {
+      const address = await eventually(`an address of ${name}`, () => given(name, namespace))
+      await eventually(`${name} at ${address}`, async () => (await outside(`http://${address}/`)) === answer, 60_000)
+    }
+    for (const name of ['edge', 'router']) {
+      expect((await cluster.get<Ingress>('ingress', name)).status?.loadBalancer).toEqual({})
+      expect(servers).toContain(await outside(`http://${node}/`, '-H', `Host: ${name}.example`))
+    }
+    await cluster.kubectlOk(['delete', 'configmap', 'load-balancer', '-n', 'kube-system'])
+    await cluster.kubectlOk(['delete', 'namespace', 'edge', 'router', '--wait=false'])
   })
 })
 
