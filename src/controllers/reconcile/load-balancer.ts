@@ -26,9 +26,6 @@ import { type AddressPool, parseAddressPool } from './load-balancer-pool.ts'
 import { addressOf, excludedFromLoadBalancers, isReady } from './node-addresses.ts'
 import { sameJson } from './same-json.ts'
 
-/** spec.loadBalancerClass of what is ours; none is ours too, unless the user's own provider makes load balancers. */
-export const loadBalancerClass = 'stormo.dev/mesh'
-
 /**
  * Gives LoadBalancer Services their addresses. With a pool (ConfigMap kube-system/load-balancer) each gets one of its
  * own, which one node announces; without, they get those of the nodes, where the older Service has a port that two want.
