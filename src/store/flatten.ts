@@ -11,6 +11,12 @@ export type Fields = Map<FieldPath, FieldValue>
 const derivedMetadata = new Set(['name', 'namespace', 'uid', 'resourceVersion', 'generation', 'selfLink'])
 
 /**
+ * Who owns an entry of managedFields. The API calls the list one value; but writers at the same time add each its own
+ * entry, and none of them is to be forgotten: what nobody owns the next apply would remove.
+ */
+const managerKeys = ['manager', 'operation', 'apiVersion', 'subresource']
+
+/**
  * The flat form of an object. Leaves are scalars, empty objects and lists, lists without keys, and one marker for
  * each element of an associative list (its keys stand in the path). Status is coarser: its leaves are its top-level
  * fields and the elements of its top-level associative lists (conditions), each one whole.
@@ -82,12 +88,12 @@ interface Walk {
 function flattenMetadata(ref: GroupResource, metadata: Record<string, unknown>, layout: FieldLayout, fields: Fields) {
   for (const [name, value] of Object.entries(metadata)) {
     if (derivedMetadata.has(name) || value === null || value === undefined) continue
-    flattenValue(
-      { ref, layout, fields, depth: Infinity },
-      fieldPath('metadata', name),
-      below(below(undefined, 'metadata'), name),
-      value,
-    )
+    const path = fieldPath('metadata', name)
+    if (name === 'managedFields' && Array.isArray(value)) {
+      flattenElements({ ref, layout, fields, depth: 0 }, path, undefined, value, managerKeys)
+      continue
+    }
+    flattenValue({ ref, layout, fields, depth: Infinity }, path, below(below(undefined, 'metadata'), name), value)
   }
 }
 
@@ -112,7 +118,16 @@ function flattenValue(walk: Walk, path: FieldPath, schemaPath: SchemaPath, value
 }
 
 function flattenList(walk: Walk, path: FieldPath, schemaPath: SchemaPath, list: readonly unknown[]): void {
-  const keys = walk.layout.listKeys(walk.ref, namesOf(schemaPath))
+  flattenElements(walk, path, schemaPath, list, walk.layout.listKeys(walk.ref, namesOf(schemaPath)))
+}
+
+function flattenElements(
+  walk: Walk,
+  path: FieldPath,
+  schemaPath: SchemaPath | undefined,
+  list: readonly unknown[],
+  keys: readonly string[] | undefined,
+): void {
   const selectors = keys && list.length > 0 ? selectorsOf(list, keys) : undefined
   if (!keys || !selectors) {
     walk.fields.set(path, list)

@@ -298,6 +298,42 @@ describe('two nodes', () => {
     ).toEqual(['Progressing', 'Ready'])
   })
 
+  test('managers that write at the same time are all remembered, on one node and on two', async () => {
+    const [a, b] = await pair()
+    const entry = (manager: string, fields: Record<string, unknown>) => ({
+      manager,
+      operation: 'Apply',
+      apiVersion: 'apps/v1',
+      fieldsType: 'FieldsV1',
+      fieldsV1: fields,
+    })
+    await change(a, ({ metadata }) => (metadata.managedFields = [entry('first', { 'f:spec': {} })]))
+    await exchange(a, b)
+    const base = a.store.get(key)!
+    const claim = (one: Rig, manager: string) =>
+      one.store.write({
+        op: 'update',
+        key,
+        uid: base.metadata.uid ?? '',
+        base: one.store.get(key)!,
+        object: {
+          ...base,
+          metadata: {
+            ...base.metadata,
+            managedFields: [...(base.metadata.managedFields ?? []), entry(manager, { 'f:status': { 'f:a': {} } })],
+          },
+        },
+        decided: false,
+      })
+    await Promise.all([claim(a, 'second'), claim(a, 'third'), claim(b, 'fourth')])
+    await exchange(a, b)
+    for (const one of [a, b]) {
+      const { managedFields = [] } = one.store.get(key)!.metadata
+      expect(managedFields.map(({ manager }) => manager).toSorted()).toEqual(['first', 'fourth', 'second', 'third'])
+      expect(managedFields[0]).toEqual(entry('first', { 'f:spec': {} }))
+    }
+  })
+
   test('unreadable input is refused and counted', async () => {
     const [a] = await pair()
     const uid = a.store.get(key)?.metadata.uid ?? ''
