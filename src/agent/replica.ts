@@ -16,7 +16,7 @@ import { lmdbDisk } from '../store/lmdb-disk.ts'
 import { openStore, type ObjectStore } from '../store/object-store.ts'
 import type { FieldLayout } from '../store/store.ts'
 import type { AgentParts } from './agent-parts.ts'
-import { furtherRanges, heldAddresses, pairedFamilies } from './service-addresses.ts'
+import { furtherRanges, followHoldings, pairedFamilies } from './service-addresses.ts'
 import { paths } from './settings.ts'
 import { databaseBytes, storeMetrics } from './store-metrics.ts'
 import type { ReplicaReport } from './status.ts'
@@ -80,7 +80,7 @@ export async function openReplica(parts: AgentParts, mesh: Mesh): Promise<LocalR
     random,
     logger,
     self,
-    inUse: () => heldAddresses(informers, families),
+    inUse: followHoldings(informers, families),
     furtherRanges: () => furtherRanges(informers, config),
     bootstrapPeers: () => membership.members.map((member) => member.peer).filter((peer) => peer !== self.peer),
   })

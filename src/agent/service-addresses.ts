@@ -1,4 +1,5 @@
 import type { IPAddress, Service, ServiceCIDR } from '../api/kinds.ts'
+import type { GroupResource, KubeObject } from '../api/object.ts'
 import { errors, StatusError } from '../api/status-error.ts'
 import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
@@ -59,22 +60,48 @@ export function pairedFamilies(informers: Informers, config: ClusterConfig): Ser
   }
 }
 
-/** The IPv4 addresses, and IPv6 ones by those that go with them, that users keep for themselves by an IPAddress. */
-function* keptByUsers(informers: Informers, families: ServiceAddresses['secondFamily']): Iterable<string> {
-  for (const address of informers.for<IPAddress>(refs.ipAddresses).list()) {
-    const { name = '' } = address.metadata
-    if (!isOfService(address)) yield families?.toIpv4(name) ?? name
-  }
+/** The IPv4 address, or for an IPv6 one that which goes with it, that a user keeps by an IPAddress. */
+const keptByUser = (address: IPAddress, families: ServiceAddresses['secondFamily']): string[] => {
+  const { name = '' } = address.metadata
+  return isOfService(address) ? [] : [families?.toIpv4(name) ?? name]
 }
 
-/** ClusterIPs and NodePorts that are in use, as text. */
-export function* heldAddresses(informers: Informers, families: ServiceAddresses['secondFamily']): Iterable<string> {
-  for (const service of informers.for<Service>(refs.services).list()) {
-    const { clusterIps, nodePorts } = holdings(service, families)
-    yield* clusterIps
-    yield* nodePorts.map(String)
+/** Follows which ClusterIPs and NodePorts are in use, so that it costs a look whether one is, however many Services there are. */
+export function followHoldings(informers: Informers, families: ServiceAddresses['secondFamily']) {
+  const counts = new Map<string, number>()
+  const held = new Map<string, readonly string[]>()
+
+  function replace(owner: string, values: readonly string[]): void {
+    for (const value of held.get(owner) ?? []) {
+      const left = (counts.get(value) ?? 0) - 1
+      if (left > 0) counts.set(value, left)
+      else counts.delete(value)
+    }
+    for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+    if (values.length > 0) held.set(owner, values)
+    else held.delete(owner)
   }
-  yield* keptByUsers(informers, families)
+  function follow<T extends KubeObject>(ref: GroupResource, valuesOf: (object: T) => string[]): () => void {
+    const informer = informers.for<T>(ref)
+    const take = (namespace: string, name: string, object: T | undefined) =>
+      replace(`${ref.resource}/${namespace}/${name}`, object ? valuesOf(object) : [])
+    const readAll = () => {
+      for (const one of informer.list()) take(one.metadata.namespace ?? '', one.metadata.name ?? '', one)
+    }
+    informer.onChange(({ object, namespace, name }) => take(namespace, name, object))
+    readAll()
+    return readAll
+  }
+  const readAgain = [
+    follow<Service>(refs.services, (service) => {
+      const { clusterIps, nodePorts } = holdings(service, families)
+      return [...clusterIps, ...nodePorts.map(String)]
+    }),
+    follow<IPAddress>(refs.ipAddresses, (address) => keptByUser(address, families)),
+  ]
+  // Which IPv6 address goes with which IPv4 one is as the ranges say.
+  if (families) informers.for<ServiceCIDR>(refs.serviceCidrs).onChange(() => readAgain.forEach((read) => read()))
+  return (value: string): boolean => counts.has(value)
 }
 
 /** Services' addresses from the decision log. */
@@ -92,6 +119,11 @@ export function serviceAddresses({
   // Taken by the cluster itself when it was made; the Services that bear them are made by its leader.
   const own = new Set([config.kubernetesIp, config.dnsIp])
   const families = pairedFamilies(informers, config)
+  const isKept = (ip: string): boolean => {
+    const names = [ip, families?.toIpv6(ip)].filter((one) => one !== undefined)
+    const found = names.map((name) => informers.for<IPAddress>(refs.ipAddresses).get('', name))
+    return found.some((one) => one !== undefined && !isOfService(one))
+  }
   async function claimOwn(ip: string): Promise<void> {
     const services = informers.for<Service>(refs.services).list()
     if (services.some(({ spec }) => spec?.clusterIP === ip)) throw errors.alreadyExists(refs.services, ip)
@@ -106,8 +138,7 @@ export function serviceAddresses({
       if (nodePort !== undefined) await decisions.claim(nodePort, { owner })
       if (clusterIp === undefined) return
       if (own.has(clusterIp)) return claimOwn(clusterIp)
-      if ([...keptByUsers(informers, families)].includes(clusterIp))
-        throw new StatusError('Conflict', 'provided IP is already allocated')
+      if (isKept(clusterIp)) throw new StatusError('Conflict', 'provided IP is already allocated')
       const range = furtherRanges(informers, config).find((one) => sameOffset(clusterIp, one, one) !== undefined)
       await decisions.claim(clusterIp, { owner, ...(range === undefined ? {} : { range }) })
     },

@@ -31,8 +31,8 @@ export interface DecisionLogParts {
   random: Random
   logger: Logger
   self: { node: string; peer: string }
-  /** ClusterIPs and NodePorts (as decimal text) that Services of the store use. */
-  inUse: () => Iterable<string>
+  /** Whether a Service of the store has the ClusterIP or NodePort (as decimal text). Asked for each Service that is made. */
+  inUse: (value: string) => boolean
   /** IPv4 CIDRs of cluster IPs besides the cluster's first range, as far as they may be given now. Default: none. */
   furtherRanges?: () => readonly string[]
   /** Whom a joiner asks for the log as long as it knows no members. */

@@ -26,7 +26,7 @@ export interface LeaderDutiesParts {
   runner: LogRunner
   config: DecisionLogConfig
   self: { peer: string }
-  inUse: () => Iterable<string>
+  inUse: (value: string) => boolean
   command: (command: Command) => Promise<unknown>
 }
 
@@ -142,7 +142,6 @@ export class LeaderDuties {
   #findUnused() {
     const { runner, sink, inUse } = this.#parts
     const { machine } = runner
-    const used = new Set(inUse())
     const live = new Set<Holder>(
       machine.membership.members().map((member) => reserveOf(member.node, member.incarnation)),
     )
@@ -150,7 +149,7 @@ export class LeaderDuties {
     const scan = (table: ReserveTable, format: (value: number) => string, note: typeof noteIp) => {
       for (const [value, holder] of table.entries()) {
         const text = format(value)
-        if (holder === 'cluster' || live.has(holder) || used.has(text)) continue
+        if (holder === 'cluster' || live.has(holder) || inUse(text)) continue
         found.set(text, (due) => note(due, value))
       }
     }

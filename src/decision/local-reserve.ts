@@ -14,8 +14,8 @@ export interface LocalReserveParts {
   runner: LogRunner
   config: DecisionLogConfig
   self: { node: string }
-  /** ClusterIPs and NodePorts (as decimal text) of all Services that this node knows of. */
-  inUse: () => Iterable<string>
+  /** Whether any Service that this node knows of has the ClusterIP or NodePort (as decimal text). */
+  inUse: (value: string) => boolean
   /** IPv4 CIDRs of cluster IPs besides the cluster's first range, as far as they may be given now. */
   furtherRanges: () => readonly string[]
   command: (command: Command) => Promise<unknown>
@@ -60,7 +60,7 @@ export class LocalReserve {
         ? ([machine.nodePorts, String, 'port'] as const)
         : ([machine.clusterIps, formatIpv4, 'IP'] as const)
     if (!this.#held(table).some((own) => format(own) === text)) return false
-    if (this.#used().has(text)) throw alreadyAllocated(what)
+    if (this.#isUsed(text)) throw alreadyAllocated(what)
     this.#taken.add(text)
     return true
   }
@@ -96,9 +96,8 @@ export class LocalReserve {
     if (this.#refilling || nowMs - this.#refillMs < refillEveryMs) return
     if (!runner.machine.membership.member(self.node)) return
     this.#refillMs = nowMs
-    const used = this.#used()
     const missing = (table: ReserveTable, format: (value: number) => string, wanted: number) => {
-      const free = this.#held(table).filter((value) => !used.has(format(value))).length
+      const free = this.#held(table).filter((value) => !this.#isUsed(format(value))).length
       return free > wanted / 2 ? 0 : wanted - free
     }
     const clusterIps = missing(runner.machine.clusterIps, formatIpv4, config.reservedClusterIps)
@@ -113,20 +112,19 @@ export class LocalReserve {
   }
 
   #take(table: ReserveTable, format: (value: number) => string): string | undefined {
-    const used = this.#used()
     const value = this.#held(table)
       .map(format)
-      .find((text) => !used.has(text))
+      .find((text) => !this.#isUsed(text))
     if (value !== undefined) this.#taken.add(value)
     this.#refillMs = -Infinity
     return value
   }
 
-  #used(): Set<string> {
-    const used = new Set(this.#parts.inUse())
+  #isUsed(text: string): boolean {
+    if (!this.#parts.inUse(text)) return this.#taken.has(text)
     // Its Service is there: from now on that is what keeps it.
-    for (const value of this.#taken) if (used.has(value)) this.#taken.delete(value)
-    return used.union(this.#taken)
+    this.#taken.delete(text)
+    return true
   }
 
   /** Values of a range that was taken away meanwhile stay in the reserve, and are not handed out. */

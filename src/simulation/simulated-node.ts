@@ -93,7 +93,7 @@ export class SimulatedNode {
       storage: disk.log,
       sink: store,
       self: { node: this.name, peer: this.peer },
-      inUse: () => addressesInUse(store),
+      inUse: (value) => addressesInUse(store).includes(value),
       bootstrapPeers: () =>
         this.#parts
           .knownMembers()

@@ -117,7 +117,7 @@ export class DecisionCluster {
       },
       logger: silentLogger,
       self: { node: name, peer: node.peer },
-      inUse: () => node.used,
+      inUse: (value) => node.used.has(value),
       bootstrapPeers: () => ['peer-n1', 'peer-n2'],
       config: this.#config,
     })
