@@ -38,14 +38,15 @@ export const nodeKubeconfig = ({ env }: Io): string => join(env['STORMO_CONFIG_D
 /** Where kubectl keeps a user's own. */
 export const userKubeconfig = ({ env }: Io): string => join(env['HOME'] ?? '/root', '.kube', 'config')
 
+const noCluster =
+  "no cluster to talk to: this machine is no member and there is no kubeconfig; try 'stormo cluster up', 'stormo init' or --kubeconfig"
+
 /** Those of {@link kubeconfigPaths} that are there: of a list in the environment some may be missing. */
 export function findKubeconfigs(invocation: Invocation): string[] {
   const paths = kubeconfigPaths(invocation)
-  if (paths.length === 0)
-    throw new UsageError(
-      "no cluster to talk to: this machine is no member and there is no kubeconfig; try 'stormo cluster up', 'stormo init' or --kubeconfig",
-    )
+  if (paths.length === 0) throw new UsageError(noCluster)
   const found = paths.filter((path) => existsSync(path))
+  if (found.length === 0 && paths[0] === nodeKubeconfig(invocation.io)) throw new UsageError(noCluster)
   if (found.length === 0) throw new UsageError(`stat ${paths[0]}: no such file or directory`)
   return found
 }

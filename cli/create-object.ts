@@ -4,8 +4,7 @@ import { type Invocation, option } from './command.ts'
 import { type ApiResource, displayName, pathOf } from './discovery.ts'
 import { paintOutcome, paletteOf } from './printers/colour.ts'
 import { withEmptyStructs } from './empty-structs.ts'
-import { outputOf } from './output-format.ts'
-import { printObject } from './printers/object.ts'
+import { outputOf, printAsAsked } from './output-format.ts'
 import { dryRunOf, dryRunSuffix, fieldValidationOf } from './write-options.ts'
 import { namespaceOf } from './targets.ts'
 
@@ -47,7 +46,7 @@ export async function createObject(
   io.out(
     output === 'name'
       ? `${name}\n`
-      : (printObject(how === 'client' ? withEmptyStructs(created) : created, output) ??
+      : (printAsAsked(invocation, how === 'client' ? withEmptyStructs(created) : created) ??
           `${paintOutcome(`${name} ${done}${dryRunSuffix(how)}`, paletteOf(invocation))}\n`),
   )
   return created

@@ -15,6 +15,10 @@ export interface ApiResource {
   subresources: readonly string[]
 }
 
+/** `apps/v1`, and of the core group `v1`. */
+export const apiVersionOf = ({ group, version }: Pick<ApiResource, 'group' | 'version'>): string =>
+  group ? `${group}/${version}` : version
+
 interface DiscoveryList {
   items: {
     metadata?: { name?: string }

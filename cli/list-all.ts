@@ -1,6 +1,7 @@
 import type { KubeObject } from '../src/api/object.ts'
 import { isStatus } from '../src/api/status-error.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
+import { apiVersionOf } from './discovery.ts'
 import { type ServerTable, tableAccept } from './server-table.ts'
 import type { Target } from './targets.ts'
 
@@ -16,7 +17,7 @@ export async function listAll(
 ): Promise<KubeObject[]> {
   if (target.name !== undefined) return [await client.json<KubeObject>({ path, query })]
   const { resource } = target
-  const apiVersion = resource.group ? `${resource.group}/${resource.version}` : resource.version
+  const apiVersion = apiVersionOf(resource)
   const typed = (items: readonly KubeObject[]): KubeObject[] =>
     items.map((item) => ({ ...item, apiVersion, kind: resource.kind }))
   const objects: KubeObject[] = []

@@ -20,7 +20,7 @@ export function manifestSources(invocation: Invocation): string[] {
 }
 
 /** Builds a kustomization with the tool that is at hand: its format is that tool's own. */
-async function kustomize(directory: string): Promise<string> {
+export async function kustomize(directory: string): Promise<string> {
   for (const [tool, verb] of [
     ['kubectl', 'kustomize'],
     ['kustomize', 'build'],

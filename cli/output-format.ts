@@ -1,16 +1,42 @@
 import { readFileSync } from 'node:fs'
 import { type Invocation, option, type OptionDefinition, UsageError } from './command.ts'
+import { printObject } from './printers/object.ts'
 
 export const outputOption: OptionDefinition = {
   flags: '-o, --output <format>',
   summary:
-    'wide, yaml, json, name, jsonpath=…, jsonpath-as-json=…, custom-columns=…, go-template=…, each of the last four also as …-file=<path>',
+    'wide, yaml, kyaml, json, name, jsonpath=…, jsonpath-as-json=…, custom-columns=…, go-template=…, each of the last four also as …-file=<path>',
 }
 
 export const templateOption: OptionDefinition = {
   flags: '--template <template>',
   summary: 'the template of -o go-template, or the file of -o go-template-file',
 }
+
+/** How objects are printed by whatever prints them. */
+export const outputOptions: readonly OptionDefinition[] = [
+  outputOption,
+  templateOption,
+  { flags: '--show-managed-fields', summary: 'with metadata.managedFields (json, yaml)' },
+  {
+    flags: '--allow-missing-template-keys',
+    summary: 'a field that a jsonpath misses is no error (default true)',
+    hidden: true,
+  },
+  { flags: '--no-allow-missing-template-keys', summary: 'it is one', hidden: true },
+]
+
+/** What -o and its companions ask for; undefined where they ask for a table, a name or nothing. */
+export const printAsAsked = (
+  invocation: Invocation,
+  object: object,
+  format = outputOf(invocation),
+): string | undefined =>
+  printObject(object, format, {
+    withManagedFields: option.flag(invocation, 'showManagedFields'),
+    withHeader: invocation.options['headers'] !== false,
+    needsEveryField: invocation.options['allowMissingTemplateKeys'] === false,
+  })
 
 const templateFormats = new Map([
   ['template', 'go-template'],

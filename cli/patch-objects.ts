@@ -5,8 +5,7 @@ import { type Invocation, option, type OptionDefinition, UsageError } from './co
 import { withClient } from './connection.ts'
 import { type ApiResource, displayName, pathOf } from './discovery.ts'
 import { manifestSources, readManifests } from './manifests.ts'
-import { outputOf } from './output-format.ts'
-import { printObject } from './printers/object.ts'
+import { outputOf, printAsAsked } from './output-format.ts'
 import { reportError } from './report-error.ts'
 import { type SelectedObject, selectObjects, selectionOptions } from './select-objects.ts'
 import { namespaceOptions } from './targets.ts'
@@ -144,7 +143,7 @@ function sayPatched(invocation: Invocation, verb: PatchVerb, patched: PatchedObj
   const name = displayName(resource, before.metadata.name ?? '')
   if (output === 'name') return io.out(`${name}\n`)
   const typed = { ...after, apiVersion: after.apiVersion ?? before.apiVersion, kind: after.kind ?? before.kind }
-  const printed = printObject(typed, output)
+  const printed = printAsAsked(invocation, typed)
   if (printed !== undefined) return io.out(printed)
   const said = verb.said(patched)
   if (said !== undefined) io.out(`${name} ${said}${dryRunSuffix(how)}\n`)

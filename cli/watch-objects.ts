@@ -2,8 +2,8 @@ import type { KubeObject } from '../src/api/object.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
 import { type Invocation, option, UsageError } from './command.ts'
 import type { Wanted } from './commands/get.ts'
-import { displayName, pathOf } from './discovery.ts'
-import { printObject } from './printers/object.ts'
+import { apiVersionOf, displayName, pathOf } from './discovery.ts'
+import { printAsAsked } from './output-format.ts'
 import { printTable } from './printers/table.ts'
 import { type ServerTable, tableAccept, tableCells, type TableView } from './server-table.ts'
 import { jsonLines } from './watch-lines.ts'
@@ -46,7 +46,7 @@ export async function watchObjects(
   const showObject = (type: string, object: KubeObject): void => {
     const shown = withEvents && output !== 'name' ? { type, object } : object
     const text =
-      output === 'name' ? `${displayName(resource, object.metadata.name ?? '')}\n` : printObject(shown, output)
+      output === 'name' ? `${displayName(resource, object.metadata.name ?? '')}\n` : printAsAsked(invocation, shown)
     io.out(text ?? '')
   }
   const accept = isTable ? tableAccept : 'application/json'
@@ -81,6 +81,6 @@ export async function watchObjects(
 
 const withType = (object: KubeObject, { resource }: Wanted): KubeObject => ({
   ...object,
-  apiVersion: resource.group ? `${resource.group}/${resource.version}` : resource.version,
+  apiVersion: apiVersionOf(resource),
   kind: resource.kind,
 })

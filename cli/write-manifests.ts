@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeObject } from '../src/api/object.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
@@ -6,8 +7,7 @@ import { withClient } from './connection.ts'
 import { type ApiResource, discover, displayName, pathOf, resourceOfKind } from './discovery.ts'
 import { type Manifest, manifestSources, readManifests } from './manifests.ts'
 import { paintOutcome, paletteFor, paletteOf } from './printers/colour.ts'
-import { outputOf } from './output-format.ts'
-import { printObject } from './printers/object.ts'
+import { outputOf, printAsAsked } from './output-format.ts'
 import { describeError } from './report-error.ts'
 import { namespaceOf } from './targets.ts'
 import { dryRunOf, dryRunSuffix, fieldValidationOf } from './write-options.ts'
@@ -103,7 +103,7 @@ function say(invocation: Invocation, { resource }: PreparedManifest, { said, obj
   const output = outputOf(invocation)
   const name = displayName(resource, object.metadata.name ?? '')
   const line = output === 'name' ? name : `${name} ${said}${dryRunSuffix(dryRunOf(invocation))}`
-  invocation.io.out(printObject(object, output) ?? `${paintOutcome(line, paletteOf(invocation))}\n`)
+  invocation.io.out(printAsAsked(invocation, object) ?? `${paintOutcome(line, paletteOf(invocation))}\n`)
   invocation.io.err(notes)
 }
 
@@ -147,6 +147,15 @@ export async function prepare(
     found.push({ ...manifest, resource, namespace: metadata.namespace ?? namespaceOf(invocation, client) })
   }
   return { manifests: found, unknown, failures }
+}
+
+/** `--raw`: the one file goes to the path as it is, and what the server answers is printed. */
+export async function sendRaw(invocation: Invocation, method: string, path: string): Promise<number> {
+  const [file, ...others] = option.list(invocation, 'filename')
+  if (file === undefined || others.length > 0) throw new UsageError('--raw can only use a single local file or stdin')
+  const body = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')
+  invocation.io.out((await withClient(invocation, (client) => client.send({ method, path, body }))).text)
+  return 0
 }
 
 /** Query parameters of a write. */

@@ -1,4 +1,4 @@
-import { outputOption, templateOption } from './output-format.ts'
+import { outputOptions } from './output-format.ts'
 import { type Invocation, option, type OptionDefinition, UsageError } from './command.ts'
 
 export type DryRun = 'none' | 'client' | 'server'
@@ -6,8 +6,7 @@ export type DryRun = 'none' | 'client' | 'server'
 /** Options of what writes objects one by one. */
 export const writeOptions: readonly OptionDefinition[] = [
   { flags: '--dry-run <how>', summary: 'none, client or server', default: 'none' },
-  outputOption,
-  templateOption,
+  ...outputOptions,
   { flags: '--field-manager <name>', summary: 'who is recorded as the owner of the fields' },
 ]
 

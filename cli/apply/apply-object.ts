@@ -2,6 +2,7 @@ import type { KubeObject } from '../../src/api/object.ts'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type Invocation, option, UsageError } from '../command.ts'
+import { pathOf } from '../discovery.ts'
 import { sendPatch } from '../patch-objects.ts'
 import { pathOfManifest, type PreparedManifest, writeQuery } from '../write-manifests.ts'
 import { lastAppliedAnnotation, upgradedManagers, withLastApplied } from './last-applied.ts'
@@ -36,11 +37,12 @@ export async function sendApply(
   before: KubeObject | undefined,
   dryRun = writeQuery(invocation)['dryRun'],
 ): Promise<KubeObject> {
-  const path = pathOfManifest(manifest)
+  const { resource, namespace, object } = manifest
+  const path = pathOf(resource, namespace, object.metadata.name, option.text(invocation, 'subresource'))
   const upgraded = before && upgradedManagers(before, option.text(invocation, 'fieldManager') ?? 'stormo')
   if (upgraded && dryRun === undefined) {
     const body = [{ op: 'replace', path: '/metadata/managedFields', value: upgraded }]
-    await sendPatch(client, path, { type: 'json', body })
+    await sendPatch(client, pathOfManifest(manifest), { type: 'json', body })
   }
   const takesOver = !option.flag(invocation, 'serverSide') || option.flag(invocation, 'forceConflicts')
   try {
@@ -48,7 +50,7 @@ export async function sendApply(
       method: 'PATCH',
       path,
       query: { ...writeQuery(invocation), dryRun, force: String(takesOver) },
-      body: JSON.stringify(manifest.object),
+      body: JSON.stringify(object),
       contentType: 'application/apply-patch+yaml',
     })
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
-import { type ApiResource, discover } from '../discovery.ts'
+import { apiVersionOf, type ApiResource, discover } from '../discovery.ts'
 import { explainSchema, type OpenApiDocument } from '../printers/explain.ts'
 import { toYaml } from '../printers/object.ts'
 import { printTable } from '../printers/table.ts'
@@ -57,7 +57,7 @@ function listResources(invocation: Invocation, all: readonly ApiResource[]): voi
   const rows = resources.map((one) => [
     one.resource,
     one.shortNames.join(','),
-    one.group ? `${one.group}/${one.version}` : one.version,
+    apiVersionOf(one),
     String(one.namespaced),
     one.kind,
     ...(output ? [one.verbs.join(','), one.categories.join(',')] : []),
@@ -71,7 +71,7 @@ export const apiVersionsCommand: CommandDefinition = {
   options: connectionOptions,
   run: (invocation) =>
     withClient(invocation, async (client) => {
-      const versions = (await discover(client)).map((one) => (one.group ? `${one.group}/${one.version}` : one.version))
+      const versions = (await discover(client)).map((one) => apiVersionOf(one))
       for (const version of [...new Set(versions)].toSorted()) invocation.io.out(`${version}\n`)
     }),
 }
@@ -119,7 +119,7 @@ export const explainCommand: CommandDefinition = {
   summary: 'Show the fields of a type',
   options: [
     ...connectionOptions,
-    { flags: '--recursive', summary: 'fields of fields too' },
+    { flags: '-R, --recursive', summary: 'fields of fields too' },
     { flags: '--api-version <version>', summary: 'group/version that is meant' },
     { flags: '-o, --output <format>', summary: 'plaintext', default: 'plaintext' },
   ],
@@ -150,8 +150,7 @@ function resourceAndFields(
   apiVersion: string | undefined,
 ): { resource: ApiResource; fields: string[] } {
   const parts = text.split('.')
-  const isVersion = (one: ApiResource): boolean =>
-    apiVersion === undefined || (one.group ? `${one.group}/${one.version}` : one.version) === apiVersion
+  const isVersion = (one: ApiResource): boolean => apiVersion === undefined || apiVersionOf(one) === apiVersion
   const known = resources.filter(isVersion)
   for (let length = parts.length; length > 1; length--) {
     const group = parts.slice(1, length).join('.')

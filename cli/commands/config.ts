@@ -12,8 +12,7 @@ import {
 } from '../config/edit-commands.ts'
 import { flattened, minified, redacted } from '../config/view.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
-import { outputOf, templateOption } from '../output-format.ts'
-import { printObject } from '../printers/object.ts'
+import { outputOf, outputOptions, printAsAsked } from '../output-format.ts'
 import { printTable } from '../printers/table.ts'
 
 const viewCommand: CommandDefinition = {
@@ -27,7 +26,7 @@ const viewCommand: CommandDefinition = {
     { flags: '--flatten', summary: 'with the contents of the files that it names, and keys and tokens' },
     { flags: '--merge <yes>', summary: 'accepted: several kubeconfigs are shown as one' },
     { flags: '-o, --output <format>', summary: 'yaml, json, jsonpath=… or go-template=…', default: 'yaml' },
-    templateOption,
+    ...outputOptions.slice(1),
   ],
   async run(invocation) {
     const files = KubeconfigFiles.of(invocation).all()
@@ -41,7 +40,7 @@ const viewCommand: CommandDefinition = {
         ? chosen
         : redacted(chosen)
     const output = outputOf(invocation)
-    const printed = printObject(shown, output)
+    const printed = printAsAsked(invocation, shown)
     if (printed === undefined)
       throw new UsageError(`unable to match a printer suitable for the output format "${output}"`)
     invocation.io.out(printed)

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import type { KubeObject } from '../../src/api/object.ts'
 import { StatusError } from '../../src/api/status-error.ts'
 import { parseDurationMs } from '../../src/lib/duration.ts'
-import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { type CommandDefinition, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { pathOf } from '../discovery.ts'
 import {
@@ -28,11 +27,10 @@ import {
   serviceGenerators,
 } from '../generators/services.ts'
 import { cronJobGenerator, deploymentGenerator, jobGenerator } from '../generators/workloads.ts'
-import { outputOf, outputOption, templateOption } from '../output-format.ts'
-import { printObject } from '../printers/object.ts'
+import { outputOptions, printAsAsked } from '../output-format.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
 import { createOptions, dryRunOf } from '../write-options.ts'
-import { fileOptions, type ManifestVerb, recorded, writeManifests, writeQuery } from '../write-manifests.ts'
+import { fileOptions, type ManifestVerb, recorded, sendRaw, writeManifests, writeQuery } from '../write-manifests.ts'
 
 const tokenCommand: CommandDefinition = {
   name: 'token',
@@ -41,8 +39,7 @@ const tokenCommand: CommandDefinition = {
   options: [
     ...namespaceOptions,
     { flags: '--audience <audience>', summary: 'whom it is for', repeatable: true },
-    outputOption,
-    templateOption,
+    ...outputOptions,
     { flags: '--duration <duration>', summary: 'how long it is good for' },
     { flags: '--bound-object-kind <kind>', summary: 'Pod, Secret or Node: it ends with that object' },
     { flags: '--bound-object-name <name>', summary: 'name of that object' },
@@ -84,7 +81,7 @@ const tokenCommand: CommandDefinition = {
             ? new UsageError(`failed to create token: ${error.message}`, { cause: error })
             : error
         })
-      const printed = printObject(review, outputOf(invocation))
+      const printed = printAsAsked(invocation, review)
       invocation.io.out(printed ?? `${review.status.token}\n`)
     }),
 }
@@ -95,14 +92,6 @@ const create: ManifestVerb = async (invocation, client, { object, resource, name
   const body = recorded(object, invocation)
   const query = writeQuery(invocation)
   return { said: 'created', object: await client.json<KubeObject>({ method: 'POST', path, query, body }) }
-}
-
-async function postRaw(invocation: Invocation, path: string): Promise<number> {
-  const [file, ...others] = option.list(invocation, 'filename')
-  if (file === undefined || others.length > 0) throw new UsageError('--raw can only use a single local file or stdin')
-  const body = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')
-  invocation.io.out((await withClient(invocation, (client) => client.send({ method: 'POST', path, body }))).text)
-  return 0
 }
 
 export const createCommand: CommandDefinition = {
@@ -154,7 +143,7 @@ export const createCommand: CommandDefinition = {
         `Unexpected args: [${invocation.args.join(' ')}]\nSee 'stormo create -h' for help and examples`,
       )
     const raw = option.text(invocation, 'raw')
-    if (raw !== undefined) return await postRaw(invocation, raw)
+    if (raw !== undefined) return await sendRaw(invocation, 'POST', raw)
     return await writeManifests(invocation, 'creating', create)
   },
 }

@@ -1,15 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { KubeObject } from '../../src/api/object.ts'
+import { createInterface } from 'node:readline/promises'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
-import { type ApiResource, pathOf } from '../discovery.ts'
+import { type Deleted, deleteObject, deletionOptions, type Doomed, waitUntilGone } from '../delete-objects.ts'
+import { displayName, pathOf } from '../discovery.ts'
+import { listAll } from '../list-all.ts'
 import { manifestSources, readManifests } from '../manifests.ts'
 import { reportError } from '../report-error.ts'
 import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
 import { fileOptions, prepare } from '../write-manifests.ts'
-import { listAll } from '../list-all.ts'
+import { dryRunOf, dryRunSuffix } from '../write-options.ts'
 
 export const deleteCommand: CommandDefinition = {
   name: 'delete',
@@ -19,58 +20,102 @@ export const deleteCommand: CommandDefinition = {
     ...namespaceOptions,
     ...fileOptions,
     { flags: '-l, --selector <selector>', summary: 'objects with these labels' },
+    { flags: '--field-selector <selector>', summary: 'objects with these fields' },
     { flags: '--all', summary: 'all objects of the type in the namespace' },
-    { flags: '--grace-period <seconds>', summary: 'seconds that pods get to end', integer: true },
+    { flags: '-A, --all-namespaces', summary: 'in all namespaces' },
+    ...deletionOptions,
     { flags: '--now', summary: 'as --grace-period=1' },
     { flags: '--force', summary: 'at once, without waiting for the node to say that it ended' },
-    { flags: '--cascade <how>', summary: 'background, foreground or orphan', default: 'background' },
-    { flags: '--no-wait', summary: 'do not wait until they are gone' },
+    { flags: '-i, --interactive', summary: 'ask before anything is deleted' },
     { flags: '--ignore-not-found', summary: 'an object that is not there is no error' },
-    { flags: '--timeout <seconds>', summary: 'how long to wait at most', integer: true, default: 600 },
+    { flags: '--dry-run <how>', summary: 'none, client or server', default: 'none' },
+    { flags: '-o, --output <format>', summary: 'name' },
+    { flags: '--raw <path>', summary: 'delete what this path names, and print what the server answers' },
   ],
   run: (invocation) => withClient(invocation, (client) => remove(invocation, client)),
 }
 
-interface Doomed {
-  resource: ApiResource
-  namespace: string
-  name: string
-}
-
 async function remove(invocation: Invocation, client: RestClient): Promise<number> {
   const { io } = invocation
+  checkOptions(invocation)
+  const raw = option.text(invocation, 'raw')
+  if (raw !== undefined) {
+    io.out((await client.send({ method: 'DELETE', path: raw })).text)
+    return 0
+  }
   const doomed =
     manifestSources(invocation).length > 0
       ? await fromFiles(invocation, client)
       : await fromArguments(invocation, client)
+  if (doomed.length === 0) io.err('No resources found\n')
+  if (!(await isConfirmed(invocation, doomed))) {
+    io.out('deletion is cancelled\n')
+    return 0
+  }
+  const how = dryRunOf(invocation)
+  const isForced = option.flag(invocation, 'force')
+  const defaultGraceSeconds = isForced ? 0 : option.flag(invocation, 'now') ? 1 : undefined
   let failed = false
-  const gone: (Doomed & { uid: string })[] = []
+  const gone: Deleted[] = []
   for (const one of doomed) {
     try {
-      const { uid } = await deleteOne(invocation, client, one)
-      io.out(
-        `${one.resource.group ? `${one.resource.singular}.${one.resource.group}` : one.resource.singular} "${one.name}" ${option.flag(invocation, 'force') ? 'force deleted' : 'deleted'}\n`,
-      )
-      if (uid) gone.push({ ...one, uid })
+      const isDryRun = how === 'server'
+      const uid =
+        how === 'client' ? undefined : await deleteObject(invocation, client, one, { defaultGraceSeconds, isDryRun })
+      say(invocation, one, `${isForced ? 'force deleted' : 'deleted'}${dryRunSuffix(how)}`)
+      if (uid && how === 'none') gone.push({ ...one, uid })
     } catch (error) {
       if (isStatus(error, 'NotFound') && option.flag(invocation, 'ignoreNotFound')) continue
       failed = true
       reportError(io, error)
     }
   }
-  if (doomed.length === 0) io.err('No resources found\n')
   if (invocation.options['wait'] !== false) await waitUntilGone(invocation, client, gone)
   return failed ? 1 : 0
 }
 
+function checkOptions(invocation: Invocation): void {
+  const output = option.text(invocation, 'output')
+  if (output !== undefined && output !== 'name')
+    throw new UsageError(`unexpected -o output mode: ${output}. We only support '-o name'`)
+  const isForced = option.flag(invocation, 'force')
+  if (option.flag(invocation, 'now') && option.integer(invocation, 'gracePeriod') !== undefined)
+    throw new UsageError('--now and --grace-period cannot be specified together')
+  if (isForced && (option.integer(invocation, 'gracePeriod') ?? 0) > 0)
+    throw new UsageError('--force and --grace-period greater than 0 cannot be specified together')
+  if (isForced || option.integer(invocation, 'gracePeriod') === 0)
+    invocation.io.err(
+      'Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.\n',
+    )
+}
+
+function say(invocation: Invocation, { resource, name }: Doomed, done: string): void {
+  const type = resource.group ? `${resource.singular}.${resource.group}` : resource.singular
+  const isName = option.text(invocation, 'output') === 'name'
+  invocation.io.out(isName ? `${displayName(resource, name)}\n` : `${type} "${name}" ${done}\n`)
+}
+
+/** With -i the user has to say yes; anything else is a no. */
+async function isConfirmed(invocation: Invocation, doomed: readonly Doomed[]): Promise<boolean> {
+  const { io } = invocation
+  if (!option.flag(invocation, 'interactive') || doomed.length === 0) return true
+  io.out(`You are about to delete the following ${doomed.length} resource(s):\n`)
+  for (const { resource, name } of doomed) io.out(`${displayName(resource, name)}\n`)
+  const lines = createInterface({ input: io.stdin, output: io.stdout, terminal: false })
+  try {
+    const answer = await lines.question('Do you want to continue? (y/N): ', { signal: io.signal })
+    return /^(?:y|yes)$/i.test(answer.trim())
+  } finally {
+    lines.close()
+  }
+}
+
 async function fromFiles(invocation: Invocation, client: RestClient): Promise<Doomed[]> {
-  const manifests = await readManifests(
-    manifestSources(invocation),
-    option.flag(invocation, 'recursive'),
-    invocation.io,
-  )
+  const sources = manifestSources(invocation)
+  const manifests = await readManifests(sources, option.flag(invocation, 'recursive'), invocation.io)
   const { manifests: found, failures } = await prepare(invocation, client, manifests)
   if (failures.length > 0) throw new UsageError(failures.join('\n').replace(/^error: /, ''))
+  // The last made goes first: a namespace or a definition would take along what is still to be named.
   return found
     .toReversed()
     .map(({ resource, namespace, object }) => ({ resource, namespace, name: object.metadata.name ?? '' }))
@@ -78,69 +123,22 @@ async function fromFiles(invocation: Invocation, client: RestClient): Promise<Do
 
 async function fromArguments(invocation: Invocation, client: RestClient): Promise<Doomed[]> {
   const { targets } = await targetsOf(client, invocation.args)
-  const namespace = namespaceOf(invocation, client)
+  const namespace = option.flag(invocation, 'allNamespaces') ? undefined : namespaceOf(invocation, client)
   const labelSelector = option.text(invocation, 'selector')
+  const fieldSelector = option.text(invocation, 'fieldSelector')
+  const isMany = option.flag(invocation, 'all') || labelSelector !== undefined || fieldSelector !== undefined
   const lists = targets.map(async ({ resource, name }): Promise<Doomed[]> => {
+    if (name !== undefined && namespace === undefined && resource.namespaced)
+      throw new UsageError('a resource cannot be retrieved by name across all namespaces')
     if (name !== undefined) return [{ resource, namespace, name }]
-    if (!option.flag(invocation, 'all') && labelSelector === undefined)
-      throw new UsageError('resource(s) were provided, but no name was specified: give names, -l or --all')
-    const objects = await listAll(client, pathOf(resource, namespace), { labelSelector }, { resource, name: undefined })
-    return objects.map((object) => ({
+    if (!isMany) throw new UsageError('resource(s) were provided, but no name was specified: give names, -l or --all')
+    const query = { labelSelector, fieldSelector }
+    const objects = await listAll(client, pathOf(resource, namespace), query, { resource, name: undefined })
+    return objects.map(({ metadata }) => ({
       resource,
-      namespace: object.metadata.namespace ?? namespace,
-      name: object.metadata.name ?? '',
+      namespace: metadata.namespace ?? namespace,
+      name: metadata.name ?? '',
     }))
   })
   return (await Promise.all(lists)).flat()
-}
-
-async function deleteOne(
-  invocation: Invocation,
-  client: RestClient,
-  { resource, namespace, name }: Doomed,
-): Promise<{ uid?: string }> {
-  const path = pathOf(resource, namespace, name)
-  const cascade = option.text(invocation, 'cascade') ?? 'background'
-  const propagationPolicy = { background: 'Background', foreground: 'Foreground', orphan: 'Orphan' }[cascade]
-  if (!propagationPolicy)
-    throw new UsageError(`invalid cascade value (${cascade}). Must be "background", "foreground", or "orphan"`)
-  const seconds = option.flag(invocation, 'force')
-    ? 0
-    : option.flag(invocation, 'now')
-      ? 1
-      : option.integer(invocation, 'gracePeriod')
-  const body = {
-    apiVersion: 'v1',
-    kind: 'DeleteOptions',
-    propagationPolicy,
-    ...(seconds === undefined ? {} : { gracePeriodSeconds: seconds }),
-  }
-  const answer = await client.json<{ kind: string; metadata?: KubeObject['metadata']; details?: { uid?: string } }>({
-    method: 'DELETE',
-    path,
-    body,
-  })
-  return { uid: answer.kind === 'Status' ? answer.details?.uid : answer.metadata?.uid }
-}
-
-async function waitUntilGone(
-  invocation: Invocation,
-  client: RestClient,
-  objects: readonly (Doomed & { uid: string })[],
-): Promise<void> {
-  const deadlineMs = Date.now() + (option.integer(invocation, 'timeout') ?? 600) * 1000
-  for (const { resource, namespace, name, uid } of objects) {
-    for (;;) {
-      const current = await client
-        .json<KubeObject>({ path: pathOf(resource, namespace, name) })
-        .catch((error: unknown) => {
-          if (isStatus(error, 'NotFound')) return undefined
-          throw error
-        })
-      if (current?.metadata.uid !== uid) break
-      if (Date.now() > deadlineMs)
-        throw new UsageError(`timed out waiting for ${resource.singular} "${name}" to be gone`)
-      await sleep(200, undefined, { signal: invocation.io.signal })
-    }
-  }
 }

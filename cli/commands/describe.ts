@@ -21,6 +21,7 @@ export const describeCommand: CommandDefinition = {
     ...fileOptions,
     { flags: '-A, --all-namespaces', summary: 'objects of all namespaces' },
     { flags: '-l, --selector <selector>', summary: 'only objects with these labels' },
+    { flags: '--chunk-size <count>', summary: 'how many to ask for at a time; 0 is all', integer: true, default: 500 },
     { flags: '--show-events', summary: 'with the events (default true)' },
     { flags: '--no-show-events', summary: 'without the events' },
   ],
@@ -89,7 +90,13 @@ async function fromArguments(
   let hasFailed = false
   for (const { resource, name } of targets) {
     const list = (): Promise<KubeObject[]> =>
-      listAll(client, pathOf(resource, namespace), { labelSelector }, { resource, name: undefined })
+      listAll(
+        client,
+        pathOf(resource, namespace),
+        { labelSelector },
+        { resource, name: undefined },
+        option.integer(invocation, 'chunkSize'),
+      )
     try {
       // A name among several must be exact, and without it nothing is shown.
       if (name === undefined) found.push(...(await list()).map((object) => ({ resource, object })))

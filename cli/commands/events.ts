@@ -3,9 +3,9 @@ import type { Event } from '../../src/api/kinds.ts'
 import { age } from '../../src/lib/duration.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
+import { apiVersionOf } from '../discovery.ts'
 import { listAll } from '../list-all.ts'
-import { outputOf, outputOption, templateOption } from '../output-format.ts'
-import { printObject } from '../printers/object.ts'
+import { outputOf, outputOptions, printAsAsked } from '../output-format.ts'
 import { printTable } from '../printers/table.ts'
 import { namespaceOf, namespaceOptions, objectTarget } from '../targets.ts'
 import { jsonLines } from '../watch-lines.ts'
@@ -19,8 +19,7 @@ export const eventsCommand: CommandDefinition = {
     { flags: '--for <type/name>', summary: 'only of this object' },
     { flags: '--types <types>', summary: 'only of these types: Normal, Warning' },
     { flags: '-w, --watch', summary: 'go on printing what happens' },
-    outputOption,
-    templateOption,
+    ...outputOptions,
     { flags: '--no-headers', summary: 'leave the header out' },
     { flags: '--chunk-size <count>', summary: 'how many to ask for at a time; 0 is all', integer: true, default: 500 },
   ],
@@ -64,7 +63,7 @@ async function events(invocation: Invocation, client: RestClient): Promise<numbe
   const output = outputOf(invocation)
   if (output !== undefined) {
     const list = { apiVersion: 'v1', kind: 'EventList', metadata: {}, items: found }
-    io.out(printObject(list, output) ?? found.map(nameLine).join(''))
+    io.out(printAsAsked(invocation, list) ?? found.map(nameLine).join(''))
     return 0
   }
   const row = (event: Event): string[] => rowOf(event, all, Date.now())
@@ -111,7 +110,7 @@ async function selectorOf(invocation: Invocation, client: RestClient): Promise<s
   const text = option.text(invocation, 'for')
   if (text === undefined) return undefined
   const { resource: type, name } = await objectTarget(client, [text])
-  const apiVersion = type.group ? `${type.group}/${type.version}` : type.version
+  const apiVersion = apiVersionOf(type)
   return `involvedObject.kind=${type.kind},involvedObject.apiVersion=${apiVersion},involvedObject.name=${name}`
 }
 

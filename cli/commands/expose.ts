@@ -3,14 +3,16 @@ import type { PodSpec, Service, ServicePort } from '../../src/api/kinds.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { createObject, createOptions } from '../create-object.ts'
-import { pathOf } from '../discovery.ts'
 import { portNumber, serviceTarget } from '../generators/services.ts'
 import { parsePairs } from '../key-values.ts'
-import { namespaceOf, namespaceOptions, objectTarget } from '../targets.ts'
+import { overridden, overrideOptions } from '../overrides.ts'
+import { selectObjects } from '../select-objects.ts'
+import { namespaceOptions } from '../targets.ts'
+import { fileOptions } from '../write-manifests.ts'
 
 export const exposeCommand: CommandDefinition = {
   name: 'expose',
-  arguments: '<type> [name]',
+  arguments: '[type] [name]',
   summary: 'Make a service for the pods of a workload or of another service',
   options: [
     ...namespaceOptions,
@@ -26,6 +28,8 @@ export const exposeCommand: CommandDefinition = {
     { flags: '--load-balancer-ip <address>', summary: 'address that a load balancer is asked for' },
     { flags: '--external-name <host>', summary: 'for type ExternalName' },
     { flags: '--session-affinity <affinity>', summary: 'None or ClientIP' },
+    ...fileOptions,
+    ...overrideOptions,
     ...createOptions,
   ],
   examples: `Examples:
@@ -33,16 +37,10 @@ export const exposeCommand: CommandDefinition = {
   stormo expose pod/web-0 --port=80 --type=NodePort`,
   run: (invocation) =>
     withClient(invocation, async (client) => {
-      const { resource, name } = await objectTarget(client, invocation.args)
-      const namespace = namespaceOf(invocation, client)
-      const object = await client.json<Exposable>({ path: pathOf(resource, namespace, name) })
-      await createObject(
-        invocation,
-        client,
-        serviceTarget,
-        buildService(invocation, { ...object, kind: resource.kind }),
-        'exposed',
-      )
+      for (const { resource, object } of await selectObjects(invocation, client, { needExist: true })) {
+        const service = buildService(invocation, { ...(object as Exposable), kind: resource.kind })
+        await createObject(invocation, client, serviceTarget, await overridden(invocation, service), 'exposed')
+      }
     }),
 }
 

@@ -6,8 +6,8 @@ import { withClient } from '../connection.ts'
 import { type ApiResource, displayName, pathOf } from '../discovery.ts'
 import { listAll, listTable } from '../list-all.ts'
 import { manifestSources, readManifests } from '../manifests.ts'
-import { outputOf, outputOption, templateOption } from '../output-format.ts'
-import { isTableFormat, printObject } from '../printers/object.ts'
+import { outputOf, outputOptions, printAsAsked } from '../output-format.ts'
+import { isTableFormat } from '../printers/object.ts'
 import { paint, paletteOf } from '../printers/colour.ts'
 import { printTable } from '../printers/table.ts'
 import { reportError } from '../report-error.ts'
@@ -25,8 +25,7 @@ export const getCommand: CommandDefinition = {
     ...namespaceOptions,
     ...fileOptions,
     { flags: '-A, --all-namespaces', summary: 'objects of all namespaces' },
-    outputOption,
-    templateOption,
+    ...outputOptions,
     { flags: '-l, --selector <selector>', summary: 'only objects with these labels' },
     { flags: '--field-selector <selector>', summary: 'only objects with these fields' },
     { flags: '-w, --watch', summary: 'go on printing changes' },
@@ -35,7 +34,6 @@ export const getCommand: CommandDefinition = {
     { flags: '-L, --label-columns <keys>', summary: 'labels to print as columns', repeatable: true },
     { flags: '--show-labels', summary: 'print labels as the last column' },
     { flags: '--show-kind', summary: 'print the type before each name' },
-    { flags: '--show-managed-fields', summary: 'with metadata.managedFields (json, yaml)' },
     { flags: '--sort-by <jsonpath>', summary: 'sort by this field, for example .metadata.name' },
     { flags: '--chunk-size <count>', summary: 'how many to ask for at a time; 0 is all', integer: true, default: 500 },
     { flags: '--subresource <name>', summary: 'of the objects: status, scale or resize' },
@@ -148,11 +146,7 @@ async function getObjects(
     if (isOne && found.length === 0) return allFound ? 0 : 1
     const items = sorted.map(({ object }) => object)
     const shown = isOne ? items[0]! : { apiVersion: 'v1', items, kind: 'List', metadata: { resourceVersion: '' } }
-    const view = {
-      withManagedFields: option.flag(invocation, 'showManagedFields'),
-      withHeader: invocation.options['headers'] !== false,
-    }
-    io.out(printObject(shown, output, view) ?? '')
+    io.out(printAsAsked(invocation, shown) ?? '')
   }
   return allFound ? 0 : 1
 }

@@ -7,7 +7,8 @@ import { connectionOptions, withClient } from '../connection.ts'
 import { keptAlive } from '../kept-alive.ts'
 import { placeOptions, settingOptions, settingsOf } from '../setting-options.ts'
 import { printTable } from '../printers/table.ts'
-import { parseDurationMs, humanDuration } from '../../src/lib/duration.ts'
+import { humanDuration } from '../../src/lib/duration.ts'
+import { durationMs } from '../durations.ts'
 
 export const initCommand: CommandDefinition = {
   name: 'init',
@@ -135,10 +136,7 @@ const tokenCreateCommand: CommandDefinition = {
     { flags: '--uses <count>', summary: 'how many machines may use it; 0: any number', default: 1, integer: true },
   ],
   async run(invocation) {
-    const ttl = option.text(invocation, 'ttl') ?? '24h'
-    const ttlMs = parseDurationMs(ttl)
-    if (ttlMs === undefined) throw new UsageError(`--ttl ${ttl}: must be a duration such as 30m or 24h`)
-    const body = { ttlMs, uses: option.integer(invocation, 'uses') ?? 1 }
+    const body = { ttlMs: durationMs(invocation, 'ttl'), uses: option.integer(invocation, 'uses') ?? 1 }
     const { token } = await withClient(invocation, (client) =>
       client.json<{ token: string }>({ method: 'POST', path: '/stormo/v1/tokens', body }),
     )
@@ -156,9 +154,10 @@ const tokenListCommand: CommandDefinition = {
         path: '/stormo/v1/tokens',
       }),
     )
-    const rows = tokens.map((token) => [
+    const good = tokens.filter(({ expiresMs, usesLeft }) => expiresMs > Date.now() && usesLeft !== 0)
+    const rows = good.map((token) => [
       token.id,
-      token.expiresMs <= Date.now() ? '<expired>' : humanDuration(token.expiresMs - Date.now()),
+      humanDuration(token.expiresMs - Date.now()),
       token.usesLeft === null ? 'any' : String(token.usesLeft),
     ])
     invocation.io.out(printTable(['ID', 'EXPIRES IN', 'USES LEFT'], rows))

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node, Pod } from '../../src/api/kinds.ts'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { parseDurationMs } from '../../src/lib/duration.ts'
 import { type CommandDefinition, type Invocation, option, type OptionDefinition, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
+import { durationMs } from '../durations.ts'
 import { eachObject, patchObjects, type PatchVerb } from '../patch-objects.ts'
 import { selectObjects } from '../select-objects.ts'
 import { dryRunOf, dryRunSuffix } from '../write-options.ts'
@@ -74,21 +74,13 @@ export const drainCommand: CommandDefinition = {
 async function drainNodes(invocation: Invocation): Promise<number> {
   const cordoned = await patchObjects(invocation, cordon('cordon'))
   if (cordoned !== 0) return cordoned
-  const timeoutMs = timeoutOf(invocation)
+  const timeoutMs = durationMs(invocation, 'timeout') ?? 0
   const deadlineMs = timeoutMs > 0 ? Date.now() + timeoutMs : Infinity
   return await withClient(invocation, async (client) =>
     eachObject(invocation, await selectObjects(invocation, client, { needExist: false }), ({ name }) =>
       drain(invocation, client, name, deadlineMs),
     ),
   )
-}
-
-/** A duration; a bare number is seconds. */
-function timeoutOf(invocation: Invocation): number {
-  const text = option.text(invocation, 'timeout') ?? '0s'
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text)
-  if (ms === undefined) throw new UsageError(`--timeout ${text}: must be a duration such as 90s`)
-  return ms
 }
 
 async function drain(invocation: Invocation, client: RestClient, name: string, deadlineMs: number): Promise<void> {

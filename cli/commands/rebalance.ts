@@ -6,6 +6,7 @@ import { defaultProfile } from '../../src/scheduler/default-profile.ts'
 import { type Move, planRebalance } from '../../src/scheduler/rebalance.ts'
 import { type CommandDefinition, type Invocation, type Io, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
+import { durationMs } from '../durations.ts'
 import { printTable } from '../printers/table.ts'
 import { readSnapshot } from '../scheduler-snapshot.ts'
 
@@ -23,10 +24,9 @@ export const rebalanceCommand: CommandDefinition = {
     { flags: '--max <count>', summary: 'the most pods to move', integer: true, default: defaultMaxMoves },
     { flags: '--delete-emptydir-data', summary: 'also pods whose data on their node will be lost' },
     {
-      flags: '--timeout <seconds>',
+      flags: '--timeout <duration>',
       summary: 'wait so long for each pod to be replaced',
-      integer: true,
-      default: defaultTimeoutSeconds,
+      default: `${defaultTimeoutSeconds}s`,
     },
   ],
   run: (invocation) => withClient(invocation, (client) => rebalance(invocation, client)),
@@ -52,7 +52,7 @@ async function rebalance(invocation: Invocation, client: RestClient): Promise<nu
     return 0
   }
   let moved = 0
-  const timeoutMs = (option.integer(invocation, 'timeout') ?? defaultTimeoutSeconds) * 1000
+  const timeoutMs = durationMs(invocation, 'timeout') ?? defaultTimeoutSeconds * 1000
   // One after the other: each is replaced and ready before the next one goes.
   for (const move of moves) if (await carryOut(invocation, client, move, timeoutMs)) moved++
   io.out(`${moved} of ${moves.length} pods moved\n`)

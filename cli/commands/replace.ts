@@ -1,12 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { KubeObject } from '../../src/api/object.ts'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { type CommandDefinition, option } from '../command.ts'
+import { type CommandDefinition, type Invocation, option } from '../command.ts'
+import { deleteObject, deletionOptions, waitUntilGone } from '../delete-objects.ts'
 import { pathOf } from '../discovery.ts'
 import { namespaceOptions } from '../targets.ts'
 import { createOptions, dryRunOf } from '../write-options.ts'
-import { fileOptions, type PreparedManifest, writeManifests, writeQuery } from '../write-manifests.ts'
+import { fileOptions, type PreparedManifest, sendRaw, writeManifests, writeQuery } from '../write-manifests.ts'
 
 export const replaceCommand: CommandDefinition = {
   name: 'replace',
@@ -16,15 +16,18 @@ export const replaceCommand: CommandDefinition = {
     ...fileOptions,
     ...createOptions,
     { flags: '--force', summary: 'delete and make anew' },
-    { flags: '--grace-period <seconds>', summary: 'with --force: seconds that pods get to end', integer: true },
+    ...deletionOptions,
+    { flags: '--raw <path>', summary: 'put the file to this path as it is' },
     { flags: '--subresource <name>', summary: 'status or scale' },
   ],
-  run: (invocation) =>
-    writeManifests(invocation, 'replacing', async (_, client, manifest) => {
+  async run(invocation) {
+    const raw = option.text(invocation, 'raw')
+    if (raw !== undefined) return await sendRaw(invocation, 'PUT', raw)
+    return await writeManifests(invocation, 'replacing', async (_, client, manifest) => {
       const { object, resource, namespace } = manifest
       if (dryRunOf(invocation) === 'client') return { said: 'replaced', object }
       if (option.flag(invocation, 'force')) {
-        await removeAndWait(client, manifest, option.integer(invocation, 'gracePeriod'), invocation.io.signal)
+        await removeAndWait(invocation, client, manifest)
         const body = withoutVersion(object)
         const query = writeQuery(invocation)
         return {
@@ -37,34 +40,25 @@ export const replaceCommand: CommandDefinition = {
         said: 'replaced',
         object: await client.json<KubeObject>({ method: 'PUT', path, query: writeQuery(invocation), body: object }),
       }
-    }),
+    })
+  },
 }
 
-const withoutVersion = (object: KubeObject): KubeObject => {
+export const withoutVersion = (object: KubeObject): KubeObject => {
   const { resourceVersion: _, uid: __, ...metadata } = object.metadata
   return { ...object, metadata }
 }
 
-const pollMs = 200
-
-async function removeAndWait(
+/** Deletes the object and waits until its name is free. */
+export async function removeAndWait(
+  invocation: Invocation,
   client: RestClient,
   { object, resource, namespace }: PreparedManifest,
-  gracePeriodSeconds: number | undefined,
-  signal: AbortSignal,
 ): Promise<void> {
-  const path = pathOf(resource, namespace, object.metadata.name)
-  const body = {
-    apiVersion: 'v1',
-    kind: 'DeleteOptions',
-    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
-  }
+  const doomed = { resource, namespace, name: object.metadata.name ?? '' }
   try {
-    await client.send({ method: 'DELETE', path, body, signal })
-    for (;;) {
-      await client.send({ path, signal })
-      await sleep(pollMs, undefined, { signal })
-    }
+    const uid = await deleteObject(invocation, client, doomed)
+    if (uid !== undefined) await waitUntilGone(invocation, client, [{ ...doomed, uid }])
   } catch (error) {
     if (!isStatus(error, 'NotFound')) throw error
   }

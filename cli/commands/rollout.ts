@@ -7,8 +7,7 @@ import { type ApiResource, displayName, pathOf } from '../discovery.ts'
 import { eachObject, patchObjects, patchOptions, type PatchVerb, sendPatch } from '../patch-objects.ts'
 import { alignTabs } from '../printers/align.ts'
 import { templateLines } from '../printers/describe/pod.ts'
-import { outputOf } from '../output-format.ts'
-import { printObject } from '../printers/object.ts'
+import { outputOf, printAsAsked } from '../output-format.ts'
 import { printTable } from '../printers/table.ts'
 import { revisionsOf, type Revision, rollbackPatch } from '../rollout/revisions.ts'
 import { followRollout, rolloutDeadline } from '../rollout/status.ts'
@@ -87,7 +86,8 @@ const historyCommand = rolloutVerb(
 
 function historyText(invocation: Invocation, name: string, revisions: readonly Revision[], wanted: number): string {
   const output = outputOf(invocation)
-  if (output !== undefined) return revisions.map(({ keeper }) => printObject(keeper, output) ?? `${name}\n`).join('')
+  if (output !== undefined)
+    return revisions.map(({ keeper }) => printAsAsked(invocation, keeper) ?? `${name}\n`).join('')
   if (wanted > 0) return `${name} with revision #${wanted}\n${alignTabs(templateLines(revisions[0]!.template))}\n`
   const rows = revisions.map(({ revision, cause }) => [String(revision), cause])
   return `${name} \n${printTable(['REVISION', 'CHANGE-CAUSE'], rows)}\n`

@@ -20,6 +20,7 @@ export const commandGroups: Readonly<Record<string, readonly CommandEntry[]>> = 
     { name: 'patch', load: async () => (await import('./patch.ts')).patchCommand },
     { name: 'edit', load: async () => (await import('./edit.ts')).editCommand },
     { name: 'diff', load: async () => (await import('./diff.ts')).diffCommand },
+    { name: 'kustomize', load: async () => (await import('./kustomize.ts')).kustomizeCommand },
     { name: 'wait', load: async () => (await import('./wait.ts')).waitCommand },
     { name: 'label', load: async () => (await import('./metadata.ts')).labelCommand },
     { name: 'annotate', load: async () => (await import('./metadata.ts')).annotateCommand },

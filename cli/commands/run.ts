@@ -3,8 +3,11 @@ import { isStatus } from '../../src/api/status-error.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { createObject, createOptions } from '../create-object.ts'
+import { deleteObject } from '../delete-objects.ts'
+import { durationMs } from '../durations.ts'
 import { portNumber, serviceTarget } from '../generators/services.ts'
 import { parsePairs } from '../key-values.ts'
+import { overridden, overrideOptions } from '../overrides.ts'
 import { podPath, podResource } from '../pods.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { namespaceOptions } from '../targets.ts'
@@ -29,13 +32,15 @@ export const runCommand: CommandDefinition = {
     { flags: '--restart <policy>', summary: 'Always, OnFailure or Never', default: 'Always' },
     { flags: '--command', summary: 'what follows is the command, not its arguments' },
     { flags: '--privileged', summary: 'with all privileges of the node' },
-    { flags: '--overrides <json>', summary: 'a merge patch for the made object' },
+    ...overrideOptions,
+    { flags: '--leave-stdin-open', summary: 'the first to leave does not end its standard input' },
     { flags: '-i, --stdin', summary: 'keep standard input open, and attach' },
     { flags: '-t, --tty', summary: 'with a terminal' },
     { flags: '--attach', summary: 'attach to the pod' },
     { flags: '--rm', summary: 'remove the pod when the attached command ends' },
     { flags: '-q, --quiet', summary: "print only the container's own output" },
-    { flags: '--pod-running-timeout <seconds>', summary: 'how long to wait for the pod', integer: true, default: 60 },
+    { flags: '--pod-running-timeout <duration>', summary: 'how long to wait for the pod', default: '1m0s' },
+    { flags: '--grace-period <seconds>', summary: 'with --rm: seconds that it gets to end', integer: true },
     ...createOptions,
   ],
   examples: `Examples:
@@ -49,7 +54,7 @@ async function run(invocation: Invocation, client: RestClient): Promise<number> 
     option.flag(invocation, 'attach') || option.flag(invocation, 'stdin') || option.flag(invocation, 'tty')
   if (option.flag(invocation, 'rm') && !attaches)
     throw new UsageError('--rm should only be used for attached containers')
-  const pod = buildPod(invocation)
+  const pod = await overridden(invocation, buildPod(invocation))
   const how = dryRunOf(invocation)
   if (attaches && how !== 'none') throw new UsageError('--dry-run=[server|client] cannot be used with --attach')
   // An attached session prints only what the container prints.
@@ -78,7 +83,7 @@ export function buildPod(invocation: Invocation): Pod {
   const pullPolicy = option.text(invocation, 'imagePullPolicy')
   const given = [...words, ...invocation.rest]
   const stdin = option.flag(invocation, 'stdin')
-  const pod: Pod = {
+  return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
@@ -98,7 +103,7 @@ export function buildPod(invocation: Invocation): Pod {
             ? { env: option.list(invocation, 'env').map(environmentVariable) }
             : {}),
           ...(option.flag(invocation, 'privileged') ? { securityContext: { privileged: true } } : {}),
-          ...(stdin ? { stdin, stdinOnce: true } : {}),
+          ...(stdin ? { stdin, stdinOnce: !option.flag(invocation, 'leaveStdinOpen') } : {}),
           ...(option.flag(invocation, 'tty') ? { tty: true } : {}),
         },
       ],
@@ -106,34 +111,12 @@ export function buildPod(invocation: Invocation): Pod {
       restartPolicy,
     },
   }
-  const overrides = option.text(invocation, 'overrides')
-  return overrides === undefined ? pod : (mergePatch(pod, parseOverrides(overrides)) as Pod)
 }
 
 function environmentVariable(text: string): { name: string; value: string } {
   const at = text.indexOf('=')
   if (at <= 0) throw new UsageError(`invalid env: ${text}`)
   return { name: text.slice(0, at), value: text.slice(at + 1) }
-}
-
-function parseOverrides(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new UsageError(`--overrides is no JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
-/** RFC 7386. */
-export function mergePatch(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch
-  const merged: Record<string, unknown> =
-    typeof target === 'object' && target !== null && !Array.isArray(target) ? { ...target } : {}
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete merged[key]
-    else merged[key] = mergePatch(merged[key], value)
-  }
-  return merged
 }
 
 function buildService(invocation: Invocation, pod: Pod): Service {
@@ -151,7 +134,7 @@ function buildService(invocation: Invocation, pod: Pod): Service {
 async function attachAndFinish(invocation: Invocation, client: RestClient, created: Pod): Promise<number> {
   const { io } = invocation
   const path = podPath(created.metadata.namespace ?? '', created.metadata.name ?? '')
-  const timeoutMs = (option.integer(invocation, 'podRunningTimeout') ?? 60) * 1000
+  const timeoutMs = durationMs(invocation, 'podRunningTimeout') ?? 60_000
   const hasStarted = (pod: Pod): boolean => !['Pending', undefined].includes(pod.status?.phase)
   const pod = await waitForPod(client, path, hasStarted, timeoutMs, io)
   const isOver = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
@@ -176,7 +159,7 @@ const isTerminated = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' ||
 async function removePod(invocation: Invocation, client: RestClient, pod: Pod): Promise<void> {
   const { name = '', namespace = '' } = pod.metadata
   try {
-    await client.send({ method: 'DELETE', path: podPath(namespace, name) })
+    await deleteObject(invocation, client, { resource: podResource, namespace, name })
     if (!option.flag(invocation, 'quiet')) invocation.io.out(`pod "${name}" deleted\n`)
   } catch (error) {
     if (!isStatus(error, 'NotFound')) throw error

@@ -1,12 +1,11 @@
 import type { KubeObject } from '../../src/api/object.ts'
-import { parseDurationMs } from '../../src/lib/duration.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
+import { durationMs } from '../durations.ts'
 import { displayName, pathOf } from '../discovery.ts'
 import { eachObject, patchOptions, sendPatch } from '../patch-objects.ts'
-import { outputOf } from '../output-format.ts'
-import { printObject } from '../printers/object.ts'
+import { outputOf, printAsAsked } from '../output-format.ts'
 import { type SelectedObject, selectObjects } from '../select-objects.ts'
 import { dryRunOf, dryRunSuffix } from '../write-options.ts'
 import { pollUntil } from '../poll-until.ts'
@@ -63,7 +62,8 @@ async function scale(
   const output = outputOf(invocation)
   if (output === undefined) io.out(`${displayName(resource, name)} scaled${dryRunSuffix(how)}\n`)
   else if (output === 'name') io.out(`${displayName(resource, name)}\n`)
-  else io.out(printObject(await client.json<KubeObject>({ path: pathOf(resource, namespace, name) }), output) ?? '')
+  else
+    io.out(printAsAsked(invocation, await client.json<KubeObject>({ path: pathOf(resource, namespace, name) })) ?? '')
 }
 
 async function waitForReplicas(
@@ -72,9 +72,7 @@ async function waitForReplicas(
   path: string,
   replicas: number,
 ): Promise<void> {
-  const text = option.text(invocation, 'timeout') ?? '0s'
-  const timeoutMs = parseDurationMs(text)
-  if (timeoutMs === undefined) throw new UsageError(`--timeout ${text}: must be a duration such as 90s`)
+  const timeoutMs = durationMs(invocation, 'timeout') ?? 0
   if (timeoutMs === 0) return
   const isScaled = async (): Promise<boolean> =>
     (await client.json<{ status?: { replicas?: number } }>({ path })).status?.replicas === replicas

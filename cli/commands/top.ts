@@ -40,6 +40,7 @@ const memoryText = (bytes: number): string => `${Math.trunc(bytes / mebi)}Mi`
 
 const sortOption = { flags: '--sort-by <what>', summary: 'cpu or memory' }
 const headerOption = { flags: '--no-headers', summary: 'leave the header out' }
+const protocolOption = { flags: '--use-protocol-buffers', summary: 'accepted; JSON is asked for', hidden: true }
 const selectorOption = { flags: '-l, --selector <selector>', summary: 'only those with these labels' }
 
 interface Row {
@@ -48,16 +49,26 @@ interface Row {
   memory: number
 }
 
-function print(invocation: Invocation, header: readonly string[], rows: readonly Row[]): void {
+function print(invocation: Invocation, header: readonly string[], rows: readonly Row[], withSum = false): void {
   const by = option.text(invocation, 'sortBy')
   if (by !== undefined && by !== 'cpu' && by !== 'memory') throw new UsageError('--sort-by accepts only cpu or memory')
   const sorted = by === undefined ? rows : rows.toSorted((a, b) => b[by] - a[by])
   invocation.io.out(
-    printTable(
-      invocation.options['headers'] === false ? [] : header,
-      sorted.map(({ cells }) => cells),
-    ),
+    printTable(invocation.options['headers'] === false ? [] : header, [
+      ...sorted.map(({ cells }) => cells),
+      ...(withSum ? sumLines(header.length, rows) : []),
+    ]),
   )
+}
+
+/** A line under the columns of numbers, and their sums. */
+function sumLines(columns: number, rows: readonly Row[]): string[][] {
+  const empty = Array.from({ length: columns - 2 }, () => '')
+  const sum = (of: 'cpu' | 'memory'): number => rows.reduce((total, row) => total + row[of], 0)
+  return [
+    [...empty, '________', '________'],
+    [...empty, cpuText(sum('cpu')), memoryText(sum('memory'))],
+  ]
 }
 
 async function topNodes(invocation: Invocation, client: RestClient): Promise<void> {
@@ -65,20 +76,23 @@ async function topNodes(invocation: Invocation, client: RestClient): Promise<voi
   const labelSelector = option.text(invocation, 'selector')
   const found = await metrics<NodeMetrics>(client, name ? `nodes/${name}` : 'nodes', { labelSelector })
   const { items } = await client.json<{
-    items: { metadata: { name: string }; status?: { allocatable?: Record<string, string> } }[]
+    items: {
+      metadata: { name: string }
+      status?: { allocatable?: Record<string, string>; capacity?: Record<string, string> }
+    }[]
   }>({ path: '/api/v1/nodes' })
   const rows = found.map(({ metadata, usage }): Row => {
-    const allocatable = items.find((node) => node.metadata.name === metadata.name)?.status?.allocatable ?? {}
+    const { allocatable, capacity } = items.find((node) => node.metadata.name === metadata.name)?.status ?? {}
+    const whole = (option.flag(invocation, 'showCapacity') ? capacity : allocatable) ?? {}
     const cpu = quantityMilliValue(usage.cpu)
     const memory = quantityValue(usage.memory)
-    const percent = (used: number, whole: number): string =>
-      whole > 0 ? `${Math.trunc((used / whole) * 100)}%` : '<unknown>'
+    const percent = (used: number, of: number): string => (of > 0 ? `${Math.trunc((used / of) * 100)}%` : '<unknown>')
     const cells = [
       metadata.name,
       cpuText(cpu),
-      percent(cpu, quantityMilliValue(allocatable['cpu'] ?? '0')),
+      percent(cpu, quantityMilliValue(whole['cpu'] ?? '0')),
       memoryText(memory),
-      percent(memory, quantityValue(allocatable['memory'] ?? '0')),
+      percent(memory, quantityValue(whole['memory'] ?? '0')),
     ]
     return { cells, cpu, memory }
   })
@@ -90,7 +104,11 @@ async function topPods(invocation: Invocation, client: RestClient): Promise<void
   const all = option.flag(invocation, 'allNamespaces')
   const scope = all ? '' : `namespaces/${namespaceOf(invocation, client)}/`
   const labelSelector = option.text(invocation, 'selector')
-  const found = await metrics<PodMetrics>(client, `${scope}pods${name ? `/${name}` : ''}`, { labelSelector })
+  const fieldSelector = option.text(invocation, 'fieldSelector')
+  const found = await metrics<PodMetrics>(client, `${scope}pods${name ? `/${name}` : ''}`, {
+    labelSelector,
+    fieldSelector,
+  })
   const byContainer = option.flag(invocation, 'containers')
   const inOrder = found.toSorted((a, b) =>
     `${a.metadata.namespace} ${a.metadata.name}` < `${b.metadata.namespace} ${b.metadata.name}` ? -1 : 1,
@@ -124,7 +142,7 @@ async function topPods(invocation: Invocation, client: RestClient): Promise<void
     'CPU(cores)',
     'MEMORY(bytes)',
   ]
-  print(invocation, header, rows)
+  print(invocation, header, rows, option.flag(invocation, 'sum'))
 }
 
 export const topCommand: CommandDefinition = {
@@ -136,7 +154,14 @@ export const topCommand: CommandDefinition = {
       aliases: ['node', 'no'],
       arguments: '[name]',
       summary: 'Processor and memory of nodes',
-      options: [...connectionOptions, sortOption, headerOption, selectorOption],
+      options: [
+        ...connectionOptions,
+        sortOption,
+        headerOption,
+        selectorOption,
+        protocolOption,
+        { flags: '--show-capacity', summary: 'percent of the capacity, not of what pods may have' },
+      ],
       run: (invocation) => withClient(invocation, (client) => topNodes(invocation, client)),
     },
     {
@@ -148,6 +173,9 @@ export const topCommand: CommandDefinition = {
         ...namespaceOptions,
         { flags: '-A, --all-namespaces', summary: 'pods of all namespaces' },
         { flags: '--containers', summary: 'each container' },
+        { flags: '--sum', summary: 'and the sum of all' },
+        { flags: '--field-selector <selector>', summary: 'only those with these fields' },
+        protocolOption,
         sortOption,
         headerOption,
         selectorOption,

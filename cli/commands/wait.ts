@@ -1,10 +1,11 @@
 import type { KubeObject } from '../../src/api/object.ts'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { parseDurationMs } from '../../src/lib/duration.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
-import { displayName, pathOf } from '../discovery.ts'
+import { durationMs } from '../durations.ts'
+import { apiVersionOf, displayName, pathOf } from '../discovery.ts'
+import { outputOf, outputOptions, printAsAsked } from '../output-format.ts'
 import { selectObjects, selectionOptions, type SelectedObject } from '../select-objects.ts'
 import { namespaceOptions } from '../targets.ts'
 import { type ParsedCondition, parseWaitCondition } from '../wait-condition.ts'
@@ -18,6 +19,7 @@ export const waitCommand: CommandDefinition = {
     ...namespaceOptions,
     ...selectionOptions,
     { flags: '--for <what>', summary: 'create, delete, condition=<type>[=<status>] or jsonpath=<path>[=<value>]' },
+    ...outputOptions,
     { flags: '--timeout <duration>', summary: 'give up after this; 0 asks once, negative is a week', default: '30s' },
   ],
   examples: `Examples:
@@ -33,9 +35,7 @@ async function wait(invocation: Invocation, client: RestClient): Promise<number>
   const text = option.text(invocation, 'for')
   if (text === undefined) throw new UsageError('required flag(s) "for" not set')
   const condition = parseWaitCondition(text)
-  const timeout = option.text(invocation, 'timeout') ?? '30s'
-  const timeoutMs = parseDurationMs(timeout)
-  if (timeoutMs === undefined) throw new UsageError(`--timeout ${timeout}: must be a duration such as 30s`)
+  const timeoutMs = durationMs(invocation, 'timeout') ?? 30_000
   const deadline = AbortSignal.timeout(timeoutMs < 0 ? weekMs : Math.max(timeoutMs, 1))
   const objects = await selectObjects(invocation, client, { needExist: false })
   if (objects.length === 0) {
@@ -56,10 +56,10 @@ async function waitForOne(
   const { io } = invocation
   const name = displayName(one.resource, one.name)
   try {
-    await untilMet(client, one, condition, AbortSignal.any([deadline, io.signal]))
-    io.out(
-      `${name} ${condition.kind === 'delete' ? 'deleted' : condition.kind === 'create' ? 'created' : 'condition met'}\n`,
-    )
+    const object = await untilMet(client, one, condition, AbortSignal.any([deadline, io.signal]))
+    const said = condition.kind === 'delete' ? 'deleted' : condition.kind === 'create' ? 'created' : 'condition met'
+    const printed = object && printAsAsked(invocation, object)
+    io.out(printed ?? (outputOf(invocation) === 'name' ? `${name}\n` : `${name} ${said}\n`))
     return true
   } catch (error) {
     if (!deadline.aborted || io.signal.aborted) throw error
@@ -68,13 +68,13 @@ async function waitForOne(
   }
 }
 
-/** Looks, then watches from what it saw; a watch that ends or lost its place is begun again. */
+/** Looks, then watches from what it saw; a watch that ends or lost its place is begun again. Returns what met it. */
 async function untilMet(
   client: RestClient,
   { resource, namespace, name, uid }: SelectedObject,
   { kind, isMet }: ParsedCondition,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<KubeObject | undefined> {
   const fieldSelector = `metadata.name=${name}`
   const path = pathOf(resource, namespace)
   for (;;) {
@@ -85,7 +85,7 @@ async function untilMet(
       signal,
     })
     const current = list.items.find((item) => kind !== 'delete' || uid === undefined || item.metadata.uid === uid)
-    if (isMet(current)) return
+    if (isMet(current)) return current && { ...current, apiVersion: apiVersionOf(resource), kind: resource.kind }
     if (current === undefined && kind !== 'create' && kind !== 'delete')
       throw new UsageError(`Error from server (NotFound): ${resource.resource} "${name}" not found`)
     const query = { watch: 'true', fieldSelector, resourceVersion: list.metadata.resourceVersion }
@@ -97,7 +97,8 @@ async function untilMet(
     try {
       for await (const event of jsonLines<{ type: string; object: KubeObject }>(answer)) {
         if (event.type === 'ERROR') break
-        if (isMet(event.type === 'DELETED' ? undefined : event.object)) return
+        const seen = event.type === 'DELETED' ? undefined : event.object
+        if (isMet(seen)) return seen
         if (event.type === 'DELETED' && kind !== 'create')
           throw new UsageError(`${resource.resource} "${name}" was deleted`)
       }

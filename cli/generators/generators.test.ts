@@ -7,6 +7,7 @@ import { parsePlace } from '../commands/cp.ts'
 import { buildService } from '../commands/expose.ts'
 import { resolvePort } from '../commands/port-forward.ts'
 import { buildPod } from '../commands/run.ts'
+import { overridden } from '../overrides.ts'
 import { parseEnvFile, readData } from '../key-values.ts'
 import { configMapGenerator, genericSecretGenerator, registrySecretGenerator } from './data.ts'
 import { roleBindingGenerator } from './rbac.ts'
@@ -146,18 +147,19 @@ describe('key-value sources', () => {
 })
 
 describe('run and expose', () => {
-  it('makes a pod', () => {
-    expect(
-      buildPod(
-        invoke(['web'], { image: 'i', env: ['A=b=c'], stdin: true, overrides: '{"spec":{"nodeName":"n"}}' }, ['x']),
-      ),
-    ).toMatchObject({
+  it('makes a pod', async () => {
+    const told = { image: 'i', env: ['A=b=c'], stdin: true, overrides: '{"spec":{"nodeName":"n"}}' }
+    const invocation = invoke(['web'], told, ['x'])
+    expect(await overridden(invocation, buildPod(invocation))).toMatchObject({
       metadata: { labels: { run: 'web' } },
       spec: {
         nodeName: 'n',
         containers: [{ args: ['x'], env: [{ name: 'A', value: 'b=c' }], stdin: true, stdinOnce: true }],
       },
     })
+    const added = { overrides: '[{"op":"add","path":"/spec/nodeName","value":"m"}]', overrideType: 'json' }
+    expect((await overridden(invoke(['web'], added), buildPod(invocation))).spec?.nodeName).toBe('m')
+    await expect(overridden(invoke(['web'], { overrides: '{', overrideType: 'merge' }), buildPod(invocation))).rejects.toThrow('no JSON') // prettier-ignore
     expect(() => buildPod(invoke(['web'], { image: 'i', restart: 'x' }))).toThrow('invalid restart policy: x')
   })
 

@@ -5,6 +5,7 @@ import { UsageError } from '../command.ts'
 import { renderGoTemplate } from '../go-template/render.ts'
 import { findValues, parseTemplate, renderTemplate } from '../jsonpath.ts'
 import { printCustomColumns } from './custom-columns.ts'
+import { toKyaml } from './kyaml.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -12,11 +13,13 @@ export interface ObjectView {
   /** With metadata.managedFields, as with --show-managed-fields. */
   withManagedFields?: boolean
   withHeader?: boolean
+  /** A field that a jsonpath misses is an error. */
+  needsEveryField?: boolean
 }
 
 /** Formats that are no tables and show objects as they are. */
 const formats =
-  'custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,name,template,templatefile,wide,yaml'
+  'custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml'
 
 /** Whether the format is that of a table, and not of objects as they are. Throws UsageError for one that is unknown. */
 export function isTableFormat(format: string | undefined): boolean {
@@ -40,8 +43,10 @@ export function printObject(object: object, format: string | undefined, view: Ob
       return escapeHtml(JSON.stringify(sorted(shown), null, 4)) + '\n'
     case 'yaml':
       return toYaml(shown)
+    case 'kyaml':
+      return toKyaml(sorted(shown))
     case 'jsonpath':
-      return renderJsonPath(needArgument(argument), sorted(shown))
+      return renderJsonPath(needArgument(argument), sorted(shown), view.needsEveryField ?? false)
     case 'jsonpath-as-json':
       return jsonValues(needArgument(argument), shown)
     case 'go-template':
@@ -69,6 +74,7 @@ export function toYaml(value: unknown): string {
   const { tags } = document.schema
   // As Go's YAML: texts that would read as another type in double quotes, those that only need quotes in single ones.
   const looksTyped = (text: string): boolean =>
+    text !== '.' &&
     tags.some((tag) => 'test' in tag && tag.default && tag.tag !== 'tag:yaml.org,2002:str' && tag.test?.test(text))
   visit(document, {
     Scalar(_key, node) {
@@ -90,9 +96,12 @@ function sorted(value: unknown): unknown {
   )
 }
 
-function renderJsonPath(template: string, object: unknown): string {
+function renderJsonPath(template: string, object: unknown, needsEveryField: boolean): string {
   const parts = parseTemplate(template)
   try {
+    for (const part of needsEveryField ? parts : [])
+      if (part.kind !== 'text' && findValues(part.steps, object).length === 0)
+        throw new UsageError(missingIn(part.steps))
     return renderTemplate(parts, object)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
@@ -101,6 +110,11 @@ function renderJsonPath(template: string, object: unknown): string {
       { cause: error },
     )
   }
+}
+
+function missingIn(steps: readonly { kind: string }[]): string {
+  const last = steps.findLast((step): step is { kind: 'field'; name: string } => step.kind === 'field')
+  return `${last?.name ?? 'what the jsonpath names'} is not found`
 }
 
 function needArgument(argument: string): string {

@@ -1,7 +1,7 @@
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { parseDurationMs } from '../../src/lib/duration.ts'
 import { type Invocation, option, UsageError } from '../command.ts'
 import { pathOf } from '../discovery.ts'
+import { durationMs } from '../durations.ts'
 import { rolloutState } from '../printers/rollout-state.ts'
 import type { SelectedObject } from '../select-objects.ts'
 import { jsonLines } from '../watch-lines.ts'
@@ -9,9 +9,7 @@ import { revisionAnnotation, type Workload } from './revisions.ts'
 
 /** How long `rollout status` waits in all: aborted then, or with the process. */
 export function rolloutDeadline(invocation: Invocation): AbortSignal {
-  const timeout = option.text(invocation, 'timeout') ?? '0s'
-  const timeoutMs = parseDurationMs(timeout)
-  if (timeoutMs === undefined) throw new UsageError(`--timeout ${timeout}: must be a duration such as 90s`)
+  const timeoutMs = durationMs(invocation, 'timeout') ?? 0
   return AbortSignal.any([invocation.io.signal, ...(timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : [])])
 }
 
