@@ -65,8 +65,9 @@ function readOperation(operation: unknown): Operation {
   if (!isPointer(fields['path'])) throw rejected(`${fields['op']} operation does not apply: invalid path`)
   if ((fields['op'] === 'move' || fields['op'] === 'copy') && !isPointer(fields['from']))
     throw rejected(`${fields['op']} operation does not apply: invalid from`)
+  // Upstream's library takes a value that is not there for null, and clients whose encoder leaves out what is empty rely on it.
   if ((fields['op'] === 'add' || fields['op'] === 'replace') && !Object.hasOwn(fields, 'value'))
-    throw rejected(`${fields['op']} operation does not apply: missing value`)
+    return { ...fields, value: null } as unknown as Operation
   return fields as unknown as Operation
 }
 

@@ -44,6 +44,15 @@ describe('JSON patch', () => {
     expect(applyJsonPatch(document, patch)).toEqual({ b: [1], c: [1] })
   })
 
+  it.each(['add', 'replace'])(
+    '%s without a value writes null, as encoders that leave out what is empty need it',
+    (op) => {
+      expect(applyJsonPatch({ metadata: { labels: { a: 'b' } } }, [{ op, path: '/metadata/labels' }])).toEqual({
+        metadata: { labels: null },
+      })
+    },
+  )
+
   it.each([
     [[{ op: 'test', path: '/a', value: 2 }]],
     [[{ op: 'remove', path: '/missing' }]],
