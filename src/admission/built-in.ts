@@ -15,6 +15,7 @@ import type { Clock, Random } from '../lib/clock.ts'
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts'
 import { defaultIngressClass } from './default-ingress-class.ts'
 import { defaultTolerationSeconds, type TolerationDefaults } from './default-toleration-seconds.ts'
+import { deviceAdminAccess } from './device-admin-access.ts'
 import { limitRanger } from './limit-ranger.ts'
 import { namespaceHierarchy } from './namespace-hierarchy.ts'
 import { namespaceLifecycle } from './namespace-lifecycle.ts'
@@ -62,5 +63,6 @@ export function builtInAdmission(options: BuiltInAdmissionOptions): AdmissionPlu
     defaultStorageClass(storageClasses),
     persistentVolumeClaimResize(storageClasses),
     runtimeClassAdmission(informers.for<RuntimeClass>(refs.runtimeClasses)),
+    deviceAdminAccess(namespaces),
   ]
 }

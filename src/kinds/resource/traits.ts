@@ -4,6 +4,7 @@ import { ageColumn, column, nameColumn } from '../columns.ts'
 import { immutable } from '../meta/validate.ts'
 import { traits } from '../traits.ts'
 import { convertClaimSpec, convertDevices } from './convert.ts'
+import { defaultClaimSpec } from './defaults.ts'
 
 const group = 'resource.k8s.io'
 const nameAndAge = [nameColumn, ageColumn]
@@ -32,7 +33,10 @@ export const resourceClaimTraits = traits<ResourceV1ResourceClaim>({
   group,
   resource: 'resourceclaims',
   columns: [nameColumn, column<ResourceV1ResourceClaim>('State', stateOf), ageColumn],
-  strategy: { validateUpdate: ({ spec }, old) => immutable('spec', spec, old.spec) },
+  strategy: {
+    applyDefaults: ({ spec }) => defaultClaimSpec(spec as Record<string, unknown> | undefined),
+    validateUpdate: ({ spec }, old) => immutable('spec', spec, old.spec),
+  },
   convertTo: converter(convertClaimSpec) as (object: ResourceV1ResourceClaim, version: string) => KubeObject,
 })
 
@@ -40,7 +44,10 @@ export const resourceClaimTemplateTraits = traits<WithSpec>({
   group,
   resource: 'resourceclaimtemplates',
   columns: nameAndAge,
-  strategy: { validateUpdate: ({ spec }, old) => immutable('spec', spec, old.spec) },
+  strategy: {
+    applyDefaults: ({ spec }) => defaultClaimSpec(spec?.['spec'] as Record<string, unknown> | undefined),
+    validateUpdate: ({ spec }, old) => immutable('spec', spec, old.spec),
+  },
   convertTo: converter((spec, version) => ({
     ...spec,
     ...(spec['spec'] ? { spec: convertClaimSpec(spec['spec'] as Record<string, unknown>, version) } : {}),

@@ -1,0 +1,34 @@
+import type { Namespace } from '../api/kinds.ts'
+import { errors, fieldErrors } from '../api/status-error.ts'
+import type { Informer } from '../client/informer.ts'
+import { adminAccessPaths } from '../kinds/resource/defaults.ts'
+import type { AdmissionPlugin } from './plugin.ts'
+
+const label = 'resource.k8s.io/admin-access'
+const kinds: Readonly<Record<string, string>> = {
+  resourceclaims: 'ResourceClaim',
+  resourceclaimtemplates: 'ResourceClaimTemplate',
+}
+
+/** Claims on devices that others use are made in namespaces only that an administrator has marked (KEP-5018). */
+export function deviceAdminAccess(namespaces: Informer<Namespace>): AdmissionPlugin {
+  return {
+    name: 'DeviceAdminAccess',
+    validates({ ref, operation, namespace, name, object }) {
+      const kind = ref.group === 'resource.k8s.io' ? kinds[ref.resource] : undefined
+      // A claim's spec never changes: what was let in stays.
+      if (!kind || operation !== 'CREATE' || !object) return
+      const { spec } = object as { spec?: Record<string, unknown> }
+      const isTemplate = kind === 'ResourceClaimTemplate'
+      const inner = isTemplate ? (spec?.['spec'] as Record<string, unknown> | undefined) : spec
+      const paths = adminAccessPaths(inner, isTemplate ? 'spec.spec' : 'spec')
+      if (paths.length === 0 || namespaces.get('', namespace)?.metadata.labels?.[label] === 'true') return
+      const why = `admin access to devices requires the \`${label}: true\` label on the containing namespace`
+      throw errors.invalid(
+        { group: ref.group, kind },
+        name,
+        paths.map((path) => fieldErrors.forbidden(path, why)),
+      )
+    },
+  }
+}
