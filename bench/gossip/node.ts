@@ -55,7 +55,7 @@ async function write(number: number): Promise<void> {
 process.on('message', (message: ToNode) => {
   if (message.type === 'members') {
     mesh.setMembers(message.members)
-    replicator.setMembers(message.members.map(({ peer }) => peer))
+    replicator.setMembers(message.members)
   } else if (message.type === 'write') void write(message.number)
   else tell({ type: 'arrivals', arrivals })
 })

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import type { Member } from '../decision/cluster-state.ts'
 import { systemClock, systemRandom } from '../lib/system.ts'
+import { ownWire } from '../mesh/wire-range.ts'
 import { createClusterSecrets } from '../pki/cluster-secrets.ts'
 import { saveIdentity, loadIdentity } from '../pki/identity-directory.ts'
 import { parseJoinToken } from '../pki/join-token.ts'
@@ -15,13 +16,14 @@ import { kubeconfigPath, paths, type SettingName, type Settings } from './settin
 export function descriptionOf(
   settings: Settings,
   peer: string,
-): Pick<Member, 'node' | 'peer' | 'addresses' | 'apiUrl' | 'zone'> {
+): Pick<Member, 'node' | 'peer' | 'addresses' | 'apiUrl' | 'zone' | 'speaks'> {
   return {
     node: settings.nodeName,
     peer,
     addresses: [`/ip4/${settings.advertiseAddress}/tcp/${settings.meshPort}`],
     apiUrl: `https://${settings.advertiseAddress}:${settings.apiPort}`,
     zone: settings.zone,
+    speaks: ownWire,
   }
 }
 

@@ -13,7 +13,7 @@ import type { ClusterConfig } from './membership-file.ts'
 export interface JoinRequest {
   tokenId: string
   secret: string
-  member: { node: string; peer: string; addresses: string[]; apiUrl: string; zone: string }
+  member: Pick<Member, 'node' | 'peer' | 'addresses' | 'apiUrl' | 'zone' | 'speaks'>
 }
 
 /** What the cluster gives to whoever holds a good token. */

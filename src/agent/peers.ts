@@ -34,7 +34,7 @@ export function watchPeers(options: {
   const meet = (members: readonly Member[]): void => {
     const others = members.filter((member) => member.peer !== self.peer)
     mesh.setMembers(others.map(({ peer, node, addresses }) => ({ peer, node, addresses })))
-    replicator.setMembers(members.map((member) => member.peer))
+    replicator.setMembers(members)
     membershipChanged()
   }
   meet(known)

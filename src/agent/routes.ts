@@ -6,6 +6,7 @@ import type { ExtensionRequest, ExtensionResponse, ExtensionRoute } from '../api
 import type { Member } from '../decision/cluster-state.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
 import type { Clock, Random } from '../lib/clock.ts'
+import { wireRefusal } from '../mesh/wire-range.ts'
 import { type ClusterSecrets, createJoinSecret, joinSecretHash } from '../pki/cluster-secrets.ts'
 import { fingerprintOf } from '../pki/fingerprint.ts'
 import { encodeJoinToken } from '../pki/join-token.ts'
@@ -82,6 +83,11 @@ async function join(options: RouteOptions, request: ExtensionRequest): Promise<E
     !Array.isArray(member.addresses)
   ) {
     throw errors.badRequest('a join request carries tokenId, secret and member {node, peer, addresses, apiUrl, zone}')
+  }
+  // Before the token is spent: the machine may come back with another release.
+  for (const other of options.decisions.members()) {
+    const refusal = wireRefusal(member, other)
+    if (refusal) throw new StatusError('Forbidden', refusal)
   }
   const token = { id: tokenId, secretHash: joinSecretHash(secret), nowMs: options.clock.nowMs() }
   await options.decisions.command({ type: 'member-add', member, token }, { signal: request.signal, timeoutMs: 15_000 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { storeMetrics } from './store-metrics.ts'
 
 test('replica and log are told by node, and what is not known is left out', () => {
-  const peer = { peer: 'p2', lagMs: 250, lastSyncMs: 0, missedBatches: 3, malformed: 0 }
+  const peer = { peer: 'p2', lagMs: 250, lastSyncMs: 0, missedBatches: 3, malformed: 0, refusal: undefined }
   const text = storeMetrics({
     replication: { peers: [peer], documents: 7, rootDigest: '', sessions: 2, failedSessions: 1, overflowed: 0 },
     log: {

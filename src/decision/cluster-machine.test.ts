@@ -333,3 +333,12 @@ describe('snapshot', () => {
     expect(() => decodeMachine([bytes])).toThrow(/format 99/)
   })
 })
+
+test('a command of a later version stops this node, which says which version to run', () => {
+  const machine = new ClusterMachine()
+  const logged = { id: 'a', command: { type: 'member-promote', node: 'n1' } as unknown as Command }
+  expect(() => machine.apply(logged, 17)).toThrow(
+    'entry 17 of the decision log is "member-promote", which this version of stormo does not know: ' +
+      'a later one wrote it. Run that version on this node',
+  )
+})

@@ -1,4 +1,3 @@
-import { unreachable } from '../lib/assert.ts'
 import { StatusError } from '../api/status-error.ts'
 import type { RaftConfig } from '../raft/core/types.ts'
 import type { DecidedObject } from '../store/decided.ts'
@@ -129,7 +128,7 @@ export class ClusterMachine {
       case 'noop':
         return done(null)
       default:
-        return unreachable(command)
+        throw unknownCommand(command, index)
     }
   }
 
@@ -197,6 +196,13 @@ function isIn(range: string, ip: number): boolean {
   const { first, last } = usableSpan(range)
   return ip >= first && ip <= last
 }
+
+/** Passing over what others apply would make this node's state another one than theirs: it must not go on. */
+const unknownCommand = (command: never, index: number): Error =>
+  new Error(
+    `entry ${index} of the decision log is ${JSON.stringify((command as { type: string }).type)}, which this version of ` +
+      'stormo does not know: a later one wrote it. Run that version on this node',
+  )
 
 function parseAddress(text: string): number {
   try {

@@ -1,6 +1,7 @@
 import type { StatusDetails } from '../api/kinds.ts'
 import type { StatusReason } from '../api/status-error.ts'
 import type { ObjectEntry } from '../store/decided.ts'
+import type { WireRange } from '../mesh/wire-range.ts'
 
 /** A machine of the cluster, as the log has it. */
 export interface Member {
@@ -17,6 +18,8 @@ export interface Member {
   apiUrl: string
   role: 'voter' | 'learner'
   zone: string
+  /** Versions of the wire format that it speaks; absent from members of releases that spoke one only. */
+  speaks?: WireRange
   /** Its part of the cluster CIDR, e.g. 10.244.3.0/24. Another member may get it once this one is removed. */
   podCidr: string
 }
@@ -46,7 +49,14 @@ export type Command =
       member: Omit<Member, 'number' | 'podCidr' | 'incarnation' | 'role'>
       token?: { id: string; secretHash: string; nowMs: number }
     }
-  | { type: 'member-update'; node: string; addresses?: string[]; apiUrl?: string; zone?: string }
+  | {
+      type: 'member-update'
+      node: string
+      addresses?: string[]
+      apiUrl?: string
+      zone?: string
+      speaks?: WireRange
+    }
   | { type: 'member-remove'; node: string }
   | { type: 'token-create'; token: JoinToken }
   | { type: 'token-delete'; id: string }

@@ -1,6 +1,7 @@
 import type { Clock, Random, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Mesh } from '../mesh/mesh.ts'
+import { ownWire, type WireRange } from '../mesh/wire-range.ts'
 import type { DecidedSink, ObjectProposal } from '../store/decided.ts'
 import type { Command, Member } from './cluster-state.ts'
 import { Claims } from './claims.ts'
@@ -15,6 +16,7 @@ import { LogFollower } from './log-follower.ts'
 import { LogRunner } from './log-runner.ts'
 import { NodeLeases } from './node-leases.ts'
 import { serveLog } from './log-server.ts'
+import { SelfDescription } from './self-description.ts'
 import type { LogStorage } from './log-storage.ts'
 
 /** Reserves are looked after so often. */
@@ -33,6 +35,8 @@ export interface DecisionLogParts {
   self: { node: string; peer: string }
   /** Whether a Service of the store has the ClusterIP or NodePort (as decimal text). Asked for each Service that is made. */
   inUse: (value: string) => boolean
+  /** Versions of the wire format that this program speaks, which the other members are told. Default: its own. */
+  speaks?: WireRange
   /** IPv4 CIDRs of cluster IPs besides the cluster's first range, as far as they may be given now. Default: none. */
   furtherRanges?: () => readonly string[]
   /** Whom a joiner asks for the log as long as it knows no members. */
@@ -92,6 +96,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
   const furtherRanges = parts.furtherRanges ?? (() => [])
   const reserve = new LocalReserve({ clock, runner, config, self, inUse, furtherRanges, command })
   const claims = new Claims({ mesh, runner, reserve, self, command })
+  const description = new SelfDescription({ runner, self, speaks: parts.speaks ?? ownWire, command })
   const duties = new LeaderDuties({ mesh, clock, logger, sink, runner, config, self, inUse, command })
   const leases = new NodeLeases({ mesh, clock, runner, self, leader })
   leadership.onLeadership((_term, signal) => {
@@ -119,6 +124,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
 
   function keepReserve(): void {
     reserve.refill()
+    description.keep()
     refillTimer = clock.after(refillEveryMs, keepReserve)
   }
 

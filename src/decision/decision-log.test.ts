@@ -32,6 +32,22 @@ describe('decision log', () => {
     }
   })
 
+  test('what a member speaks once it was upgraded, all the others learn', async () => {
+    const cluster = await DecisionCluster.of(3)
+    const speaks = { oldest: 2, newest: 3 }
+    const known = () =>
+      cluster.up.map(({ log }) => log.members().find(({ node }) => node === 'n2')?.speaks?.newest ?? 2)
+    expect(known()).toEqual([2, 2, 2])
+    await cluster.stop('n2')
+    await cluster.start('n2', speaks)
+    await cluster.clock.pass(5_000)
+    expect(known()).toEqual([3, 3, 3])
+    await cluster.stop('n2')
+    await cluster.start('n2')
+    await cluster.clock.pass(5_000)
+    expect(known()).toEqual([2, 2, 2])
+  })
+
   test('a proposal resolves only once it is applied where it was asked', async () => {
     const cluster = await DecisionCluster.of(5)
     for (const node of cluster.up) {

@@ -79,13 +79,14 @@ export class MembershipTable {
     return added
   }
 
-  update({ node, addresses, apiUrl, zone }: CommandOf<'member-update'>): Member {
+  update({ node, addresses, apiUrl, zone, speaks }: CommandOf<'member-update'>): Member {
     const before = this.#require(node)
     const after: Member = {
       ...before,
       addresses: addresses ?? before.addresses,
       apiUrl: apiUrl ?? before.apiUrl,
       zone: zone ?? before.zone,
+      ...(speaks ? { speaks } : {}),
     }
     this.#members.set(node, after)
     return after

@@ -2,11 +2,12 @@ import { keyString, parseKey } from '../api/object.ts'
 import { errors } from '../api/status-error.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Mesh, PeerId } from '../mesh/mesh.ts'
-import { MalformedBytes } from '../store/bytes.ts'
+import { MalformedBytes, type ByteReader } from '../store/bytes.ts'
 import { bucketOf, sameDigest } from '../store/digest.ts'
 import { missingFrom, stateVectorOf } from '../store/document.ts'
 import type { Change, Replica } from '../store/replica.ts'
 import { changeBytes, decodeChanges, encodeChanges } from './batch.ts'
+import { openMessage, type Speech } from './speech.ts'
 import {
   decodeBuckets,
   decodeEntries,
@@ -56,6 +57,7 @@ export interface AntiEntropyOptions {
   mesh: Mesh
   replica: Replica
   clock: Clock
+  speech: Speech
   /** When this node last finished a session with a peer, Unix ms, 0 never; and whether it is in touch with a majority. */
   standing(peer: PeerId): { lastSyncMs: number; isCurrent: boolean }
   /** Own tombstones that a peer is known to have, as a sequence. */
@@ -89,10 +91,16 @@ export class AntiEntropy {
           throw errors.badRequest(error.message)
         }
       })
-    serve(syncProtocols.greet, (from, body) => this.#greeted(from, body))
-    serve(syncProtocols.buckets, (_from, body) => this.#compared(body))
-    serve(syncProtocols.pull, (_from, body) => this.#pulledBy(body))
-    serve(syncProtocols.push, (_from, body) => this.#pushedBy(body))
+    // A question is answered in the version in which it was asked.
+    const answer = (protocol: string, handler: (version: number, question: ByteReader, from: PeerId) => Uint8Array) =>
+      serve(protocol, (from, body) => {
+        const { reader, version } = openMessage(body, options.speech.own)
+        return handler(version, reader, from)
+      })
+    answer(syncProtocols.greet, (version, question, from) => this.#greeted(version, question, from))
+    answer(syncProtocols.buckets, (version, question) => this.#compared(version, question))
+    answer(syncProtocols.pull, (version, question) => this.#pulledBy(version, question))
+    serve(syncProtocols.push, (from, body) => this.#pushedBy(from, body))
   }
 
   /** One session with a peer. Rejects when the peer fails to answer; what was exchanged until then stays. */
@@ -104,7 +112,12 @@ export class AntiEntropy {
       if (!answer) return result
       if (sameDigest(answer.root, replica.digests.root())) return { ...result, isComplete: true }
       const differing = decodeEntries(
-        await this.#ask(peer, syncProtocols.buckets, encodeBuckets(replica.digests.buckets()), signal),
+        await this.#ask(
+          peer,
+          syncProtocols.buckets,
+          encodeBuckets(this.#version(peer), replica.digests.buckets()),
+          signal,
+        ),
       )
       const plan = planSync(differing, (bucket) => replica.digests.entries(bucket))
       const pulled = await this.#pull(peer, plan, signal)
@@ -117,8 +130,15 @@ export class AntiEntropy {
     return result
   }
 
-  #ask(peer: PeerId, protocol: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    return this.#options.mesh.request(peer, protocol, body, { signal, timeoutMs: requestTimeoutMs })
+  async #ask(peer: PeerId, protocol: string, body: Uint8Array, signal: AbortSignal): Promise<ByteReader> {
+    const { mesh, speech } = this.#options
+    const answer = await mesh.request(peer, protocol, body, { signal, timeoutMs: requestTimeoutMs })
+    return openMessage(answer, speech.own).reader
+  }
+
+  /** The version in which to ask a peer. */
+  #version(peer: PeerId): number {
+    return this.#options.speech.to(peer)
   }
 
   /** Exchanges roots, and gives the peer the tombstones that it lacks. Undefined: the two must not merge. */
@@ -130,7 +150,9 @@ export class AntiEntropy {
       ...standing(peer),
       tombstones: offered.map(({ uid }) => uidHash(uid)),
     }
-    const answer = decodeGreetingAnswer(await this.#ask(peer, syncProtocols.greet, encodeGreeting(greeting), signal))
+    const answer = decodeGreetingAnswer(
+      await this.#ask(peer, syncProtocols.greet, encodeGreeting(this.#version(peer), greeting), signal),
+    )
     if (answer.isStale) {
       onStale(peer)
       return undefined
@@ -141,7 +163,12 @@ export class AntiEntropy {
       return tombstone ? [{ type: 'tombstone', tombstone } as const] : []
     })
     for (let at = 0; at < wanted.length; at += pullLimit) {
-      await this.#ask(peer, syncProtocols.push, encodeChanges(wanted.slice(at, at + pullLimit)), signal)
+      await this.#ask(
+        peer,
+        syncProtocols.push,
+        encodeChanges(wanted.slice(at, at + pullLimit), this.#version(peer)),
+        signal,
+      )
     }
     tombstones.set(peer, last)
     return answer
@@ -160,9 +187,9 @@ export class AntiEntropy {
     return this.#options.clock.nowMs() - lastSyncMs > this.#options.replica.retentionMs
   }
 
-  #greeted(from: PeerId, body: Uint8Array): Uint8Array {
+  #greeted(version: number, question: ByteReader, from: PeerId): Uint8Array {
     const { replica, standing, onStale } = this.#options
-    const greeting = decodeGreeting(body)
+    const greeting = decodeGreeting(question)
     const mine = standing(from)
     if (this.#isTooOld(greeting, mine)) onStale(from)
     const wanted: number[] = []
@@ -171,7 +198,7 @@ export class AntiEntropy {
       if (!known.has(hashKey(hash))) wanted.push(index)
     })
     const isStale = this.#isTooOld(mine, greeting)
-    return encodeGreetingAnswer({ root: replica.digests.root(), ...mine, isStale, wanted })
+    return encodeGreetingAnswer(version, { root: replica.digests.root(), ...mine, isStale, wanted })
   }
 
   #tombstoneHashes(): Set<string> {
@@ -179,17 +206,17 @@ export class AntiEntropy {
     return new Set(tombstones.map(({ uid }) => hashKey(uidHash(uid))))
   }
 
-  #compared(body: Uint8Array): Uint8Array {
+  #compared(version: number, question: ByteReader): Uint8Array {
     const { digests } = this.#options.replica
     const answer: BucketEntries[] = []
     let total = 0
-    for (const bucket of digests.differing(decodeBuckets(body)).slice(0, bucketLimit)) {
+    for (const bucket of digests.differing(decodeBuckets(question)).slice(0, bucketLimit)) {
       const entries = digests.entries(bucket).map(({ uid, digest }) => ({ hash: uidHash(uid), digest }))
       total += entries.length
       if (total > entryLimit && answer.length > 0) break
       answer.push({ bucket, entries })
     }
-    return encodeEntries(answer)
+    return encodeEntries(version, answer)
   }
 
   /** Fetches what the plan asks for; `owed` is what the peer turned out to lack of the same documents. */
@@ -204,7 +231,9 @@ export class AntiEntropy {
         const own = uid === undefined ? undefined : replica.document(uid)
         return { hash, stateVector: own ? stateVectorOf(own.encoded) : new Uint8Array() }
       })
-      const answer = decodePulled(await this.#ask(peer, syncProtocols.pull, encodePull(items), signal))
+      const answer = decodePulled(
+        await this.#ask(peer, syncProtocols.pull, encodePull(this.#version(peer), items), signal),
+      )
       const changes = answer.documents.map(({ uid, key, update }): Change => {
         return { type: 'document', key: parseKey(key), uid, update }
       })
@@ -246,16 +275,18 @@ export class AntiEntropy {
         if (part.length > 0 && bytes > messageLimitBytes) break
         part.push(change)
       }
-      const dead = decodeTombstones(await this.#ask(peer, syncProtocols.push, encodeChanges(part), signal))
+      const dead = decodeTombstones(
+        await this.#ask(peer, syncProtocols.push, encodeChanges(part, this.#version(peer)), signal),
+      )
       await this.#options.replica.merge(dead.map((tombstone) => ({ type: 'tombstone', tombstone })))
     }
     return changes.length
   }
 
-  #pulledBy(body: Uint8Array): Uint8Array {
+  #pulledBy(version: number, question: ByteReader): Uint8Array {
     const { replica } = this.#options
     const documents: PulledItem[] = []
-    const items = decodePull(body)
+    const items = decodePull(question)
     const uids = new Map<string, string>()
     for (const bucket of new Set(items.map(({ hash }) => hash.lo % 4096))) {
       for (const { uid } of replica.digests.entries(bucket)) uids.set(hashKey(uidHash(uid)), uid)
@@ -272,7 +303,7 @@ export class AntiEntropy {
       bytes += update.length
       documents.push({ index, uid, key: keyString(own.key), update, stateVector: stateVectorOf(own.encoded) })
     }
-    return encodePulled({ documents, answered })
+    return encodePulled(version, { documents, answered })
   }
 
   #missing(encoded: Uint8Array, stateVector: Uint8Array): Uint8Array {
@@ -283,11 +314,11 @@ export class AntiEntropy {
     }
   }
 
-  async #pushedBy(body: Uint8Array): Promise<Uint8Array> {
-    const { replica } = this.#options
+  async #pushedBy(from: PeerId, body: Uint8Array): Promise<Uint8Array> {
+    const { replica, speech } = this.#options
     let changes: Change[]
     try {
-      changes = decodeChanges(body)
+      changes = decodeChanges(body, speech.own)
     } catch (error) {
       throw new MalformedBytes(`pushed changes cannot be read: ${String(error)}`)
     }
@@ -296,6 +327,6 @@ export class AntiEntropy {
       const tombstone = change.type === 'document' ? replica.tombstone(change.uid) : undefined
       return tombstone ? [tombstone] : []
     })
-    return encodeTombstones(dead)
+    return encodeTombstones(speech.to(from), dead)
   }
 }

@@ -1,11 +1,10 @@
 import { keyString, parseKey } from '../api/object.ts'
-import { ByteReader, ByteWriter, MalformedBytes } from '../store/bytes.ts'
+import { ByteWriter, MalformedBytes, type ByteReader } from '../store/bytes.ts'
 import { readTombstone, writeTombstone } from '../store/record.ts'
 import type { Change } from '../store/replica.ts'
+import type { WireRange } from '../mesh/wire-range.ts'
 import { deflate, inflate } from './deflate.ts'
-
-/** Version of everything that replicas say to each other. A message of another version is dropped and counted. 2: a tombstone names its object's creation. */
-export const wireFormat = 2
+import { beginMessage, openMessage } from './speech.ts'
 
 /** First byte of the store's broadcasts: the topic is shared. */
 const broadcastTag = 0x53
@@ -30,20 +29,20 @@ export interface Batch {
   readonly announced: readonly Announcement[]
 }
 
-export function encodeChanges(changes: readonly Change[]): Uint8Array {
-  const writer = new ByteWriter().uint(wireFormat)
+/** `version` is of the wire format, here and below; `own` what this program reads. */
+export function encodeChanges(changes: readonly Change[], version: number): Uint8Array {
+  const writer = beginMessage(version)
   writeChanges(writer, changes)
   return deflate(writer.done())
 }
 
 /** Throws on anything that is not a list of changes. */
-export function decodeChanges(bytes: Uint8Array): Change[] {
-  const reader = open(bytes)
-  return readChanges(reader)
+export function decodeChanges(bytes: Uint8Array, own: WireRange): Change[] {
+  return readChanges(open(bytes, own))
 }
 
-export function encodeBatch(batch: Batch): Uint8Array {
-  const writer = new ByteWriter().uint(wireFormat).uint(batch.epoch).uint(batch.sequence).uint(Math.floor(batch.sentMs))
+export function encodeBatch(batch: Batch, version: number): Uint8Array {
+  const writer = beginMessage(version).uint(batch.epoch).uint(batch.sequence).uint(Math.floor(batch.sentMs))
   writeChanges(writer, batch.changes)
   writer.uint(batch.announced.length)
   for (const { uid } of batch.announced) writer.text(uid)
@@ -52,21 +51,17 @@ export function encodeBatch(batch: Batch): Uint8Array {
 }
 
 /** The batch; undefined when the broadcast is not the store's. Throws on a malformed one. */
-export function decodeBatch(bytes: Uint8Array): Batch | undefined {
+export function decodeBatch(bytes: Uint8Array, own: WireRange): Batch | undefined {
   if (bytes[0] !== broadcastTag) return undefined
-  const reader = open(bytes.subarray(1))
+  const reader = open(bytes.subarray(1), own)
   const [epoch, sequence, sentMs] = [reader.uint(), reader.uint(), reader.uint()]
   const changes = readChanges(reader)
   const announced = Array.from({ length: boundedCount(reader) }, () => ({ uid: reader.text() }))
   return { epoch, sequence, sentMs, changes, announced }
 }
 
-function open(bytes: Uint8Array): ByteReader {
-  const reader = new ByteReader(inflate(bytes, inflatedLimitBytes))
-  const format = reader.uint()
-  if (format !== wireFormat) throw new MalformedBytes(`message of format ${format}, this version knows ${wireFormat}`)
-  return reader
-}
+const open = (bytes: Uint8Array, own: WireRange): ByteReader =>
+  openMessage(inflate(bytes, inflatedLimitBytes), own).reader
 
 /** Every element takes a byte at least: a count above what is left is a lie. */
 function boundedCount(reader: ByteReader): number {

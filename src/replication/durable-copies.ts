@@ -4,6 +4,7 @@ import { MalformedBytes } from '../store/bytes.ts'
 import type { Change, Replica } from '../store/replica.ts'
 import { decodeChanges, encodeChanges } from './batch.ts'
 import type { Peers } from './peers.ts'
+import type { Speech } from './speech.ts'
 
 const durableProtocol = 'stormo/store/durable/1'
 
@@ -22,18 +23,20 @@ export class DurableCopies {
   readonly #mesh: Mesh
   readonly #clock: Clock
   readonly #peers: Peers
+  readonly #speech: Speech
   #waiting: { changes: readonly Change[]; resolve: () => void }[] = []
   #isAsking = false
   #turn = 0
 
-  constructor(options: { mesh: Mesh; clock: Clock; replica: Replica; peers: Peers }) {
+  constructor(options: { mesh: Mesh; clock: Clock; replica: Replica; peers: Peers; speech: Speech }) {
     this.#mesh = options.mesh
     this.#clock = options.clock
     this.#peers = options.peers
+    this.#speech = options.speech
     options.mesh.onRequest(durableProtocol, async (from, body) => {
       let changes: Change[]
       try {
-        changes = decodeChanges(body)
+        changes = decodeChanges(body, options.speech.own)
       } catch (error) {
         options.peers.noteMalformed(from)
         throw new MalformedBytes(`changes cannot be read: ${String(error)}`)
@@ -59,7 +62,9 @@ export class DurableCopies {
 
   #nextPeer(): PeerId | undefined {
     const nowMs = this.#clock.monotonicMs()
-    const usable = this.#mesh.connected().filter((peer) => !this.#peers.isAvoided(peer, nowMs))
+    const usable = this.#mesh
+      .connected()
+      .filter((peer) => !this.#peers.isAvoided(peer, nowMs) && this.#speech.refusal(peer) === undefined)
     return usable[this.#turn % Math.max(1, usable.length)]
   }
 
@@ -71,7 +76,8 @@ export class DurableCopies {
       const changes = batch.flatMap((one) => one.changes)
       if (peer && changes.length > 0) {
         try {
-          await this.#mesh.request(peer, durableProtocol, encodeChanges(changes), { timeoutMs: waitMs })
+          const body = encodeChanges(changes, this.#speech.to(peer))
+          await this.#mesh.request(peer, durableProtocol, body, { timeoutMs: waitMs })
         } catch {
           this.#turn += 1
           this.#peers.avoid(peer, this.#clock.monotonicMs() + avoidMs)

@@ -11,6 +11,8 @@ export interface PeerStatus {
   readonly missedBatches: number
   /** Messages of the peer that could not be read. */
   readonly malformed: number
+  /** Why nothing is exchanged with it: it speaks no version of the wire format that this node speaks. */
+  readonly refusal: string | undefined
 }
 
 interface Known {
@@ -95,10 +97,10 @@ export class Peers {
     return this.#of(peer).avoidedUntilMs > monotonicMs
   }
 
-  status(peers: readonly PeerId[]): PeerStatus[] {
+  status(peers: readonly PeerId[], refusalOf: (peer: PeerId) => string | undefined): PeerStatus[] {
     return peers.map((peer) => {
       const { lagMs, lastSyncMs, missedBatches, malformed } = this.#of(peer)
-      return { peer, lagMs, lastSyncMs, missedBatches, malformed }
+      return { peer, lagMs, lastSyncMs, missedBatches, malformed, refusal: refusalOf(peer) }
     })
   }
 }

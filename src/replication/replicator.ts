@@ -2,6 +2,7 @@ import type { Clock, Random, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import type { Mesh, PeerId } from '../mesh/mesh.ts'
+import { ownWire, type WireRange } from '../mesh/wire-range.ts'
 import { digestText } from '../store/digest.ts'
 import type { Change, Replica } from '../store/replica.ts'
 import { AntiEntropy, type SyncResult } from './anti-entropy.ts'
@@ -9,6 +10,7 @@ import { decodeBatch, encodeBatch, type Announcement, type Batch } from './batch
 import { DurableCopies } from './durable-copies.ts'
 import { Outbox } from './outbox.ts'
 import { Peers, type PeerStatus } from './peers.ts'
+import { Speech, type SpeakingMember } from './speech.ts'
 
 /** Changes gather this long before they are broadcast. */
 const batchDelayMs = 30
@@ -27,6 +29,8 @@ export interface ReplicatorOptions {
   clock: Clock
   random: Random
   logger: Logger
+  /** Versions of the wire format that this node speaks. Default: those of this program. */
+  speaks?: WireRange
   /** Deletions that this node never heard of are forgotten elsewhere: it must discard its data and join anew. */
   onStale?(peer: PeerId): void
 }
@@ -50,6 +54,7 @@ export class Replicator implements Service {
   readonly #options: ReplicatorOptions
   readonly #peers = new Peers()
   readonly #outbox = new Outbox()
+  readonly #speech: Speech
   readonly #antiEntropy: AntiEntropy
   readonly #epoch: number
   readonly #stopping = new AbortController()
@@ -69,11 +74,14 @@ export class Replicator implements Service {
     this.#options = options
     const { mesh, replica, clock, random } = options
     this.#epoch = Math.floor(random.next() * 2 ** 48)
-    const copies = new DurableCopies({ mesh, replica, clock, peers: this.#peers })
+    this.#speech = new Speech(options.speaks ?? ownWire)
+    const speech = this.#speech
+    const copies = new DurableCopies({ mesh, replica, clock, peers: this.#peers, speech })
     this.#antiEntropy = new AntiEntropy({
       mesh,
       replica,
       clock,
+      speech,
       standing: (peer) => ({ lastSyncMs: this.#peers.lastSyncMs(peer), isCurrent: this.#isCurrent() }),
       tombstones: {
         get: (peer) => this.#peers.tombstones(peer),
@@ -113,15 +121,24 @@ export class Replicator implements Service {
     await Promise.all(this.#sessions)
   }
 
-  /** The other members now: who must know of a deletion before it may be forgotten. */
-  setMembers(peers: readonly PeerId[]): void {
-    this.#members = peers.filter((peer) => peer !== this.#options.mesh.self)
+  /** The members now, this one included: who must know of a deletion before it may be forgotten, and what they speak. */
+  setMembers(members: readonly SpeakingMember[]): void {
+    const others = members.filter(({ peer }) => peer !== this.#options.mesh.self)
+    const refused = new Set(this.#members.filter((peer) => this.#speech.refusal(peer)))
+    this.#members = others.map(({ peer }) => peer)
+    this.#speech.setMembers(others)
+    for (const peer of this.#members) {
+      const refusal = this.#speech.refusal(peer)
+      if (refusal && !refused.has(peer)) this.#options.logger.error({ peer }, `replication: ${refusal}`)
+    }
   }
 
   status(): ReplicationStatus {
     const { replica, mesh } = this.#options
     return {
-      peers: this.#peers.status([...new Set([...this.#members, ...mesh.connected()])]),
+      peers: this.#peers.status([...new Set([...this.#members, ...mesh.connected()])], (peer) =>
+        this.#speech.refusal(peer),
+      ),
       documents: replica.documentCount(),
       rootDigest: digestText(replica.digests.root()),
       sessions: this.#finished,
@@ -148,14 +165,14 @@ export class Replicator implements Service {
     this.#sequence += 1
     const sentMs = this.#options.clock.nowMs()
     this.#options.mesh.broadcast(
-      encodeBatch({ epoch: this.#epoch, sequence: this.#sequence, sentMs, changes, announced }),
+      encodeBatch({ epoch: this.#epoch, sequence: this.#sequence, sentMs, changes, announced }, this.#speech.toAll()),
     )
   }
 
   #received(from: PeerId, data: Uint8Array): void {
     let batch: Batch | undefined
     try {
-      batch = decodeBatch(data)
+      batch = decodeBatch(data, this.#speech.own)
     } catch (error) {
       this.#malformed(from, error)
       return

@@ -1,11 +1,12 @@
-import { ByteReader, ByteWriter, MalformedBytes } from '../store/bytes.ts'
+import { MalformedBytes, type ByteReader, type ByteWriter } from '../store/bytes.ts'
 import { bucketCount, hashText, type Digest } from '../store/digest.ts'
 import { readTombstone, writeTombstone, type Tombstone } from '../store/record.ts'
-import { wireFormat } from './batch.ts'
+import { beginMessage } from './speech.ts'
 
 /*
  * Messages of anti-entropy, each a request and its answer (SPEC.md tells their order). Documents are named by the
- * 64-bit hash of their uid while only comparing, since 50,000 uids would cost more than the differences.
+ * 64-bit hash of their uid while only comparing, since 50,000 uids would cost more than the differences. What is read
+ * here follows the version of the wire format, which `openMessage` has read.
  */
 
 /** Opens a session. */
@@ -63,15 +64,6 @@ const readDigest = (reader: ByteReader): Digest => ({ hi: reader.uint32(), lo: r
 export const hashKey = (hash: Digest): string => `${hash.hi}.${hash.lo}`
 export const uidHash = (uid: string): Digest => hashText(uid)
 
-function open(bytes: Uint8Array): ByteReader {
-  const reader = new ByteReader(bytes)
-  const format = reader.uint()
-  if (format !== wireFormat) throw new MalformedBytes(`message of format ${format}, this version knows ${wireFormat}`)
-  return reader
-}
-
-const begin = () => new ByteWriter().uint(wireFormat)
-
 /** Elements of at least `leastBytes` each: a count above what is left is a lie. */
 function countOf(reader: ByteReader, leastBytes: number): number {
   const count = reader.uint()
@@ -82,8 +74,8 @@ function countOf(reader: ByteReader, leastBytes: number): number {
 const list = <T>(reader: ByteReader, leastBytes: number, read: () => T): T[] =>
   Array.from({ length: countOf(reader, leastBytes) }, read)
 
-export function encodeGreeting(greeting: Greeting): Uint8Array {
-  const writer = writeDigest(begin(), greeting.root)
+export function encodeGreeting(version: number, greeting: Greeting): Uint8Array {
+  const writer = writeDigest(beginMessage(version), greeting.root)
   writer
     .uint(greeting.isCurrent ? 1 : 0)
     .uint(Math.floor(greeting.lastSyncMs))
@@ -92,16 +84,15 @@ export function encodeGreeting(greeting: Greeting): Uint8Array {
   return writer.done()
 }
 
-export function decodeGreeting(bytes: Uint8Array): Greeting {
-  const reader = open(bytes)
+export function decodeGreeting(reader: ByteReader): Greeting {
   const root = readDigest(reader)
   const isCurrent = reader.uint() === 1
   const lastSyncMs = reader.uint()
   return { root, isCurrent, lastSyncMs, tombstones: list(reader, 8, () => readDigest(reader)) }
 }
 
-export function encodeGreetingAnswer(answer: GreetingAnswer): Uint8Array {
-  const writer = writeDigest(begin(), answer.root).uint(answer.isCurrent ? 1 : 0)
+export function encodeGreetingAnswer(version: number, answer: GreetingAnswer): Uint8Array {
+  const writer = writeDigest(beginMessage(version), answer.root).uint(answer.isCurrent ? 1 : 0)
   writer
     .uint(Math.floor(answer.lastSyncMs))
     .uint(answer.isStale ? 1 : 0)
@@ -110,8 +101,7 @@ export function encodeGreetingAnswer(answer: GreetingAnswer): Uint8Array {
   return writer.done()
 }
 
-export function decodeGreetingAnswer(bytes: Uint8Array): GreetingAnswer {
-  const reader = open(bytes)
+export function decodeGreetingAnswer(reader: ByteReader): GreetingAnswer {
   const root = readDigest(reader)
   const isCurrent = reader.uint() === 1
   const lastSyncMs = reader.uint()
@@ -119,15 +109,17 @@ export function decodeGreetingAnswer(bytes: Uint8Array): GreetingAnswer {
   return { root, isCurrent, lastSyncMs, isStale, wanted: list(reader, 1, () => reader.uint()) }
 }
 
-export const encodeBuckets = (buckets: Uint8Array): Uint8Array =>
-  new ByteWriter(buckets.length + 1).uint(wireFormat).raw(buckets).done()
+export const encodeBuckets = (version: number, buckets: Uint8Array): Uint8Array =>
+  beginMessage(version, buckets.length + 1)
+    .raw(buckets)
+    .done()
 
-export function decodeBuckets(bytes: Uint8Array): Uint8Array {
-  return open(bytes).raw(bucketCount * 8)
+export function decodeBuckets(reader: ByteReader): Uint8Array {
+  return reader.raw(bucketCount * 8)
 }
 
-export function encodeEntries(buckets: readonly BucketEntries[]): Uint8Array {
-  const writer = begin().uint(buckets.length)
+export function encodeEntries(version: number, buckets: readonly BucketEntries[]): Uint8Array {
+  const writer = beginMessage(version).uint(buckets.length)
   for (const { bucket, entries } of buckets) {
     writer.uint(bucket).uint(entries.length)
     for (const { hash, digest } of entries) writeDigest(writeDigest(writer, hash), digest)
@@ -135,8 +127,7 @@ export function encodeEntries(buckets: readonly BucketEntries[]): Uint8Array {
   return writer.done()
 }
 
-export function decodeEntries(bytes: Uint8Array): BucketEntries[] {
-  const reader = open(bytes)
+export function decodeEntries(reader: ByteReader): BucketEntries[] {
   return list(reader, 2, () => {
     const bucket = reader.uint()
     if (bucket >= bucketCount) throw new MalformedBytes(`there is no bucket ${bucket}`)
@@ -144,27 +135,25 @@ export function decodeEntries(bytes: Uint8Array): BucketEntries[] {
   })
 }
 
-export function encodePull(items: readonly PullItem[]): Uint8Array {
-  const writer = begin().uint(items.length)
+export function encodePull(version: number, items: readonly PullItem[]): Uint8Array {
+  const writer = beginMessage(version).uint(items.length)
   for (const { hash, stateVector } of items) writeDigest(writer, hash).bytes(stateVector)
   return writer.done()
 }
 
-export function decodePull(bytes: Uint8Array): PullItem[] {
-  const reader = open(bytes)
+export function decodePull(reader: ByteReader): PullItem[] {
   return list(reader, 9, () => ({ hash: readDigest(reader), stateVector: reader.bytes() }))
 }
 
-export function encodePulled({ documents, answered }: PullAnswer): Uint8Array {
-  const writer = begin().uint(answered).uint(documents.length)
+export function encodePulled(version: number, { documents, answered }: PullAnswer): Uint8Array {
+  const writer = beginMessage(version).uint(answered).uint(documents.length)
   for (const { index, uid, key, update, stateVector } of documents) {
     writer.uint(index).text(uid).text(key).bytes(update).bytes(stateVector)
   }
   return writer.done()
 }
 
-export function decodePulled(bytes: Uint8Array): PullAnswer {
-  const reader = open(bytes)
+export function decodePulled(reader: ByteReader): PullAnswer {
   const answered = reader.uint()
   const documents = list(reader, 5, () => ({
     index: reader.uint(),
@@ -177,13 +166,12 @@ export function decodePulled(bytes: Uint8Array): PullAnswer {
 }
 
 /** Answer to pushed changes: tombstones of those documents that are deleted here. */
-export function encodeTombstones(tombstones: readonly Tombstone[]): Uint8Array {
-  const writer = begin().uint(tombstones.length)
+export function encodeTombstones(version: number, tombstones: readonly Tombstone[]): Uint8Array {
+  const writer = beginMessage(version).uint(tombstones.length)
   for (const tombstone of tombstones) writeTombstone(writer, tombstone)
   return writer.done()
 }
 
-export function decodeTombstones(bytes: Uint8Array): Tombstone[] {
-  const reader = open(bytes)
+export function decodeTombstones(reader: ByteReader): Tombstone[] {
   return list(reader, 4, () => readTombstone(reader))
 }

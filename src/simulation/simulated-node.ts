@@ -104,7 +104,7 @@ export class SimulatedNode {
     store.setDecisions(decisions)
     const meet = (members: readonly { peer: string }[]) => {
       mesh.setMembers(members.filter(({ peer }) => peer !== this.peer))
-      replicator.setMembers(members.map(({ peer }) => peer))
+      replicator.setMembers(members)
     }
     meet(this.#parts.knownMembers())
     decisions.onMembers((members) => meet(members.length > 0 ? members : this.#parts.knownMembers()))

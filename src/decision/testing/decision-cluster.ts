@@ -1,6 +1,7 @@
 import { errors } from '../../api/status-error.ts'
 import { silentLogger } from '../../lib/log.ts'
 import { seededRandom } from '../../lib/seeded-random.ts'
+import type { WireRange } from '../../mesh/wire-range.ts'
 import type { DecidedObject, DecidedSink, ObjectEntry, ObjectProposal } from '../../store/decided.ts'
 import { initCluster } from '../bootstrap.ts'
 import { createDecisionLog } from '../create-decision-log.ts'
@@ -102,7 +103,8 @@ export class DecisionCluster {
     return this.node(name)
   }
 
-  async start(name: string): Promise<void> {
+  /** `speaks`: of the release that it starts with. */
+  async start(name: string, speaks?: WireRange): Promise<void> {
     const node = this.node(name)
     const mesh = this.network.join(node.peer)
     node.sink = new RecordingSink()
@@ -120,6 +122,7 @@ export class DecisionCluster {
       inUse: (value) => node.used.has(value),
       bootstrapPeers: () => ['peer-n1', 'peer-n2'],
       config: this.#config,
+      ...(speaks ? { speaks } : {}),
     })
     node.log.onLeadership((term, signal) => {
       node.led.push(`+${term}`)
