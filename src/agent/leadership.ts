@@ -3,8 +3,7 @@ import type { EventRecorder } from '../client/events.ts'
 import { createCustomResourceCleanup } from '../registry/custom/cleanup.ts'
 import type { VirtualReader } from '../registry/environment.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
-import type { ResourceDefinition } from '../kinds/definition.ts'
-import type { CollectedResource } from '../controllers/resources.ts'
+import { collectedResources } from '../controllers/resources.ts'
 import type { AgentParts } from './agent-parts.ts'
 import type { Api } from './api.ts'
 import { lead, type LeaderContext } from './leader-duties.ts'
@@ -60,14 +59,4 @@ export function leadWhenElected(parts: LeadershipParts): void {
         logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'the duties of the leader failed')
     })
   })
-}
-
-/** What can own or be owned: one entry a stored resource, whatever versions it is served in. */
-function collectedResources(definitions: readonly ResourceDefinition[]): CollectedResource[] {
-  const found = new Map<string, CollectedResource>()
-  for (const { group, resource, kind, namespaced, verbs, storedAs } of definitions) {
-    if (storedAs || !verbs.includes('watch') || !verbs.includes('delete')) continue
-    found.set(`${group}/${resource}`, { ref: { group, resource }, kind, namespaced })
-  }
-  return [...found.values()]
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import { refs } from '../client/client.ts'
 import type { View } from './controller.ts'
@@ -111,4 +111,26 @@ test('drivers that need no attachment, and attachments of others, are left alone
     spec: { attacher: 'd', nodeName: 'a', source: { persistentVolumeName: 'pv' } },
   }
   expect(look(stored, [foreign]).words).toEqual([])
+})
+
+describe('a volume that is gone', () => {
+  const { made } = look([
+    [refs.persistentVolumes, volume],
+    [refs.persistentVolumeClaims, claim],
+    [refs.pods, pod('n1')],
+  ])
+
+  test('is detached once no pod uses its claim', () => {
+    const objects = (phase: string): Objects => [
+      [refs.persistentVolumeClaims, claim],
+      [refs.pods, pod('n1', phase)],
+    ]
+    expect(look(objects('Running'), made).words).toEqual([])
+    expect(look(objects('Succeeded'), made).words).toEqual(['delete'])
+  })
+
+  test('is not detached while the node says that it is mounted', () => {
+    expect(look([[refs.nodes, node('n1', ['kubernetes.io/csi/d^h'])]], made).words).toEqual([])
+    expect(look([[refs.nodes, node('n1', ['kubernetes.io/csi/d^other'])]], made).words).toEqual(['delete'])
+  })
 })

@@ -80,16 +80,23 @@ export const attachDetachController: Controller = {
       },
     },
   ],
-  keys: (view) =>
-    view
-      .list<PersistentVolume>(refs.persistentVolumes)
-      .filter(({ spec }) => spec?.csi)
-      .map(keyOf),
+  keys(view) {
+    const volumes = view.list<PersistentVolume>(refs.persistentVolumes).filter(({ spec }) => spec?.csi)
+    const attached = view.list<VolumeAttachment>(refs.volumeAttachments).map(({ spec }) => spec.source)
+    return [
+      ...new Set([
+        ...volumes.map(keyOf),
+        ...attached.flatMap(({ persistentVolumeName }) => (persistentVolumeName ? [`/${persistentVolumeName}`] : [])),
+      ]),
+    ]
+  },
 
   plan(key, view) {
-    const volume = view.get<PersistentVolume>(refs.persistentVolumes, '', splitKey(key).name)
-    const csi = volume?.spec?.csi
-    if (volume === undefined || csi === undefined) return nothing
+    const { name } = splitKey(key)
+    const volume = view.get<PersistentVolume>(refs.persistentVolumes, '', name)
+    if (volume === undefined) return { actions: detachVanished(name, view) }
+    const csi = volume.spec?.csi
+    if (csi === undefined) return nothing
     if (view.get<CSIDriver>(refs.csiDrivers, '', csi.driver)?.spec.attachRequired === false) return nothing
     const users = usersOf(volume, view)
     const attachments = view
@@ -124,6 +131,30 @@ function usersOf(volume: PersistentVolume, view: View): Map<string, Pod[]> {
     users.set(node, [...(users.get(node) ?? []), pod])
   }
   return users
+}
+
+/** A volume may go together with the last that used it. One whose claim is in use has only not come yet. */
+function detachVanished(volumeName: string, view: View): Action[] {
+  const ours = /^csi-[0-9a-f]{64}$/
+  const attachments = view
+    .indexed<VolumeAttachment>(refs.volumeAttachments, byVolume, volumeName)
+    .filter(({ metadata }) => ours.test(metadata.name ?? '') && !metadata.deletionTimestamp)
+  if (attachments.length === 0) return []
+  const isInUse = view
+    .list<PersistentVolumeClaim>(refs.persistentVolumeClaims)
+    .filter(({ spec }) => spec?.volumeName === volumeName)
+    .some((claim) => view.indexed<Pod>(refs.pods, byClaim, keyOf(claim)).some((pod) => !isFinished(pod)))
+  if (isInUse) return []
+  return attachments
+    .filter(({ metadata, spec }) => {
+      const node = view.get<Node>(refs.nodes, '', spec.nodeName)
+      // What the volume was called is known by the node alone.
+      return !(node?.status?.volumesInUse ?? []).some((unique) => {
+        const [driver = '', handle = ''] = unique.replace('kubernetes.io/csi/', '').split('^')
+        return attachmentName(handle, driver, spec.nodeName) === metadata.name
+      })
+    })
+    .map(deletion)
 }
 
 /** Never under the feet of a node that still has it mounted, unless that node is gone for certain. */

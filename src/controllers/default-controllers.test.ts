@@ -13,6 +13,7 @@ import type {
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import { refs } from '../client/client.ts'
 import { defaultControllers } from './default-controllers.ts'
+import { collectedResources } from './resources.ts'
 import { startCluster, type TestCluster } from './testing/cluster.ts'
 import { job, template, workload } from './testing/objects.ts'
 
@@ -27,16 +28,7 @@ beforeEach(async () => {
     controllers: ({ catalogue }) =>
       defaultControllers({
         caPem: 'PEM',
-        resources: () =>
-          catalogue
-            .all()
-            .filter((one) => one.verbs.includes('list') && one.verbs.includes('delete') && !one.storedAs)
-            .filter((one) => one.version === one.storageVersion)
-            .map((one) => ({
-              ref: { group: one.group, resource: one.resource },
-              kind: one.kind,
-              namespaced: one.namespaced,
-            })),
+        resources: () => collectedResources(catalogue.all()),
         onResources: (handler) => catalogue.onChange(handler),
         isAlive: (node) => !dead.has(node),
         onLiveness(handler) {

@@ -65,10 +65,15 @@ async function executeOne(action: Action, client: Client, events: EventRecorder,
     case 'mutate': {
       const change = (current: KubeObject): KubeObject | undefined =>
         current.metadata.uid === action.uid ? action.change(current) : undefined
-      await ignoring(
-        client.mutate(action.ref, action.namespace, action.name, change, { subresource: action.subresource, signal }),
-        'NotFound',
-      )
+      try {
+        await client.mutate(action.ref, action.namespace, action.name, change, {
+          subresource: action.subresource,
+          signal,
+        })
+      } catch (error) {
+        if (isStatus(error, 'NotFound')) return
+        throw error
+      }
       return action.next && followUp(action.next)
     }
   }

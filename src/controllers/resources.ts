@@ -7,6 +7,25 @@ export interface CollectedResource {
   namespaced: boolean
 }
 
+/** One entry a stored resource, whatever versions it is served in. */
+export function collectedResources(
+  definitions: readonly {
+    readonly group: string
+    readonly resource: string
+    readonly kind: string
+    readonly namespaced: boolean
+    readonly verbs: readonly string[]
+    readonly storedAs?: object
+  }[],
+): CollectedResource[] {
+  const found = new Map<string, CollectedResource>()
+  for (const { group, resource, kind, namespaced, verbs, storedAs } of definitions) {
+    if (storedAs || !verbs.includes('watch') || !verbs.includes('delete')) continue
+    found.set(`${group}/${resource}`, { ref: { group, resource }, kind, namespaced })
+  }
+  return [...found.values()]
+}
+
 /** All that can be stored; CRDs come and go. */
 export interface Resources {
   all(): readonly CollectedResource[]

@@ -112,10 +112,18 @@ function planEnsure(service: Service, view: View, cloud: CloudProvider, ensured:
     return { actions: [...addFinalizer(service), ...writeIngress(service, known.ingress)] }
   const about = referenceTo(service)
   const isOnlyNodes = known?.service === hashes.service
+  // Asked of the object itself, whatever this view says: what is made for a Service that is gone, nobody would remove.
+  let isHeld = false
+  const hold = mutateAction(refs.services, service, (current) => {
+    if (current.metadata.deletionTimestamp) return undefined
+    isHeld = true
+    return withFinalizer(current)
+  })
   const ensure: Action = {
     do: 'compute',
     async compute(signal) {
       ensured.delete(uid)
+      if (!isHeld) return []
       let ingress: readonly LoadBalancerIngress[] | undefined
       try {
         ingress = await cloud.ensureLoadBalancer(service, nodes, signal)
@@ -138,8 +146,7 @@ function planEnsure(service: Service, view: View, cloud: CloudProvider, ensured:
     announce.push(
       eventAction(about, 'Warning', 'UnAvailableLoadBalancer', 'There are no available nodes for LoadBalancer'),
     )
-  // The finalizer first: what is made is surely removed.
-  return { actions: [inOrder([...announce, ...addFinalizer(service), ensure])] }
+  return { actions: [{ ...hold, next: inOrder([...announce, ensure]) }] }
 }
 
 function remove(service: Service, cloud: CloudProvider, ensured: Map<string, Ensured>): Action {
@@ -183,14 +190,13 @@ const unreachable = (service: Service): Action =>
   )
 
 const addFinalizer = (service: Service): Action[] =>
-  service.metadata.finalizers?.includes(cleanupFinalizer)
-    ? []
-    : [
-        mutateAction(refs.services, service, (current) => {
-          const finalizers = [...new Set([...(current.metadata.finalizers ?? []), cleanupFinalizer])]
-          return { ...current, metadata: { ...current.metadata, finalizers } }
-        }),
-      ]
+  withFinalizer(service) ? [mutateAction(refs.services, service, withFinalizer)] : []
+
+function withFinalizer(service: Service): Service | undefined {
+  const finalizers = service.metadata.finalizers ?? []
+  if (finalizers.includes(cleanupFinalizer)) return undefined
+  return { ...service, metadata: { ...service.metadata, finalizers: [...finalizers, cleanupFinalizer] } }
+}
 
 const removeFinalizer = (service: Service): Action =>
   mutateAction(refs.services, service, (current) => {

@@ -175,7 +175,7 @@ function unknownConditions(node: Node, nowMs: number): NodeCondition[] {
   ]
 }
 
-/** How soon a zone that must not be emptied now is looked at again. */
+/** How soon a node that is not ready is looked at again, for what became of its zone. */
 const zonePollMs = 5000
 
 /** The user's taints, then those that the node's state calls for; a taint that stays keeps its time. */
@@ -189,8 +189,11 @@ function desiredTaints(node: Node, view: View, nowMs: number): { taints: Taint[]
     wanted.push({ key: readyKey, effect: 'NoSchedule' })
     const isEvicting = present.some(isOurEviction)
     const leftMs = evictionWaitMs(node, view, nowMs)
-    if (leftMs === 0 || (isEvicting && Number.isFinite(leftMs))) wanted.push({ key: readyKey, effect: 'NoExecute' })
-    else waitMs = Math.min(leftMs, zonePollMs)
+    if (leftMs === 0 || (isEvicting && Number.isFinite(leftMs))) {
+      wanted.push({ key: readyKey, effect: 'NoExecute' })
+      // Until the rest of the zone goes dark as well.
+      waitMs = zonePollMs
+    } else waitMs = Math.min(leftMs, zonePollMs)
   }
   if (node.spec?.unschedulable) wanted.push({ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' })
   for (const { condition, key } of conditionTaints)

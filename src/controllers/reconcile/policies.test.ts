@@ -19,6 +19,7 @@ import { refs } from '../../client/client.ts'
 import { replicaSetController } from './replica-set.ts'
 import { defaultControllers } from '../default-controllers.ts'
 import { seededRandom } from '../../lib/seeded-random.ts'
+import { collectedResources } from '../resources.ts'
 import { startCluster, type TestCluster } from '../testing/cluster.ts'
 import { job, template, workload } from '../testing/objects.ts'
 import { generateKeyPair, signingAlgorithm } from '../../pki/keys.ts'
@@ -38,16 +39,7 @@ beforeEach(async () => {
     controllers: ({ catalogue }) =>
       defaultControllers({
         caPem: 'PEM',
-        resources: () =>
-          catalogue
-            .all()
-            .filter((one) => one.verbs.includes('list') && one.verbs.includes('delete') && !one.storedAs)
-            .filter((one) => one.version === one.storageVersion)
-            .map((one) => ({
-              ref: { group: one.group, resource: one.resource },
-              kind: one.kind,
-              namespaced: one.namespaced,
-            })),
+        resources: () => collectedResources(catalogue.all()),
         isAlive: () => true,
         authority,
         authorize: ({ subresource }) => ({

@@ -50,6 +50,8 @@ export interface TestCluster {
     change: (object: T) => void,
     subresource?: string,
   ): Promise<void>
+  /** Another leader: the controllers end, and new ones begin that know nothing. */
+  newTerm(): Promise<void>
   addNode(name: string, change?: (node: Node) => void): Promise<void>
   /** Lets time pass; everything that becomes due runs. Default 5 s. */
   pass(ms?: number): Promise<void>
@@ -95,7 +97,8 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
   const guarded = limitPerInstant(client, () => clock.nowMs())
   const events: RecordedEvent[] = []
   const failures: string[] = []
-  const abort = new AbortController()
+  let abort: AbortController
+  let running: Promise<void>
   const logger = {
     ...silentLogger,
     child: () => logger,
@@ -146,6 +149,11 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
       await kubelets.report(name)
     },
     pass: (ms = 5000) => clock.pass(ms),
+    async newTerm() {
+      abort.abort()
+      await running
+      lead()
+    },
     async stop() {
       abort.abort()
       kubelets.stop()
@@ -161,11 +169,16 @@ export async function startCluster(options: TestClusterOptions): Promise<TestClu
     event: (about: ObjectReference, type: 'Normal' | 'Warning', reason: string, message: string) =>
       void events.push({ about, type, reason, message }),
   }
-  const running = runControllers(
-    options.controllers(cluster),
-    { client: guarded, informers: options.seenBy?.(informers) ?? informers, clock, events: () => recorder, logger },
-    abort.signal,
-  )
+  const seen = options.seenBy?.(informers) ?? informers
+  const lead = (): void => {
+    abort = new AbortController()
+    running = runControllers(
+      options.controllers(cluster),
+      { client: guarded, informers: seen, clock, events: () => recorder, logger },
+      abort.signal,
+    )
+  }
+  lead()
   return cluster
 }
 
