@@ -57,7 +57,7 @@ export const serviceScenario: Scenario = {
           type: 'LoadBalancer',
           clusterIP: `10.96.0.${ip}`,
           clusterIPs: [`10.96.0.${ip}`],
-          ports: [{ port: 80 }],
+          ports: [{ port: 8080 }],
         },
       }),
     ),

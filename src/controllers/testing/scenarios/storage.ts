@@ -70,7 +70,11 @@ export const storageScenario: Scenario = {
     const claims = cluster.list<PersistentVolumeClaim>(refs.persistentVolumeClaims)
     const pods = cluster.list<Pod>(refs.pods)
     const usersOf = (claim: string): Pod[] =>
-      pods.filter(({ spec }) => spec?.volumes?.some((one) => one.persistentVolumeClaim?.claimName === claim))
+      pods.filter(
+        ({ metadata, spec }) =>
+          claim === `${metadata.name}-scratch` ||
+          spec?.volumes?.some((one) => one.persistentVolumeClaim?.claimName === claim),
+      )
     for (const { metadata, spec, status } of claims) {
       if (metadata.deletionTimestamp) expect(usersOf(metadata.name!)).not.toEqual([])
       if (status?.phase !== 'Bound') continue
