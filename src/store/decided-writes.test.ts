@@ -101,6 +101,36 @@ describe('decided writes', () => {
     })
   })
 
+  test('a conditional write holds after others had added elements to one list at the same time', async () => {
+    const log = new LocalLog()
+    const one = await node(log, 1)
+    const created = await one.store.write({ op: 'create', key, object: pod(), decided: false })
+    const entry = (manager: string) => ({ manager, operation: 'Update', apiVersion: 'v1' })
+    const withManager = (base: KubeObject, manager: string): KubeObject => ({
+      ...base,
+      metadata: { ...base.metadata, managedFields: [...(base.metadata.managedFields ?? []), entry(manager)] },
+    })
+    const uid = created.metadata.uid ?? ''
+    const first = await one.store.write({
+      op: 'update',
+      key,
+      uid,
+      base: created,
+      object: withManager(created, 'a'),
+      decided: false,
+    })
+    await Promise.all(
+      ['b', 'c'].map((manager) =>
+        one.store.write({ op: 'update', key, uid, base: first, object: withManager(first, manager), decided: false }),
+      ),
+    )
+    const base = one.store.get(key)!
+    const resourceVersion = base.metadata.resourceVersion ?? ''
+    const object = withManager(base, 'd')
+    const written = await one.store.write({ op: 'update', key, uid, base, object, resourceVersion, decided: true })
+    expect(written.metadata.managedFields?.map(({ manager }) => manager).toSorted()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
   test('the leader refuses when it knows of a write that the asker does not', async () => {
     const log = new LocalLog()
     const leader = await node(log, 1)

@@ -4,6 +4,7 @@ import type { DecidedSource, ObjectEntry, ObjectProposal } from './decided.ts'
 import { changesBetween, effectiveChanges } from './diff.ts'
 import { closeDocument, mergeUpdate, openDocument } from './document.ts'
 import { readDocument } from './document-content.ts'
+import { isOrderPath } from './field-path.ts'
 import { flatten, flattenDifferences } from './flatten.ts'
 import type { Incarnation } from './incarnations.ts'
 import { judgeProposal, modifiedText, standingAfter, versionOf } from './judge.ts'
@@ -89,6 +90,8 @@ export class DecidedWrites {
     if (changes.size === 0) return undefined
     const was: NonNullable<ObjectProposal['was']> = {}
     for (const path of changes.keys()) {
+      // Nobody wrote the order in which elements stand that were added at the same time: nothing to hold a write to.
+      if (isOrderPath(path)) continue
       was[path] = base.get(path) ?? null
       const hidden = !base.has(path) && changes.get(path) === null
       if (!hidden && !sameValue(was[path], leaves.get(path)?.value ?? null))
