@@ -429,6 +429,7 @@ describe('Ingress', () => {
       expect(servers).toContain(await outside(`http://${node}/`, '-H', `Host: ${name}.example`))
     }
     await cluster.kubectlOk(['delete', 'configmap', 'load-balancer', '-n', 'kube-system'])
+    await cluster.kubectlOk(['delete', 'validatingwebhookconfiguration', 'edge-admission'])
     await cluster.kubectlOk(['delete', 'namespace', 'edge', 'router', '--wait=false'])
   })
 })
