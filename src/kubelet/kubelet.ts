@@ -12,6 +12,7 @@ import { createCsiVolumes } from './csi/csi-volumes.ts'
 import { createNvidiaPlugin } from './devices/nvidia-plugin.ts'
 import { imageCredentials } from './images/credentials.ts'
 import { createImageCollector } from './images/image-collector.ts'
+import { createImageServer, type ImageServer } from './images/image-server.ts'
 import { createImagePuller } from './images/image-puller.ts'
 import { createPeerImages } from './images/peer-images.ts'
 import { inspectMachine } from './node/machine.ts'
@@ -58,7 +59,14 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const { clock, random, runtime } = options
   const stopping = new AbortController()
   let parts:
-    | { workers: PodWorkers; reporter: NodeReporter; drivers: CsiDrivers; services: Service[]; server: NodeServer }
+    | {
+        workers: PodWorkers
+        reporter: NodeReporter
+        drivers: CsiDrivers
+        services: Service[]
+        images: ImageServer
+        server: NodeServer
+      }
     | undefined
 
   const nextVersion = (): string =>
@@ -99,11 +107,15 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         if (error === undefined) parts?.workers.wakeAll()
       },
     })
+    const transfers = join(options.dataDir, 'image-transfers')
+    const images = createImageServer(runtime, clock, join(transfers, 'out'))
     const puller = createImagePuller({
       runtime,
       clock,
       maxParallelPulls: options.maxParallelPulls ?? defaultParallelPulls,
-      peers: options.nodeAccess && createPeerImages({ ...shared, access: options.nodeAccess }),
+      peers:
+        options.nodeAccess &&
+        createPeerImages({ ...shared, access: options.nodeAccess, directory: join(transfers, 'in') }),
     })
     const ensureImage = (pod: Pod, { image }: Volume, signal: AbortSignal): Promise<RuntimeImage> => {
       const wanted = {
@@ -164,7 +176,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         measure: options.pressure,
       }),
     ]
-    parts = { workers, reporter, drivers, services, server: createNodeServer(context, summary) }
+    parts = { workers, reporter, drivers, services, images, server: createNodeServer(context, summary, images) }
     for (const service of services) await service.start()
   }
 
@@ -174,6 +186,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       stopping.abort()
       for (const service of parts?.services.toReversed() ?? []) await service.stop()
       parts?.drivers.close()
+      await parts?.images.stop()
     },
     imagesChanged: () => parts?.reporter.imagesChanged(),
     fail: (podUid, failure, graceMs) => parts?.workers.fail(podUid, failure, graceMs),

@@ -82,8 +82,28 @@ function createReader(stream: Stream): AsyncIterable<Uint8Array> & { discard(): 
   let queuedBytes = 0
   let ended = false
   let discarding = false
+  let resuming = false
   let failure: Error | undefined
   let wake = () => {}
+
+  function pauseIfBehind(): void {
+    if (queuedBytes > pauseAboveBytes && stream.readStatus === 'readable') stream.pause()
+  }
+
+  /**
+   * Resuming delivers what was buffered and only then opens the window. A pause in between would be undone by that, and
+   * the sender go on against a reader that takes nothing, until libp2p resets the stream.
+   */
+  function resume(): void {
+    if (stream.readStatus !== 'paused') return
+    resuming = true
+    try {
+      stream.resume()
+    } finally {
+      resuming = false
+    }
+    pauseIfBehind()
+  }
 
   const finish = (error?: Error) => {
     ended = true
@@ -101,7 +121,7 @@ function createReader(stream: Stream): AsyncIterable<Uint8Array> & { discard(): 
     const data = event.data.subarray()
     queue.push(data)
     queuedBytes += data.length
-    if (queuedBytes > pauseAboveBytes && stream.readStatus === 'readable') stream.pause()
+    if (!resuming) pauseIfBehind()
     wake()
   })
   if (stream.readableEnded) ended = true
@@ -111,7 +131,7 @@ function createReader(stream: Stream): AsyncIterable<Uint8Array> & { discard(): 
       const chunk = queue.shift()
       if (chunk) {
         queuedBytes -= chunk.length
-        if (queuedBytes < resumeBelowBytes && stream.readStatus === 'paused') stream.resume()
+        if (queuedBytes < resumeBelowBytes) resume()
         yield chunk
       } else if (ended) {
         if (failure) throw failure

@@ -1,26 +1,43 @@
 import { groupResourceName, type GroupResource, type KubeObject } from '../api/object.ts'
 import { errors } from '../api/status-error.ts'
+import { must } from '../lib/assert.ts'
 import type { StoreEvent } from './store.ts'
 import type { ObjectView } from './view.ts'
+
+/** A state of an object: its JSON is made for the first who looks, and then takes the place of the encoded document. */
+class State {
+  #view: ObjectView | undefined
+  #object: KubeObject | undefined
+
+  constructor(view: ObjectView) {
+    this.#view = view
+  }
+
+  get object(): KubeObject {
+    this.#object ??= must(this.#view, 'a state has its view until it has its object').object
+    this.#view = undefined
+    return this.#object
+  }
+}
 
 /** A watch event whose objects are made only for those who look. */
 class HistoryEvent implements StoreEvent {
   readonly type: StoreEvent['type']
   readonly resourceVersion: bigint
   readonly bytes: number
-  readonly #view: ObjectView
-  readonly #previous: ObjectView | undefined
+  readonly #state: State
+  readonly #previous: State | undefined
 
-  constructor(type: StoreEvent['type'], view: ObjectView, previous: ObjectView | undefined) {
+  constructor(type: StoreEvent['type'], view: ObjectView, state: State, previous: State | undefined) {
     this.type = type
     this.resourceVersion = view.version
-    this.#view = view
+    this.#state = state
     this.#previous = previous
     this.bytes = 200 + (view.document?.encoded.length ?? 500)
   }
 
   get object(): KubeObject {
-    return this.#view.object
+    return this.#state.object
   }
 
   get previous(): KubeObject | undefined {
@@ -29,7 +46,8 @@ class HistoryEvent implements StoreEvent {
 }
 
 interface Ring {
-  events: HistoryEvent[]
+  /** Those before `start` are forgotten. */
+  events: (HistoryEvent | undefined)[]
   /** Index of the oldest event still remembered. */
   start: number
   bytes: number
@@ -53,6 +71,8 @@ export class History {
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #origin: bigint
   readonly #onListenerError: (error: unknown) => void
+  /** What one event tells of is what the next one of that object calls previous. */
+  readonly #states = new WeakMap<ObjectView, State>()
   readonly #queue: [string, HistoryEvent][] = []
   #draining = false
 
@@ -72,9 +92,15 @@ export class History {
     return ring
   }
 
+  #stateOf(view: ObjectView): State {
+    const state = this.#states.get(view) ?? new State(view)
+    this.#states.set(view, state)
+    return state
+  }
+
   add(type: StoreEvent['type'], view: ObjectView, previous: ObjectView | undefined): void {
     const resource = groupResourceName(view.key)
-    const event = new HistoryEvent(type, view, previous)
+    const event = new HistoryEvent(type, view, this.#stateOf(view), previous && this.#stateOf(previous))
     const ring = this.#ring(resource)
     ring.events.push(event)
     ring.bytes += event.bytes
@@ -83,6 +109,7 @@ export class History {
       if (!oldest) break
       ring.floor = oldest.resourceVersion
       ring.bytes -= oldest.bytes
+      ring.events[ring.start] = undefined
       ring.start += 1
     }
     if (ring.start > 1024 && ring.start * 2 > ring.events.length) {
@@ -136,7 +163,7 @@ export class History {
     }
     const listeners = this.#listeners.get(resource) ?? new Set()
     this.#listeners.set(resource, listeners)
-    for (const event of ring.events.slice(ring.start)) once(event)
+    for (const event of ring.events.slice(ring.start)) if (event !== undefined) once(event)
     listeners.add(once)
     return { close: () => void listeners.delete(once) }
   }

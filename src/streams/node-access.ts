@@ -19,8 +19,10 @@ export type NodeRequest =
   | { kind: 'portForward'; namespace: string; pod: string; uid: string; port: number }
   /** One TCP connection from the node to host:port (pod IP or service), for the proxy subresources. 0 data both ways. */
   | { kind: 'dial'; host: string; port: number }
-  /** An image of the node: channel 3 its id, then channel 1 a `docker save` archive. */
+  /** What an image of the node is made of, as JSON on channel 1. */
   | { kind: 'image'; reference: string }
+  /** A blob of an image that was asked for, on channel 1 from that byte on: a cut transfer goes on where it was. */
+  | { kind: 'imageBlob'; image: string; digest: string; offset: number }
   /** /stats/summary, as JSON on channel 1. */
   | { kind: 'stats' }
   /** A file below /var/log, or the list of a directory, on channel 1. */

@@ -6,7 +6,7 @@ import type { NodeRequest, NodeServer } from '../../streams/node-access.ts'
 import type { RuntimeContainer } from '../../runtime/runtime.ts'
 import { containersOf, instancesOf, newestSandbox } from '../core/pod-view.ts'
 import type { PodContext } from '../pod/pod-context.ts'
-import { serveImage } from '../images/peer-images.ts'
+import type { ImageServer } from '../images/image-server.ts'
 import { createSemaphore } from '../semaphore.ts'
 import { exitStatus, failureStatus } from './exec-status.ts'
 import { streamLogs } from './log-stream.ts'
@@ -19,10 +19,10 @@ const maxImagesSent = 2
 
 const systemLogs = '/var/log'
 
-type PodRequest = Exclude<NodeRequest, { kind: 'dial' | 'stats' | 'image' | 'systemLog' }>
+type PodRequest = Exclude<NodeRequest, { kind: 'dial' | 'stats' | 'image' | 'imageBlob' | 'systemLog' }>
 
 /** Serves what needs the containers themselves. Errors before the first byte are StatusErrors of the caller. */
-export function createNodeServer(context: PodContext, summary: StatsSummary): NodeServer {
+export function createNodeServer(context: PodContext, summary: StatsSummary, images: ImageServer): NodeServer {
   const { options, observer } = context
   const { runtime } = options
 
@@ -138,7 +138,9 @@ export function createNodeServer(context: PodContext, summary: StatsSummary): No
             throw new StatusError('ServiceUnavailable', (error as Error).message)
           })
         case 'image':
-          return sending(() => serveImage(runtime, request.reference, channels, signal))
+          return sending(() => images.offer(request.reference, channels, signal))
+        case 'imageBlob':
+          return sending(() => images.blob(request, channels))
         case 'systemLog':
           return serveSystemLog(systemLogs, request.path, channels, signal)
         case 'stats': {
