@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { open } from 'lmdb'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
+import { committed, durableCommits } from '../store/lmdb-commit.ts'
 import {
   CorruptLogError,
   UnknownFormatError,
@@ -51,8 +52,7 @@ export function openLmdbLogStorage(path: string): LogStorage {
     encoding: 'binary',
     maxDbs: 4,
     noSync: false,
-    // Commits are flushed inside the transaction: a resolved write is durable, not merely visible.
-    overlappingSync: false,
+    ...durableCommits,
     mapSize: 256 * 1024 * 1024,
   })
   const meta = root.openDB<Buffer, string>({ name: 'meta', encoding: 'binary' })
@@ -84,8 +84,8 @@ export function openLmdbLogStorage(path: string): LogStorage {
     for (const index of Array.from(entries.getKeys(range))) entries.removeSync(index)
   }
 
-  async function change(apply: (next: MetaRecord) => void): Promise<void> {
-    await root.transaction(() => {
+  function change(apply: (next: MetaRecord) => void): Promise<void> {
+    const work = root.transaction(() => {
       // Read inside the transaction: writes that share a commit see each other.
       const next: MetaRecord = readMeta() ?? {
         format: formatVersion,
@@ -96,6 +96,7 @@ export function openLmdbLogStorage(path: string): LogStorage {
       apply(next)
       putMeta(next)
     })
+    return committed(work)
   }
 
   const readChunk = (index: number, at: number) => unseal(`snapshot ${index}/${at}`, chunks.get(at))

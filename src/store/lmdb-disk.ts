@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import type { Disk } from './disk.ts'
+import { committed, durableCommits } from './lmdb-commit.ts'
 
 export interface LmdbDiskOptions {
   /** Directory; made when missing, readable by its owner only. */
@@ -28,8 +29,7 @@ export function lmdbDisk(options: LmdbDiskOptions): Disk {
       encoding: 'binary',
       keyEncoding: 'ordered-binary',
       mapSize: options.mapSizeBytes ?? defaultMapSizeBytes,
-      // Otherwise a commit is reported before it is synced.
-      overlappingSync: false,
+      ...durableCommits,
       ...(passphrase ? { encryptionKey: passphrase } : {}),
     })
   } catch (error) {
@@ -52,11 +52,13 @@ export function lmdbDisk(options: LmdbDiskOptions): Disk {
     },
     async commit(batch) {
       if (closed) throw new Error('the disk is closed')
-      await db.transaction(() => {
+      // One transaction, which LMDB's own thread makes: this one only lists what is to be written.
+      const work = db.batch(() => {
         for (const [key, value] of batch.put)
           void db.put(key, Buffer.from(value.buffer, value.byteOffset, value.length))
         for (const key of batch.remove) void db.remove(key)
       })
+      await committed(work)
     },
     close() {
       closed ??= db.close()

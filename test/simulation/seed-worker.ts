@@ -7,6 +7,9 @@ export interface SeedRange {
   /** Exclusive. */
   end: number
   step: number
+  /** Seeds that are run however long they take; after them none is begun once `seconds` are over. */
+  least: number
+  seconds: number
 }
 
 export interface SeedsRun {
@@ -18,11 +21,13 @@ export interface SeedsRun {
 // Errors are made by the thousand, and nobody reads where: a plan that fails is run again by itself, with traces.
 Error.stackTraceLimit = 0
 
-const { simulation, first, end, step } = workerData as SeedRange
+const { simulation, first, end, step, least, seconds } = workerData as SeedRange
+const endMs = performance.now() + seconds * 1000
 const hits = new Map<string, number>()
 let told: string | undefined
 let seeds = 0
 for (let seed = first; seed < end && told === undefined; seed += step) {
+  if (seeds >= least && performance.now() > endMs) break
   const { hits: hit, failure } = await simulations[simulation].trySeed(seed)
   seeds += 1
   for (const [fault, effects] of hit) hits.set(fault, (hits.get(fault) ?? 0) + effects)
