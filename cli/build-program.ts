@@ -9,11 +9,15 @@ export interface ProgramOptions {
   finish(exitCode: number): void
 }
 
-/** commander's tree from our definitions; `above` are the names of the commands that it stands under. */
+/**
+ * commander's tree from our definitions; `above` are the names of the commands that it stands under, `global` the options
+ * of the root, which may stand behind every one of them: `stormo rollout -n web status`.
+ */
 export function buildProgram(
   definition: CommandDefinition,
   options: ProgramOptions,
   above: readonly string[] = [],
+  global: readonly OptionDefinition[] = definition.options ?? [],
 ): Command {
   const { io, rest, finish } = options
   const path = [...above, definition.name]
@@ -33,8 +37,11 @@ export function buildProgram(
   if (definition.group) command.helpGroup(definition.group)
   if (definition.passThrough) command.passThroughOptions().allowUnknownOption().helpOption(false)
   for (const one of definition.options ?? []) command.addOption(buildOption(one))
+  if (definition.commands && above.length > 0)
+    for (const one of global.filter((candidate) => !isDefined(command, candidate)))
+      command.addOption(buildOption({ ...one, hidden: true }))
   for (const child of definition.commands ?? [])
-    command.addCommand(buildProgram(child, options, path), { hidden: child.hidden ?? false })
+    command.addCommand(buildProgram(child, options, path, global), { hidden: child.hidden ?? false })
   const { run } = definition
   if (run) {
     command.action(async () => {
@@ -62,6 +69,12 @@ function mergedOptions(command: Command): Record<string, unknown> {
   const pick = (wantDefault: boolean): [string, unknown][] =>
     chain.flatMap((one) => Object.entries(one.opts()).filter(([key]) => isDefault(one, key) === wantDefault))
   return Object.fromEntries([...pick(true), ...pick(false)])
+}
+
+/** Whether the command has an option of the same long or short name already. */
+function isDefined(command: Command, { flags }: OptionDefinition): boolean {
+  const names = flags.split(/[ ,]+/)
+  return command.options.some(({ long, short }) => names.includes(long ?? '') || names.includes(short ?? ''))
 }
 
 function buildOption(definition: OptionDefinition): Option {

@@ -31,6 +31,8 @@ export function download(url: string, maxBytes: number, redirects = 5): Promise<
     request.on('timeout', () =>
       request.destroy(new UsageError(`no answer from ${url} in ${downloadTimeoutMs / 1000} s`)),
     )
-    request.on('error', reject)
+    request.on('error', (error) =>
+      reject(error instanceof UsageError ? error : new UsageError(`unable to read URL "${url}": ${error.message}`)),
+    )
   })
 }

@@ -19,6 +19,10 @@ export function manifestSources(invocation: Invocation): string[] {
   return [`${kustomizePrefix}${directory}`]
 }
 
+/** Some versions of kubectl tell their last error in a line of their log. */
+const withoutLogHead = (text: string): string =>
+  /^E\d{4} .* err="(.*)"$/s.exec(text)?.[1] ?? text.replace(/^error: /, '')
+
 /** Builds a kustomization with the tool that is at hand: its format is that tool's own. */
 export async function kustomize(directory: string): Promise<string> {
   for (const [tool, verb] of [
@@ -29,7 +33,7 @@ export async function kustomize(directory: string): Promise<string> {
       execFile(tool, [verb, directory], { maxBuffer: maxManifestBytes }, (error, stdout, stderr) => {
         if (!error) resolve(stdout)
         else if (error.code === 'ENOENT') resolve(undefined)
-        else reject(new UsageError(stderr.trim() || error.message))
+        else reject(new UsageError(withoutLogHead(stderr.trim()) || error.message))
       })
     })
     if (built !== undefined) return built

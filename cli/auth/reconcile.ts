@@ -28,9 +28,9 @@ export function reconcileRole(
   wanted: ClusterRole,
   removeExtra: boolean,
 ): Reconciliation {
-  const missing = missingRules(live?.rules ?? [], wanted.rules ?? [])
-  const extra = wanted.aggregationRule ? [] : missingRules(wanted.rules ?? [], live?.rules ?? [])
-  if (!live) return { operation: 'create', object: wanted, missing, extra: [] }
+  if (!live) return { operation: 'create', object: wanted, missing: wanted.rules ?? [], extra: [] }
+  const missing = missingRules(live.rules ?? [], wanted.rules ?? [])
+  const extra = wanted.aggregationRule ? [] : missingRules(wanted.rules ?? [], live.rules ?? [])
   const rules = removeExtra && extra.length > 0 ? (wanted.rules ?? []) : [...(live.rules ?? []), ...missing]
   const object: ClusterRole = {
     ...withMetadata(live, wanted),

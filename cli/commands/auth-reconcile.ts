@@ -2,7 +2,6 @@ import type { ClusterRole, RoleBinding } from '../../src/api/kinds.ts'
 import type { KubeObject } from '../../src/api/object.ts'
 import { isStatus } from '../../src/api/status-error.ts'
 import type { RestClient } from '../../src/client/rest-client.ts'
-import { ruleText } from '../../src/auth/rbac/covers.ts'
 import { liveObject } from '../apply/apply-object.ts'
 import { type Reconciliation, reconcileBinding, reconcileRole } from '../auth/reconcile.ts'
 import { type CommandDefinition, type Invocation, option } from '../command.ts'
@@ -91,17 +90,20 @@ function notesOf(
   what: 'rules' | 'subjects',
 ): string {
   if (operation === 'none') return ''
-  const removes = option.flag(invocation, what === 'rules' ? 'removeExtraPermissions' : 'removeExtraSubjects')
+  const isRemoved = option.flag(invocation, what === 'rules' ? 'removeExtraPermissions' : 'removeExtraSubjects')
   const listed = (title: string, list: Reconciliation['missing']): string =>
     list.length === 0 ? '' : [`\t${title}:`, ...list.map((one) => `\t\t${textOf(one)}`), ''].join('\n')
   return [
     `\treconciliation required ${operation}\n`,
     listed(`missing ${what} added`, missing),
-    listed(removes ? `extra ${what} removed` : `extra ${what} found but not removed`, extra),
+    isRemoved ? listed(`extra ${what} removed`, extra) : '',
   ].join('')
 }
 
-const textOf = (one: Reconciliation['missing'][number]): string =>
-  'verbs' in one
-    ? ruleText(one)
+/** As Go prints the structs. */
+const textOf = (one: Reconciliation['missing'][number]): string => {
+  const list = (values: readonly string[] = []): string => `[${values.join(' ')}]`
+  return 'verbs' in one
+    ? `{Verbs:${list(one.verbs)} APIGroups:${list(one.apiGroups)} Resources:${list(one.resources)} ResourceNames:${list(one.resourceNames)} NonResourceURLs:${list(one.nonResourceURLs)}}`
     : `{Kind:${one.kind} APIGroup:${one.apiGroup ?? ''} Name:${one.name} Namespace:${one.namespace ?? ''}}`
+}

@@ -5,6 +5,7 @@ import { createRestClient, type RestClient } from '../../src/client/rest-client.
 import { type CommandDefinition, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
 import { keptAlive } from '../kept-alive.ts'
+import { notifyReady } from '../service-manager.ts'
 import { placeOptions, settingOptions, settingsOf } from '../setting-options.ts'
 import { printTable } from '../printers/table.ts'
 import { humanDuration } from '../../src/lib/duration.ts'
@@ -51,7 +52,12 @@ export const agentCommand: CommandDefinition = {
   options: [...placeOptions, ...settingOptions('logLevel')],
   async run(invocation) {
     const { runAgent } = await import('../../src/agent/agent.ts')
-    await runAgent((written) => settingsOf(invocation, written), invocation.io.signal)
+    const { env, signal } = invocation.io
+    await runAgent(
+      (written) => settingsOf(invocation, written),
+      signal,
+      () => notifyReady(env),
+    )
   },
 }
 

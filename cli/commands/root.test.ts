@@ -79,6 +79,28 @@ describe('the command tree', () => {
     expect(seen).toEqual([{ how: 'client' }, { how: 'client' }, { how: 'none' }])
   })
 
+  it('takes global options before and behind every word', async () => {
+    const seen: unknown[] = []
+    const status: CommandDefinition = {
+      name: 'status',
+      summary: '',
+      run: async ({ options }) => void seen.push(options['namespace']),
+    }
+    const tree: CommandDefinition = {
+      name: 'stormo',
+      summary: '',
+      options: [{ flags: '-n, --namespace <name>', summary: '' }],
+      commands: [{ name: 'rollout', summary: '', commands: [status] }],
+    }
+    for (const argv of [
+      ['-n', 'a', 'rollout', 'status'],
+      ['rollout', '--namespace=b', 'status'],
+    ])
+      // prettier-ignore
+      await buildProgram(tree, { io: silentIo().io, rest: [], finish: () => {} }).parseAsync(argv, { from: 'user' })
+    expect(seen).toEqual(['a', 'b'])
+  })
+
   it('suggests what was meant', async () => {
     const { io, said } = silentIo()
     const parse = (argv: string[]) =>

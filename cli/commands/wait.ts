@@ -57,7 +57,7 @@ async function waitForOne(
   const name = displayName(one.resource, one.name)
   try {
     const object = await untilMet(client, one, condition, AbortSignal.any([deadline, io.signal]))
-    const said = condition.kind === 'delete' ? 'deleted' : condition.kind === 'create' ? 'created' : 'condition met'
+    const said = condition.kind === 'delete' ? 'deleted' : 'condition met'
     const printed = object && printAsAsked(invocation, object)
     io.out(printed ?? (outputOf(invocation) === 'name' ? `${name}\n` : `${name} ${said}\n`))
     return true

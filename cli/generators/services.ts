@@ -59,6 +59,7 @@ const needPorts = (built: Service): Service => {
 export const serviceGenerators: readonly Generator[] = [
   {
     name: 'clusterip',
+    failure: 'failed to create ClusterIP service',
     arguments: '<name>',
     summary: 'A service inside the cluster',
     options: [tcpOption, { flags: '--clusterip <address>', summary: 'its address; None: no address of its own' }],
@@ -71,6 +72,7 @@ export const serviceGenerators: readonly Generator[] = [
   },
   {
     name: 'nodeport',
+    failure: 'failed to create NodePort service',
     arguments: '<name>',
     summary: 'A service on a port of every node',
     options: [tcpOption, { flags: '--node-port <port>', summary: 'which port', integer: true }],
@@ -85,6 +87,7 @@ export const serviceGenerators: readonly Generator[] = [
   },
   {
     name: 'loadbalancer',
+    failure: 'failed to create LoadBalancer service',
     arguments: '<name>',
     summary: 'A service with an address from outside',
     options: [tcpOption],
@@ -93,6 +96,7 @@ export const serviceGenerators: readonly Generator[] = [
   },
   {
     name: 'externalname',
+    failure: 'failed to create ExternalName service',
     arguments: '<name>',
     summary: 'A name for something outside the cluster',
     options: [tcpOption, { flags: '--external-name <host>', summary: 'what it stands for' }],

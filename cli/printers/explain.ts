@@ -111,7 +111,8 @@ function typeName(schemas: Schemas, schema: OpenApiSchema): string {
   if (schema.type === 'array') return `[]${typeName(schemas, schema.items ?? {})}`
   if (typeof schema.additionalProperties === 'object')
     return `map[string]${typeName(schemas, schema.additionalProperties)}`
-  return schema.type ?? (schema.oneOf ? 'IntOrString' : 'Object')
+  const type = schema.type === 'object' ? 'Object' : schema.type
+  return type ?? (schema.oneOf ? 'IntOrString' : 'Object')
 }
 
 function fieldLines(

@@ -27,8 +27,15 @@ const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 
 type ReadSettings = (written: Partial<Record<SettingName, string>>) => Settings
 
-/** Runs the agent of this machine until the signal is aborted. Throws when the machine is no member, or cannot start. */
-export async function runAgent(readSettings: ReadSettings, stop: AbortSignal): Promise<void> {
+/**
+ * Runs the agent of this machine until the signal is aborted; `onReady` is called once it serves. Throws when the machine
+ * is no member, or cannot start.
+ */
+export async function runAgent(
+  readSettings: ReadSettings,
+  stop: AbortSignal,
+  onReady: () => Promise<void>,
+): Promise<void> {
   const { dataDir } = readSettings({})
   const identity = await loadIdentity(paths(dataDir).identity)
   const membership = await loadMembership(paths(dataDir).member)
@@ -55,6 +62,7 @@ export async function runAgent(readSettings: ReadSettings, stop: AbortSignal): P
       if (signal.aborted) break
     }
     logger.info({ api: `https://${settings.advertiseAddress}:${settings.apiPort}` }, 'agent is up')
+    await onReady()
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve()
       else signal.addEventListener('abort', () => resolve(), { once: true })

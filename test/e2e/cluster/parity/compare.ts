@@ -23,7 +23,12 @@ export interface Said {
 
 /** Writes the files that the lines name, and a kubeconfig for each side's namespace. */
 export function prepareSides(dir: string, kubeconfig: string, files: Readonly<Record<string, string>>): void {
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(dir, name), text)
+    // What names its namespace is a file for each side.
+    for (const { namespace } of sides)
+      if (text.includes('NS')) writeFileSync(join(dir, `${namespace}.${name}`), text.replaceAll('NS', namespace))
+  }
   const config = readFileSync(kubeconfig, 'utf8')
   for (const { namespace } of sides)
     writeFileSync(join(dir, namespace), config.replace(/^( +)cluster: (\S+)$/m, `$&\n$1namespace: ${namespace}`))

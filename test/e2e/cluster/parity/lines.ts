@@ -14,6 +14,17 @@ spec:
       image: stormo-hello:1
       command: [sh, -c, "echo started; trap exit TERM; while :; do sleep 1; done"]
 `,
+  'rbac.yaml': `apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: watcher, namespace: NS}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: watchers, namespace: NS}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: watcher}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: ann}]
+`,
   'web.yaml': `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, labels: {app: web}}
@@ -98,7 +109,26 @@ export const changes: readonly string[] = [
   'run extra --image=stormo-hello:1 --restart=Never --command -- true',
   'delete pod extra --now',
   'delete pod nonesuch --ignore-not-found',
+  'auth reconcile -f NS.rbac.yaml',
+  'auth reconcile -f NS.rbac.yaml',
+  'auth reconcile -f NS.rbac.yaml --dry-run=client',
   'delete role,rolebinding --all',
+  'delete pod one --dry-run=client',
+  'delete pod one --dry-run=server -o name',
+  'delete pod one --now --grace-period=3',
+  `expose deployment/web --port=80 --name=sticky --overrides='{"spec":{"sessionAffinity":"ClientIP"}}'`,
+  'apply -f pod.yaml --force --server-side',
+  'config --kubeconfig=NS.config set-cluster a --server=https://a.example --insecure-skip-tls-verify=true',
+  'config --kubeconfig=NS.config set-credentials ann --token=secret',
+  'config --kubeconfig=NS.config set-context one --cluster=a --user=ann --namespace=x',
+  'config --kubeconfig=NS.config use-context one',
+  'config --kubeconfig=NS.config rename-context one two',
+  'config --kubeconfig=NS.config set clusters.a.tls-server-name b.example',
+  'config --kubeconfig=NS.config unset users.ann.token',
+  'config --kubeconfig=NS.config view --minify',
+  'config --kubeconfig=NS.config get-contexts',
+  'config --kubeconfig=NS.config delete-user nobody',
+  'config --kubeconfig=NS.config delete-context two',
 ]
 
 /** Said in any order, after the changes. */
@@ -169,6 +199,17 @@ export const views: readonly string[] = [
   'top nodes --no-headers | wc -l',
   'wait --for=jsonpath={.status.phase}=Running pod/one --timeout=5s',
   'wait --for=delete pod/one --timeout=1s',
+  'wait --for=condition=Ready pod/one -o name',
+  'wait --for=create pod/one --timeout=5s',
+  'get pods -l app=pods --sort-by=.metadata.name --chunk-size=1',
+  'logs one --since-time=2000-01-01T00:00:00Z',
+  'rollout status deployment/web --timeout=30s',
+  'top pods one --sum --no-headers | wc -l',
+  'drain nonesuch',
+  'kustomize nonesuch > /dev/null',
+  `run draft --image=a --overrides='{"spec":{"nodeName":"n"}}' --override-type=strategic --dry-run=client -o yaml`,
+  'create priorityclass draft --value=5 --dry-run=client -o yaml',
+  'create secret tls draft --cert=a.txt --key=a.txt',
   'certificate approve nonesuch',
   'cluster-info',
   'taint pods one a=b:NoSchedule',
