@@ -320,7 +320,8 @@ export function createPodWorker(workerOptions: PodWorkerOptions): PodWorker {
         if (!isStatus(error, 'NotFound')) throw error
       }
     }
-    for (const one of observer.of(uid)) {
+    // Containers before sandboxes: an engine may keep a sandbox for as long as anything is joined to it.
+    for (const one of observer.of(uid).toSorted((a, b) => a.role.localeCompare(b.role))) {
       await options.runtime.remove(one.id)
       await observer.refresh(one.id)
     }

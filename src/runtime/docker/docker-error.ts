@@ -21,12 +21,13 @@ export function dockerError(error: unknown): Error {
     const kind = code !== undefined && unreachableCodes.has(code) ? 'unreachable' : 'failed'
     return new RuntimeError(kind, message, { cause: error })
   }
-  return new RuntimeError(kindOf(statusCode), message, { cause: error })
+  return new RuntimeError(kindOf(statusCode, message), message, { cause: error })
 }
 
-function kindOf(statusCode: number): RuntimeErrorKind {
+function kindOf(statusCode: number, message: string): RuntimeErrorKind {
   if (statusCode === 404) return 'not-found'
-  if (statusCode === 409) return 'conflict'
+  // Podman answers 500 for a name that is taken.
+  if (statusCode === 409 || /name .* is already in use/.test(message)) return 'conflict'
   if (statusCode === 400) return 'invalid'
   return statusCode === 401 || statusCode === 403 ? 'unauthorized' : 'failed'
 }

@@ -25,7 +25,9 @@ export function describeRuntimeContract(name: string, make: () => Promise<Contra
       runtime = subject.runtime
     }, 60_000)
     afterEach(async () => {
-      for (const one of await runtime.list()) await subject.during(runtime.remove(one.id))
+      // Containers first: some engines keep a sandbox for as long as anything is joined to it.
+      const all = (await runtime.list()).toSorted((a, b) => a.role.localeCompare(b.role))
+      for (const one of all) await subject.during(runtime.remove(one.id))
     })
     afterAll(async () => subject?.close(), 60_000)
 
