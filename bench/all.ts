@@ -4,8 +4,8 @@ import { apiBench } from './api.ts'
 import { gossipBench } from './gossip/gossip.ts'
 import { networkBench } from './network/network.ts'
 import { podsBench } from './pods.ts'
-import { schedulerBench, storeBench } from './rooms.ts'
-import { scaleBench } from './scale.ts'
+import { scaleBench, schedulerBench, storeBench } from './rooms.ts'
+import { scaleUpBench } from './scale-up.ts'
 
 /** In the order in which they run: an idle agent can be measured only before it has worked. */
 export const allBenches: readonly Bench[] = [
@@ -13,8 +13,9 @@ export const allBenches: readonly Bench[] = [
   podsBench,
   apiBench,
   networkBench,
-  scaleBench,
+  scaleUpBench,
   gossipBench,
   schedulerBench,
+  scaleBench,
   storeBench,
 ]

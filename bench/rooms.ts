@@ -33,3 +33,8 @@ export const schedulerBench = roomBench('scheduler', 'pods a second that find a 
   '0.1',
 ])
 export const storeBench = roomBench('store', 'the replicated store by itself', [])
+export const scaleBench = roomBench(
+  'scale',
+  '30,000 pods on 1,000 simulated nodes: made, updated, half of the nodes lost',
+  [],
+)

@@ -10,7 +10,7 @@ import {
   splitKey,
   type View,
 } from '../controller.ts'
-import { evictionWaitMs, isOurEviction } from './node-zones.ts'
+import { createNodeZones, isOurEviction, type NodeZones } from './node-zones.ts'
 import { timeMs, timestamp } from './timestamp.ts'
 import { isFinished, podCondition } from './pod-state.ts'
 import { sameJson } from './same-json.ts'
@@ -61,10 +61,17 @@ export function nodeLifecycleController(options: NodeLifecycleOptions): Controll
   const { onLiveness } = options
   const verdict = createVerdict(options)
   const taintTimes = createTaintTimes()
+  const zones = createNodeZones()
   return {
     name: 'node-lifecycle',
     watches: [
-      { ref: refs.nodes, keysOf: ({ name }) => [`/${name}`] },
+      {
+        ref: refs.nodes,
+        keysOf({ name }) {
+          zones.changed()
+          return [`/${name}`]
+        },
+      },
       {
         ref: refs.pods,
         keysOf({ object }, view) {
@@ -77,7 +84,7 @@ export function nodeLifecycleController(options: NodeLifecycleOptions): Controll
     ],
     ...(onLiveness ? { triggers: (enqueue) => onLiveness((nodeName) => enqueue(`/${nodeName}`)) } : {}),
     keys: (view) => view.list<Node>(refs.nodes).map(keyOf),
-    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, verdict, taintTimes),
+    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, { verdict, taintTimes, zones }),
   }
 }
 
@@ -109,7 +116,14 @@ function createVerdict({ isAlive, hasMet, graceMs = defaultGraceMs }: NodeLifecy
 const readiness = (node: Node): string | undefined =>
   node.status?.conditions?.find((condition) => condition.type === 'Ready')?.status
 
-function planNode(name: string, view: View, nowMs: number, verdict: Verdict, taintTimes: TaintTimes): Plan {
+/** What one term of leadership remembers of the nodes. */
+interface Memory {
+  readonly verdict: Verdict
+  readonly taintTimes: TaintTimes
+  readonly zones: NodeZones
+}
+
+function planNode(name: string, view: View, nowMs: number, { verdict, taintTimes, zones }: Memory): Plan {
   const node = view.get<Node>(refs.nodes, '', name)
   if (!node) return nothing
   const { isLost, againMs } = verdict(node, nowMs)
@@ -126,7 +140,9 @@ function planNode(name: string, view: View, nowMs: number, verdict: Verdict, tai
       eventAction(referenceTo(node), 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`),
     )
   }
-  const { taints, waitMs } = desiredTaints({ ...node, status: { ...node.status, conditions } }, view, nowMs)
+  const { taints, waitMs } = desiredTaints({ ...node, status: { ...node.status, conditions } }, nowMs, (one) =>
+    zones.evictionWaitMs(one, view, nowMs),
+  )
   if (!sameJson(taints, node.spec?.taints ?? [])) actions.push(writeTaints(node, taints))
   const pods = view.indexed<Pod>(refs.pods, byNode, name)
   const ready = conditions.find((condition) => condition.type === 'Ready')?.status
@@ -179,7 +195,11 @@ function unknownConditions(node: Node, nowMs: number): NodeCondition[] {
 const zonePollMs = 5000
 
 /** The user's taints, then those that the node's state calls for; a taint that stays keeps its time. */
-function desiredTaints(node: Node, view: View, nowMs: number): { taints: Taint[]; waitMs?: number } {
+function desiredTaints(
+  node: Node,
+  nowMs: number,
+  evictionWaitMs: (node: Node) => number,
+): { taints: Taint[]; waitMs?: number } {
   const present = node.spec?.taints ?? []
   const wanted: { key: string; effect: string }[] = []
   const ready = readiness(node)
@@ -188,7 +208,7 @@ function desiredTaints(node: Node, view: View, nowMs: number): { taints: Taint[]
   if (readyKey) {
     wanted.push({ key: readyKey, effect: 'NoSchedule' })
     const isEvicting = present.some(isOurEviction)
-    const leftMs = evictionWaitMs(node, view, nowMs)
+    const leftMs = evictionWaitMs(node)
     if (leftMs === 0 || (isEvicting && Number.isFinite(leftMs))) {
       wanted.push({ key: readyKey, effect: 'NoExecute' })
       // Until the rest of the zone goes dark as well.

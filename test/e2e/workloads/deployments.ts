@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   eventually,
   images,
+  isComplete,
   isReady,
   type Loose,
   names,
@@ -13,12 +14,6 @@ import {
 import { statusEndpoints } from './status-endpoints.ts'
 
 const labels = { app: 'web' }
-const isComplete = ({ metadata, spec, status }: Loose): boolean =>
-  status.observedGeneration === metadata.generation &&
-  status.replicas === spec.replicas &&
-  status.updatedReplicas === spec.replicas &&
-  status.availableReplicas === spec.replicas
-
 const imagePatch = (image: string): object => ({
   spec: { template: { spec: { containers: [{ name: 'app', image }] } } },
 })

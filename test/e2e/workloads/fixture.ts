@@ -202,4 +202,11 @@ export const ownCondition = (status: string): object => ({
   message: 'Set from e2e test',
 })
 
+/** A Deployment has all of its replicas, of the last template and available, and no others. */
+export const isComplete = ({ metadata, spec, status }: Loose): boolean =>
+  status.observedGeneration === metadata.generation &&
+  status.replicas === spec.replicas &&
+  status.updatedReplicas === spec.replicas &&
+  status.availableReplicas === spec.replicas
+
 export { eventually }

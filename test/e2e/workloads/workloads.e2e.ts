@@ -6,6 +6,7 @@ import { disruptions } from './disruptions.ts'
 import { startWorkbench, type Workbench } from './fixture.ts'
 import { jobs } from './jobs.ts'
 import { replicaSets, replicationControllers } from './replica-sets.ts'
+import { rollingLoad } from './rolling-load.ts'
 import { limitRanges, predicates, preemption } from './scheduling.ts'
 import { statefulSets } from './stateful-sets.ts'
 
@@ -22,6 +23,7 @@ for (const area of [
   statefulSets,
   cronJobs,
   deployments,
+  rollingLoad,
   daemonSets,
   controllerRevisions,
   replicaSets,

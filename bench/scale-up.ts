@@ -8,8 +8,8 @@ const command = ['sleep', '100000']
 const timeoutMs = 180_000
 
 /** One replica becomes many, on three machines, by our Deployment and by a Swarm service. */
-export const scaleBench: Bench = {
-  name: 'scale',
+export const scaleUpBench: Bench = {
+  name: 'scale-up',
   summary: 'scale-up of a Deployment on three nodes, until every replica is ready',
   needsRoot: true,
   async run(options) {
