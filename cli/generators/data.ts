@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ConfigMap, Namespace, ResourceQuota, Secret, ServiceAccount } from '../../src/api/kinds.ts'
 import { type Invocation, option, type OptionDefinition, UsageError } from '../command.ts'
@@ -157,11 +157,32 @@ export const tlsSecretGenerator: Generator = {
         )
       }
     }
+    const [cert, key] = [read('cert'), read('key')]
+    checkKeyPair(cert, key)
     return secret(invocation, 'kubernetes.io/tls', [
-      ['tls.crt', read('cert')],
-      ['tls.key', read('key')],
+      ['tls.crt', cert],
+      ['tls.key', key],
     ])
   },
+}
+
+/** Throws UsageError, in the words of Go's tls package, for what no server could use. */
+function checkKeyPair(cert: Buffer, key: Buffer): void {
+  for (const [name, pem] of [
+    ['certificate', cert],
+    ['key', key],
+  ] as const)
+    // prettier-ignore
+    if (!pem.includes('-----BEGIN ')) throw new UsageError(`tls: failed to find any PEM data in ${name} input`)
+  let matches: boolean
+  try {
+    matches = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))
+  } catch (error) {
+    throw new UsageError(
+      `tls: failed to parse the certificate or its key: ${error instanceof Error ? error.message : ''}`,
+    )
+  }
+  if (!matches) throw new UsageError('tls: private key does not match public key')
 }
 
 export const serviceAccountGenerator: Generator = {

@@ -266,7 +266,7 @@ export const priorityClassGenerator: Generator = {
       kind: 'PriorityClass',
       metadata: { name: invocation.args[0] ?? '' },
       value: option.integer(invocation, 'value') ?? 0,
-      globalDefault: option.flag(invocation, 'globalDefault'),
+      ...(option.flag(invocation, 'globalDefault') ? { globalDefault: true } : {}),
       preemptionPolicy: option.text(invocation, 'preemptionPolicy') ?? 'PreemptLowerPriority',
       ...(description ? { description } : {}),
     }

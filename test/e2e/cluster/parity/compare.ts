@@ -52,6 +52,9 @@ export function sayBoth(dir: string, line: string): Promise<Said[]> {
 }
 
 const replacements: readonly (readonly [RegExp, string])[] = [
+  // Newer than the oldest kubectl that this is compared with: no preferences, KYAML.
+  [/^preferences: \{\}\n/gm, ''],
+  [/,kyaml\b/g, ''],
   [/^WARNING: version difference.*\n/gm, ''],
   // kubectl before 1.34 prints a null where newer ones print nothing, and an empty struct where only that null stood.
   [/^ *"?creationTimestamp"?: null,?\n/gm, ''],
