@@ -415,7 +415,8 @@ describe('Ingress', () => {
       (await cluster.get<Service>('service', name, '-n', namespace)).status?.loadBalancer?.ingress?.[0]?.ip
     // Port 80 of the nodes is taken by our own Ingresses.
     expect(await given('router', 'router')).toBeUndefined()
-    const pool = ['--from-literal', `addresses=${node.replace(/\d+$/, '110')}-${node.replace(/\d+$/, '111')}`]
+    // Services of earlier tests have some of it, too.
+    const pool = ['--from-literal', `addresses=${node.replace(/\d+$/, '110')}-${node.replace(/\d+$/, '129')}`]
     await cluster.kubectlOk(['create', 'configmap', 'load-balancer', '-n', 'kube-system', ...pool])
     for (const [name, namespace, answer] of [
       ['edge-controller', 'edge', 'edge'],
