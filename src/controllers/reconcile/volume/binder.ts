@@ -69,7 +69,9 @@ function planClaim(namespace: string, name: string, view: View): Plan {
     if (volume && isReservedFor(volume, claim)) return { actions: claimBound(claim, volume) }
     return { actions: phase(claim, { phase: 'Lost' }, volume ? 'ClaimMisbound' : 'ClaimLost', lostMessage(volume)) }
   }
-  if (claim.metadata.deletionTimestamp) return nothing
+  const found = volumeName ? volume : findVolume(claim, view)
+  // Nothing is begun for a claim that goes. What is reserved for it follows: its pod may need both for long.
+  if (claim.metadata.deletionTimestamp && !(found && isReservedFor(found, claim))) return nothing
   if (volumeName) {
     if (!volume) return { actions: phase(claim, { phase: 'Pending' }), requeueAfterMs: pollMs }
     if (volume.spec?.claimRef && !isReservedFor(volume, claim))
@@ -92,7 +94,6 @@ function planClaim(namespace: string, name: string, view: View): Plan {
       }
     return { actions: bind(claim, volume) }
   }
-  const found = findVolume(claim, view)
   if (found && (found.spec?.claimRef || !waitsForConsumer(claim, view))) return { actions: bind(claim, found) }
   return { actions: provision(claim, view), requeueAfterMs: pollMs }
 }

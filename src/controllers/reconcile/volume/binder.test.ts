@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import type { PersistentVolume, PersistentVolumeClaim } from '../../../api/kinds.ts'
+import { refs } from '../../../client/client.ts'
+import { listedInformers } from '../../../client/listed-informers.ts'
+import { createAbsence } from '../../absence.ts'
+import { indexedView } from '../../indexed-view.ts'
+import { volumeBinder } from './binder.ts'
+
+const goingClaim: PersistentVolumeClaim = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: {
+    name: 'data',
+    namespace: 'default',
+    uid: 'claim-1',
+    deletionTimestamp: '2026-01-01T00:00:00Z',
+    finalizers: ['kubernetes.io/pvc-protection'],
+  },
+  spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', resources: { requests: { storage: '1Gi' } } },
+}
+const volume = (claimRef?: object): PersistentVolume => ({
+  apiVersion: 'v1',
+  kind: 'PersistentVolume',
+  metadata: { name: 'disk', uid: 'volume-1' },
+  spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/d' }, claimRef },
+})
+
+const planned = (...all: PersistentVolume[]) =>
+  volumeBinder(createAbsence(60_000)).plan(
+    'claim/default/data',
+    indexedView(
+      listedInformers([
+        [refs.persistentVolumes, all],
+        [refs.persistentVolumeClaims, [goingClaim]],
+      ]),
+    ),
+    0,
+  ).actions
+
+test('a claim that goes reserves nothing', () => {
+  expect(planned(volume())).toEqual([])
+})
+
+test('a claim that goes, and that a pod still holds, follows the volume that is reserved for it', () => {
+  const reference = { kind: 'PersistentVolumeClaim', namespace: 'default', name: 'data', uid: 'claim-1' }
+  const [action] = planned(volume(reference))
+  if (action?.do !== 'mutate') throw new Error('the claim is written')
+  expect(action.change(structuredClone(goingClaim))).toMatchObject({ spec: { volumeName: 'disk' } })
+})
