@@ -37,6 +37,8 @@ export function externalLoadBalancerController(connect: ConnectProvider): Contro
   const provider = providerOf(connect)
   /** By the uid of the Service. */
   const ensured = new Map<string, Ensured>()
+  /** For whom a balancer was asked in this term, by key: a deletion that crossed our finalizer did not wait for it. */
+  const asked = new Map<string, Service>()
   return {
     name: 'service',
     watches: [
@@ -66,6 +68,8 @@ export function externalLoadBalancerController(connect: ConnectProvider): Contro
     plan(key, view) {
       const { namespace, name } = splitKey(key)
       const service = view.get<Service>(refs.services, namespace, name)
+      const left = asked.get(key)
+      if (left && left.metadata.uid !== service?.metadata.uid) return removeLeft(left, () => provider(view), asked)
       if (!service || !isOfOurClass(service)) return nothing
       const hasFinalizer = service.metadata.finalizers?.includes(cleanupFinalizer) ?? false
       const isWanted = service.spec?.type === 'LoadBalancer' && !service.metadata.deletionTimestamp
@@ -78,7 +82,9 @@ export function externalLoadBalancerController(connect: ConnectProvider): Contro
       }
       if (!cloud?.features.has('load-balancers'))
         return hasFinalizer && !isWanted ? { actions: [unreachable(service)] } : nothing
-      return isWanted ? planEnsure(service, view, cloud, ensured) : { actions: [remove(service, cloud, ensured)] }
+      return isWanted
+        ? planEnsure(service, view, cloud, ensured, asked)
+        : { actions: [remove(service, cloud, ensured, asked)] }
     },
   }
 }
@@ -100,7 +106,26 @@ const isBalancedTo = ({ metadata }: Node): boolean =>
 
 const hashOf = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('base64')
 
-function planEnsure(service: Service, view: View, cloud: CloudProvider, ensured: Map<string, Ensured>): Plan {
+/** The balancer of a Service that is gone already. Another one of its name has its turn after it. */
+function removeLeft(service: Service, connected: () => CloudProvider | undefined, asked: Map<string, Service>): Plan {
+  const removal: Action = {
+    do: 'compute',
+    async compute(signal) {
+      if (!(await connected()?.deleteLoadBalancer(service, signal))) return [fail('the load balancer is being removed')]
+      asked.delete(keyOf(service))
+      return []
+    },
+  }
+  return { actions: [removal], requeueAfterMs: 1 }
+}
+
+function planEnsure(
+  service: Service,
+  view: View,
+  cloud: CloudProvider,
+  ensured: Map<string, Ensured>,
+  asked: Map<string, Service>,
+): Plan {
   const uid = service.metadata.uid ?? ''
   const nodes = view
     .list<Node>(refs.nodes)
@@ -124,6 +149,7 @@ function planEnsure(service: Service, view: View, cloud: CloudProvider, ensured:
     async compute(signal) {
       ensured.delete(uid)
       if (!isHeld) return []
+      asked.set(keyOf(service), service)
       let ingress: readonly LoadBalancerIngress[] | undefined
       try {
         ingress = await cloud.ensureLoadBalancer(service, nodes, signal)
@@ -149,7 +175,12 @@ function planEnsure(service: Service, view: View, cloud: CloudProvider, ensured:
   return { actions: [{ ...hold, next: inOrder([...announce, ensure]) }] }
 }
 
-function remove(service: Service, cloud: CloudProvider, ensured: Map<string, Ensured>): Action {
+function remove(
+  service: Service,
+  cloud: CloudProvider,
+  ensured: Map<string, Ensured>,
+  asked: Map<string, Service>,
+): Action {
   const about = referenceTo(service)
   return inOrder([
     eventAction(about, 'Normal', 'DeletingLoadBalancer', 'Deleting load balancer'),
@@ -165,6 +196,7 @@ function remove(service: Service, cloud: CloudProvider, ensured: Map<string, Ens
           const text = `Error deleting load balancer: ${message}`
           return [eventAction(about, 'Warning', 'DeleteLoadBalancerFailed', text), fail(message)]
         }
+        asked.delete(keyOf(service))
         return [
           ...(service.metadata.deletionTimestamp ? [] : writeIngress(service, [])),
           removeFinalizer(service),
