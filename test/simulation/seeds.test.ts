@@ -15,14 +15,14 @@ const exactly = (count: number): Amount => ({ least: count, most: count, seconds
 const asked = (count: string | undefined): Amount | undefined => (count ? exactly(Number(count)) : undefined)
 
 /**
- * Seeds in one run of the tests: of writes as many as fit in a hundred seconds, 10,000 with STORMO_TEST_ALL; so many with
+ * Seeds in one run of the tests: of writes as many as fit in a minute, 10,000 with STORMO_TEST_ALL; so many with
  * STORMO_SEEDS and STORMO_WORKLOAD_SEEDS, from another first one with STORMO_FIRST_SEED. One with workloads takes as long
  * as thirty of the others.
  */
 const amounts: Record<SimulationName, Amount> = {
   writes:
     asked(process.env.STORMO_SEEDS) ??
-    (process.env.STORMO_TEST_ALL ? exactly(10_000) : { least: 200, most: 10_000, seconds: 100 }),
+    (process.env.STORMO_TEST_ALL ? exactly(10_000) : { least: 200, most: 1000, seconds: 60 }),
   workloads: asked(process.env.STORMO_WORKLOAD_SEEDS) ?? exactly(6),
 }
 const first = Number(process.env.STORMO_FIRST_SEED ?? 1)
