@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Invocation, Io } from '../command.ts'
 import { parsePlace } from '../commands/cp.ts'
 import { buildService } from '../commands/expose.ts'
@@ -54,6 +54,7 @@ describe('create', () => {
 
   it('keeps text readable and bytes as they are', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'stormo-test-'))
+    onTestFinished(() => rmSync(dir, { recursive: true }))
     writeFileSync(join(dir, 'bin'), Buffer.from([0xff, 0xfe]))
     writeFileSync(join(dir, 'text'), 'hello\n')
     expect(
