@@ -1,73 +1,18 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Container, LimitRangeItem, Pod, UserInfo } from '../api/kinds.ts'
+import type { Pod, UserInfo } from '../api/kinds.ts'
 import type { KubeObject } from '../api/object.ts'
 import { refs } from '../client/client.ts'
-import { fakeInformers, type FakeInformers } from '../client/fake-informers.ts'
-import type { Clock } from '../lib/clock.ts'
-import { systemRandom } from '../lib/system.ts'
-import { builtInAdmission } from './built-in.ts'
-import { createAdmissionChain, type AdmissionChain } from './chain.ts'
+import { createAdmissionChain } from './chain.ts'
 import type { AdmissionAttributes } from './plugin.ts'
+import { aPod, attributesOf, builtInChain } from './testing/built-in-chain.ts'
 
-/** Timers fire at once: waiting for what never comes ends at once. */
-const clock: Clock = {
-  nowMs: () => 0,
-  monotonicMs: () => 0,
-  after(_, run) {
-    let live = true
-    queueMicrotask(() => live && run())
-    return { cancel: () => void (live = false) }
-  },
-}
-const jane: UserInfo = { username: 'jane', groups: ['system:authenticated'] }
-let informers: FakeInformers
-let chain: AdmissionChain
-
-const podRef = { group: '', version: 'v1', resource: 'pods', kind: 'Pod' }
-const aPod = (spec: Partial<NonNullable<Pod['spec']>> = {}): Pod => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name: 'web', namespace: 'shop' },
-  spec: { containers: [{ name: 'c', image: 'i' }], ...spec },
-})
-const attributesOf = (rest: Partial<AdmissionAttributes> = {}): AdmissionAttributes => ({
-  operation: 'CREATE',
-  ref: podRef,
-  subresource: '',
-  namespace: 'shop',
-  name: 'web',
-  user: jane,
-  dryRun: false,
-  options: {},
-  warnings: [],
-  auditAnnotations: {},
-  ...rest,
-})
-async function admit(rest: Partial<AdmissionAttributes> = {}): Promise<AdmissionAttributes> {
-  const attributes = attributesOf({ object: aPod(), ...rest })
-  await chain.mutate(attributes)
-  await chain.validate(attributes)
-  return attributes
-}
-async function admitPod(spec: Partial<NonNullable<Pod['spec']>> = {}): Promise<NonNullable<Pod['spec']>> {
-  return ((await admit({ object: aPod(spec) })).object as Pod).spec!
-}
-const put = (ref: { group: string; resource: string }, object: object): void =>
-  informers.put(ref, { apiVersion: 'v1', kind: 'X', ...object } as KubeObject)
-
+let built: ReturnType<typeof builtInChain>
 beforeEach(() => {
-  informers = fakeInformers()
-  put(refs.namespaces, { metadata: { name: 'shop' } })
-  put(refs.serviceAccounts, { metadata: { namespace: 'shop', name: 'default' } })
-  chain = createAdmissionChain(
-    builtInAdmission({
-      informers,
-      clock,
-      random: systemRandom,
-      authorize: () => ({ verdict: 'no-opinion', reason: '' }),
-    }),
-  )
+  built = builtInChain()
 })
+const admit: typeof built.admit = (rest) => built.admit(rest)
+const admitPod: typeof built.admitPod = (spec) => built.admitPod(spec)
+const put: typeof built.put = (ref, object) => built.put(ref, object)
 
 describe('NamespaceLifecycle', () => {
   test('an absent namespace is 404', async () => {
@@ -130,7 +75,7 @@ describe('ServiceAccount', () => {
 
   test('run twice adds one volume', async () => {
     const attributes = await admit()
-    await chain.mutate(attributes)
+    await built.chain.mutate(attributes)
     expect((attributes.object as Pod).spec!.volumes).toHaveLength(1)
     expect((attributes.object as Pod).spec!.containers[0]!.volumeMounts).toHaveLength(1)
   })
@@ -143,7 +88,7 @@ describe('ServiceAccount', () => {
   })
 
   test('an account that comes a moment later is waited for', async () => {
-    informers.remove(refs.serviceAccounts, 'shop', 'default')
+    built.informers.remove(refs.serviceAccounts, 'shop', 'default')
     const admitted = admitPod()
     put(refs.serviceAccounts, { metadata: { namespace: 'shop', name: 'default' } })
     expect((await admitted).serviceAccountName).toBe('default')
@@ -179,66 +124,11 @@ describe('Priority', () => {
   })
 })
 
-describe('LimitRanger', () => {
-  const limit = (item: Partial<LimitRangeItem>): void =>
-    put(refs.limitRanges, {
-      metadata: { namespace: 'shop', name: 'l' },
-      spec: { limits: [{ type: 'Container', ...item }] },
-    })
-  const container = (resources: Container['resources']): Partial<NonNullable<Pod['spec']>> => ({
-    containers: [{ name: 'c', image: 'i', resources }],
-  })
-
-  test('fills in defaults, and never above a limit of the container', async () => {
-    limit({ default: { cpu: '500m' }, defaultRequest: { cpu: '200m' } })
-    expect((await admitPod()).containers[0]!.resources).toEqual({ limits: { cpu: '500m' }, requests: { cpu: '200m' } })
-    expect((await admitPod(container({ limits: { cpu: '100m' } }))).containers[0]!.resources).toEqual({
-      limits: { cpu: '100m' },
-      requests: { cpu: '100m' },
-    })
-  })
-
-  test('looks at a resize, and at no other update', async () => {
-    limit({ max: { cpu: '1' } })
-    const object = aPod(container({ limits: { cpu: '2' } }))
-    await admit({ operation: 'UPDATE', object, oldObject: aPod() })
-    await expect(admit({ operation: 'UPDATE', subresource: 'resize', object, oldObject: aPod() })).rejects.toThrow(
-      'maximum cpu usage per Container is 1, but limit is 2',
-    )
-  })
-
-  test.each<[Partial<LimitRangeItem>, Container['resources'], string]>([
-    [{ max: { cpu: '1' } }, { limits: { cpu: '2' } }, 'maximum cpu usage per Container is 1, but limit is 2'],
-    [{ max: { cpu: '1' } }, {}, 'maximum cpu usage per Container is 1.  No limit is specified'],
-    [
-      { min: { cpu: '100m' } },
-      { requests: { cpu: '50m' } },
-      'minimum cpu usage per Container is 100m, but request is 50m',
-    ],
-    [
-      { maxLimitRequestRatio: { cpu: '2' } },
-      { requests: { cpu: '100m' }, limits: { cpu: '400m' } },
-      'cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000',
-    ],
-    [
-      { type: 'Pod', max: { memory: '1Gi' } },
-      { limits: { memory: '2Gi' } },
-      'maximum memory usage per Pod is 1Gi, but limit is 2Gi',
-    ],
-  ])('%j refuses %j', async (item, resources, message) => {
-    limit(item)
-    await expect(admitPod(container(resources))).rejects.toMatchObject({
-      code: 403,
-      message: `pods "web" is forbidden: ${message}`,
-    })
-  })
-})
-
 test('TaintNodesByCondition taints new nodes once', async () => {
   const ref = { group: '', version: 'v1', resource: 'nodes', kind: 'Node' }
   const object = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } }
   const attributes = await admit({ ref, namespace: '', name: 'n', object })
-  await chain.mutate(attributes)
+  await built.chain.mutate(attributes)
   expect((attributes.object as { spec?: object }).spec).toEqual({
     taints: [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }],
   })
@@ -280,80 +170,6 @@ describe('NodeRestriction', () => {
     await status('n1')
     await expect(status('n2')).rejects.toThrow('can only update pod status for pods with spec.nodeName set to itself')
     await expect(status('n1', { a: 'b' })).rejects.toThrow('cannot update labels through pod status')
-  })
-})
-
-describe('PodSecurity', () => {
-  const label = (labels: Record<string, string>): void =>
-    put(refs.namespaces, {
-      metadata: {
-        name: 'shop',
-        labels: Object.fromEntries(Object.entries(labels).map(([k, v]) => [`pod-security.kubernetes.io/${k}`, v])),
-      },
-    })
-  const good = {
-    allowPrivilegeEscalation: false,
-    runAsNonRoot: true,
-    capabilities: { drop: ['ALL'] },
-    seccompProfile: { type: 'RuntimeDefault' },
-  }
-
-  test('restricted says all that is missing', async () => {
-    label({ enforce: 'restricted' })
-    await expect(admitPod()).rejects.toMatchObject({
-      code: 403,
-      message:
-        'pods "web" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "c" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "c" must set securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container "c" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")',
-    })
-    await admitPod({ containers: [{ name: 'c', image: 'i', securityContext: good }] })
-  })
-
-  test.each<[Partial<NonNullable<Pod['spec']>>, string]>([
-    [{ hostNetwork: true, hostPID: true }, 'host namespaces (hostNetwork=true, hostPID=true)'],
-    [{ volumes: [{ name: 'v', hostPath: { path: '/' } }] }, 'hostPath volumes (volume "v")'],
-    [
-      { containers: [{ name: 'c', securityContext: { privileged: true } }] },
-      'privileged (container "c" must not set securityContext.privileged=true)',
-    ],
-    [
-      { containers: [{ name: 'c', ports: [{ containerPort: 80, hostPort: 80 }] }] },
-      'hostPort (container "c" uses hostPort 80)',
-    ],
-    [
-      { containers: [{ name: 'c', securityContext: { capabilities: { add: ['NET_ADMIN', 'CHOWN'] } } }] },
-      'non-default capabilities (container "c" must not include "NET_ADMIN" in securityContext.capabilities.add)',
-    ],
-    [{ securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '1' }] } }, 'forbidden sysctls (kernel.msgmax)'],
-  ])('baseline refuses %j', async (spec, text) => {
-    label({ enforce: 'baseline' })
-    await expect(admitPod(spec)).rejects.toThrow(`violates PodSecurity "baseline:latest": ${text}`)
-    label({ warn: 'baseline', audit: 'baseline' })
-    const { warnings, auditAnnotations } = await admit({ object: aPod(spec) })
-    expect(warnings).toEqual([expect.stringContaining(`would violate PodSecurity "baseline:latest": ${text}`)])
-    expect(auditAnnotations['pod-security.kubernetes.io/audit-violations']).toContain(text)
-  })
-
-  test('templates are warned of, never refused; labels must name a level', async () => {
-    label({ enforce: 'baseline', warn: 'baseline' })
-    const object = {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: {},
-      spec: { template: { spec: { hostPID: true, containers: [] } } },
-    }
-    const ref = { group: 'apps', version: 'v1', resource: 'deployments', kind: 'Deployment' }
-    expect((await admit({ ref, object: object as KubeObject })).warnings).toHaveLength(1)
-    await expect(
-      admit({
-        ref: { group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace' },
-        namespace: '',
-        object: {
-          apiVersion: 'v1',
-          kind: 'Namespace',
-          metadata: { name: 'x', labels: { 'pod-security.kubernetes.io/warn': 'lax' } },
-        },
-      }),
-    ).rejects.toMatchObject({ code: 422 })
   })
 })
 

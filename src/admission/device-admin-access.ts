@@ -5,27 +5,23 @@ import { adminAccessPaths } from '../kinds/resource/defaults.ts'
 import type { AdmissionPlugin } from './plugin.ts'
 
 const label = 'resource.k8s.io/admin-access'
-const kinds: Readonly<Record<string, string>> = {
-  resourceclaims: 'ResourceClaim',
-  resourceclaimtemplates: 'ResourceClaimTemplate',
-}
+const resources: ReadonlySet<string> = new Set(['resourceclaims', 'resourceclaimtemplates'])
 
 /** Claims on devices that others use are made in namespaces only that an administrator has marked (KEP-5018). */
 export function deviceAdminAccess(namespaces: Informer<Namespace>): AdmissionPlugin {
   return {
     name: 'DeviceAdminAccess',
     validates({ ref, operation, namespace, name, object }) {
-      const kind = ref.group === 'resource.k8s.io' ? kinds[ref.resource] : undefined
       // A claim's spec never changes: what was let in stays.
-      if (!kind || operation !== 'CREATE' || !object) return
+      if (ref.group !== 'resource.k8s.io' || !resources.has(ref.resource) || operation !== 'CREATE' || !object) return
       const { spec } = object as { spec?: Record<string, unknown> }
-      const isTemplate = kind === 'ResourceClaimTemplate'
+      const isTemplate = ref.resource === 'resourceclaimtemplates'
       const inner = isTemplate ? (spec?.['spec'] as Record<string, unknown> | undefined) : spec
       const paths = adminAccessPaths(inner, isTemplate ? 'spec.spec' : 'spec')
       if (paths.length === 0 || namespaces.get('', namespace)?.metadata.labels?.[label] === 'true') return
       const why = `admin access to devices requires the \`${label}: true\` label on the containing namespace`
       throw errors.invalid(
-        { group: ref.group, kind },
+        ref,
         name,
         paths.map((path) => fieldErrors.forbidden(path, why)),
       )

@@ -6,9 +6,9 @@ import { claimViolations, defaultContainer, podViolations } from './limit-range-
 import { containersOf } from './pod-containers.ts'
 import { isOn, type AdmissionAttributes, type AdmissionPlugin } from './plugin.ts'
 
-/** A pod's amounts may change after all: in place (KEP-1287). */
-const isResize = (attributes: AdmissionAttributes): boolean =>
-  attributes.subresource === 'resize' && isOn({ ...attributes, subresource: '' }, refs.pods, 'UPDATE')
+/** A pod's amounts change in place only (KEP-1287). */
+const isResize = ({ ref, subresource }: AdmissionAttributes): boolean =>
+  ref.group === '' && ref.resource === 'pods' && subresource === 'resize'
 
 /** Holds pods and claims to their namespace's LimitRanges, and fills in the defaults that those name. */
 export function limitRanger(limitRanges: Informer<LimitRange>): AdmissionPlugin {

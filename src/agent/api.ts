@@ -94,7 +94,7 @@ export function createApi(parts: ApiParts): Api {
     authorize: authorization.authorize,
     addresses: serviceAddresses({ decisions: parts.decisions, informers, config, logger }),
     issueToken: createTokenIssuer({ tokens, informers }),
-    virtualResources: reviewResources(authorization, tokens, otherTokens),
+    virtualResources: reviewResources(authorization, tokens, otherTokens, clock),
     virtualReaders,
     clock,
     random,

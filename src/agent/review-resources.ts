@@ -12,7 +12,9 @@ import type { TokenAuthenticator } from '../auth/authenticator.ts'
 import type { Authorization } from '../auth/authorizer.ts'
 import type { ServiceAccountTokens } from '../auth/service-account-tokens.ts'
 import { reviewToken } from '../auth/token-review.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { VirtualResource } from '../registry/environment.ts'
+import { timestamp } from '../registry/metadata.ts'
 
 const group = 'authorization.k8s.io'
 
@@ -21,6 +23,7 @@ export function reviewResources(
   { authorize, resolver }: Pick<Authorization, 'authorize' | 'resolver'>,
   tokens: ServiceAccountTokens,
   otherTokens: readonly TokenAuthenticator[],
+  clock: Pick<Clock, 'nowMs'>,
 ): Record<string, VirtualResource> {
   const refuse = (
     kind: string,
@@ -56,7 +59,11 @@ export function reviewResources(
       const review = object as SelfSubjectRulesReview
       return answer(object, reviewRules(resolver, user, review.spec?.namespace ?? ''))
     },
-    'selfsubjectreviews.authentication.k8s.io': async (object, { user }) => answer(object, reviewSelf(user)),
+    'selfsubjectreviews.authentication.k8s.io': async (object, { user }) => {
+      // Alone among the questions it tells when it was answered.
+      const metadata = { ...object.metadata, creationTimestamp: timestamp(clock.nowMs()) }
+      return answer({ ...object, metadata }, reviewSelf(user))
+    },
     'tokenreviews.authentication.k8s.io': async (object) =>
       answer(object, await reviewToken(tokens, (object as TokenReview).spec ?? {}, otherTokens)),
   }

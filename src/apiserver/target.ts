@@ -19,6 +19,8 @@ export function findTarget(catalogue: Catalogue, info: RequestInfo): Target {
     if (!known.verbs.includes(verb) && !connects(known.name)) throw notAllowed()
     return target
   }
+  // Across namespaces there are lists only: no path leads to one object.
+  if (definition.namespaced && within === '' && name !== '' && verb !== 'list' && verb !== 'watch') throw notServed()
   if (definition.namespaced && within === '' && verb !== 'list' && verb !== 'watch' && verb !== 'deletecollection')
     throw notAllowed()
   if (verb === 'create' && name !== '') throw notAllowed()

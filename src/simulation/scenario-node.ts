@@ -6,6 +6,7 @@ import { loopbackUser } from '../auth/user.ts'
 import type { Client } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import { perturbedInformers, type PerturbedInformers } from '../client/perturbed-informers.ts'
+import { collectedResources } from '../controllers/resources.ts'
 import type { Random } from '../lib/clock.ts'
 import { silentLogger } from '../lib/log.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
@@ -69,7 +70,7 @@ export function scenarioNode({ node, life, chance, secrets, authority, ledger }:
     caPem: secrets.ca.certPem,
     frontProxyCaPem: secrets.frontProxyCa.certPem,
     events: (component) => createEventRecorder({ ...common, client, component, host: node.name }),
-    resources: () => collected(api.catalogue),
+    resources: () => collectedResources(api.catalogue.all()),
     onResources: (handler) => api.catalogue.onChange(handler),
     isAlive(name) {
       const peer = peerOfNode(name)
@@ -98,14 +99,3 @@ const subscribeTo =
     handlers.add(handler)
     return () => handlers.delete(handler)
   }
-
-/** What can own or be owned: one entry a stored resource. */
-function collected(catalogue: Catalogue): ReturnType<Parameters<typeof lead>[0]['resources']> {
-  const found = new Map<string, { ref: { group: string; resource: string }; kind: string; namespaced: boolean }>()
-  for (const definition of catalogue.all()) {
-    const { group, resource, kind, namespaced, verbs } = definition
-    if ('storedAs' in definition || !verbs.includes('watch') || !verbs.includes('delete')) continue
-    found.set(`${group}/${resource}`, { ref: { group, resource }, kind, namespaced })
-  }
-  return [...found.values()]
-}

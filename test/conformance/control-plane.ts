@@ -62,7 +62,7 @@ export async function controlPlane({ store, catalogue, graph, tls }: FixturePart
       authorize: authorization.authorize,
       addresses: addressBook(),
       issueToken: createTokenIssuer({ tokens, informers }),
-      virtualResources: reviewResources(authorization, tokens, []),
+      virtualResources: reviewResources(authorization, tokens, [], clock),
       convert: byWebhook,
     },
     authenticate: createAuthenticator({ caPem: tls.ca, tokens, clock }),
