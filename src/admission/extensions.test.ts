@@ -216,6 +216,17 @@ describe('validating policies', () => {
     await admit()
   })
 
+  test('cost no more together than a budget', async () => {
+    const list = `[${Array.from({ length: 90 }, (_, at) => at).join()}]`
+    const expression = `${list}.all(a, ${list}.all(b, a + b >= 0))`
+    policy({ validations: Array.from({ length: 200 }, () => ({ expression })) })
+    await expect(admit()).rejects.toThrow(
+      'denied request: validation failed due to running out of cost budget, no further validation rules will be run',
+    )
+    policy({ failurePolicy: 'Ignore', validations: Array.from({ length: 200 }, () => ({ expression })) })
+    await admit()
+  })
+
   test('may ask what the requester may do with the resource', async () => {
     policy({ validations: [{ expression: 'authorizer.requestResource.check("create").allowed()' }] })
     await admit()

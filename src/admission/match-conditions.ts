@@ -1,7 +1,7 @@
 import type { Authorize } from '../api/authorizer.ts'
 import type { MatchCondition } from '../api/kinds.ts'
 import { admissionRequest } from './admission-request.ts'
-import { compileCel, type CelExpression } from './cel/expression.ts'
+import { CelBudgetError, compileCel, conditionsBudget, type CelExpression } from './cel/expression.ts'
 import { CelAuthorizer, CelResourceCheck } from './cel/library/authorizer.ts'
 import { toCel } from './cel/values.ts'
 import type { AdmissionAttributes, AdmissionResource } from './plugin.ts'
@@ -46,10 +46,12 @@ export function conditionsHold(
   variables: Readonly<Record<string, unknown>>,
 ): boolean {
   const failures: Error[] = []
+  const budget = { remaining: conditionsBudget }
   for (const { expression } of conditions ?? []) {
     try {
-      if (compileRemembered(expression, Object.keys(variables)).evaluate(variables) !== true) return false
+      if (compileRemembered(expression, Object.keys(variables)).evaluate(variables, budget) !== true) return false
     } catch (error) {
+      if (error instanceof CelBudgetError) throw error
       failures.push(error as Error)
     }
   }

@@ -57,6 +57,9 @@ export function callCost(name: string, operands: readonly Operand[]): CallCost {
       const size = first.size * (first.textSize ?? 1) + (operands.length > 1 ? second.size * (first.size - 1) : 0)
       return { cost: walk(size), size }
     }
+    case 'check':
+      // So that an expression asks for two decisions at most.
+      return { cost: 350_000 }
     case 'isSorted':
     case 'sum':
     case 'max':

@@ -1,14 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { CelAuthorizer } from './library/authorizer.ts'
 import { loadBuiltinSchemas } from '../../schema/graph.ts'
-import { compileCel } from './expression.ts'
+import { compileCel, runtimeBudget, type CelBudget } from './expression.ts'
 import { compilationFailure } from './problem.ts'
 import { rewriteSource } from './source.ts'
 import { celChecker } from './type-check.ts'
 import { fromCel, toCel } from './values.ts'
 
 const run = (source: string, object: unknown = {}): unknown =>
-  fromCel(compileCel(source, ['object', 'authorizer']).evaluate({ object: toCel(object), authorizer }))
+  fromCel(
+    compileCel(source, ['object', 'authorizer']).evaluate(
+      { object: toCel(object), authorizer },
+      { remaining: runtimeBudget },
+    ),
+  )
 const authorizer = new CelAuthorizer(
   ({ user, verb, resource, path }) => ({
     verdict:
@@ -82,12 +87,24 @@ describe('what an author gets wrong', () => {
     )
   })
 
-  test('work beyond the bound is not started', () => {
+  test('work beyond the bound is ended', () => {
     const object = { list: Array.from({ length: 1000 }, (_, index) => index) }
     expect(run('object.list.all(a, a >= 0)', object)).toBe(true)
     expect(() => run('object.list.all(a, object.list.all(b, object.list.all(c, a + b + c >= 0)))', object)).toThrow(
       'cost limit exceeded',
     )
+  })
+
+  test.each([
+    ['object.list.exists(a, object.list.exists(b, object.list.exists(c, a + b + c < 0)))'],
+    ['object.list.map(a, object.list.map(b, object.list.filter(c, c > a)))'],
+    ['object.long.contains(object.long)'],
+    ['true || object.list.all(a, object.list.all(b, object.list.all(c, false || false)))'],
+  ])('%s is held to it', (source) => {
+    const object = { list: Array.from({ length: 1000 }, (_, index) => index), long: 'x'.repeat(20_000) }
+    const evaluate = () => run(source, object)
+    if (source.startsWith('true')) expect(evaluate()).toBe(true)
+    else expect(evaluate).toThrow('cost limit exceeded')
   })
 
   test('a pattern that explodes in backtracking engines does not', () => {
@@ -120,5 +137,42 @@ describe('type check', () => {
     expect('problem' in checked && compilationFailure(checked.problem, source)).toContain(
       `compilation failed: ERROR: <input>:${message}`,
     )
+  })
+})
+
+describe('the cost of an evaluation', () => {
+  const costOf = (source: string, object: unknown): number => {
+    const budget: CelBudget = { remaining: runtimeBudget }
+    compileCel(source, ['object']).evaluate({ object: toCel(object) }, budget)
+    return runtimeBudget - budget.remaining
+  }
+  const object = { list: [1, 2, 3], text: 'x'.repeat(100), spec: { replicas: 1 } }
+  // As cel-go counts (interpreter, TestRuntimeCost), with Kubernetes' presence tests that cost nothing.
+  test.each([
+    ['true', 0],
+    ['object', 1],
+    ['object.spec.replicas', 3],
+    ['object.list[0]', 3],
+    ['has(object.spec)', 1],
+    ['has(object.spec.replicas)', 2],
+    ['1 + 2', 1],
+    ['!true', 1],
+    ['[1, 2]', 10],
+    ['{"a": 1}', 30],
+    ['true && false', 0],
+    ['object.list.all(x, true)', 12],
+    ['object.list.map(x, x)', 52],
+    ['object.text.contains("y")', 12],
+    ['object.text == object.text', 14],
+    ['size(object.text)', 3],
+    ['4 in object.list', 5],
+  ])('of %s is %i', (source, cost) => expect(costOf(source, object)).toBe(cost))
+
+  test('counts against what is left for those together', () => {
+    const budget = { remaining: 10 }
+    const read = compileCel('object.spec.replicas', ['object'])
+    for (let times = 0; times < 3; times++) read.evaluate({ object }, budget)
+    expect(budget.remaining).toBe(1)
+    expect(() => read.evaluate({ object }, budget)).toThrow('running out of cost budget')
   })
 })

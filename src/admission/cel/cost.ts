@@ -2,12 +2,10 @@ import type { ASTNode } from '@marcbachmann/cel-js'
 import type { Schema } from '../../schema/schema.ts'
 import { celEnvironment } from './expression.ts'
 import { callCost, type Operand } from './call-cost.ts'
+import { listSteps, mapSteps } from './meter.ts'
 import { maxElements, maxSize } from './sizes.ts'
 import { rewriteSource } from './source.ts'
 
-/** Steps to make a list or a map (cel-go's base costs). */
-const listSteps = 10
-const mapSteps = 30
 const comprehensions = new Set([
   'all',
   'exists',

@@ -1,13 +1,13 @@
-import { Environment, type ASTNode } from '@marcbachmann/cel-js'
+import { Environment } from '@marcbachmann/cel-js'
 import { registerAuthorizer } from './library/authorizer.ts'
 import { registerCollections } from './library/collections.ts'
 import { registerNamedFormats } from './library/named-format.ts'
 import { registerNet } from './library/net.ts'
 import { registerQuantity } from './library/quantity.ts'
 import { registerText } from './library/text.ts'
+import { CostMeter, meterExpression } from './meter.ts'
 import { problemOf, type CelProblem } from './problem.ts'
 import { rewriteSource } from './source.ts'
-import { longestCollection } from './values.ts'
 
 /** An expression is not CEL, or names what is not there. The author's mistake. */
 export class CelCompileError extends Error {
@@ -23,22 +23,40 @@ export class CelCompileError extends Error {
 /** Evaluation failed: a missing key, a wrong type, too much work. */
 export class CelEvaluationError extends Error {
   override name = 'CelEvaluationError'
+  /** It was ended because of its cost. */
+  readonly isTooCostly: boolean
+
+  constructor(message: string, isTooCostly = false) {
+    super(message)
+    this.isTooCostly = isTooCostly
+  }
 }
+
+/** Several expressions together cost more than they may: none is evaluated after it. */
+export class CelBudgetError extends Error {
+  override name = 'CelBudgetError'
+}
+
+/** What expressions that are evaluated one after the other may still cost together. */
+export interface CelBudget {
+  remaining: number
+}
+
+/** For the expressions of a policy and its binding, or all rules of a custom resource (upstream's RuntimeCELCostBudget). */
+export const runtimeBudget = 10_000_000
+/** For match conditions (upstream's RuntimeCELCostBudgetMatchConditions). */
+export const conditionsBudget = 2_500_000
 
 export interface CelExpression {
   readonly source: string
-  /** Values as `toCel` makes them. Throws {@link CelEvaluationError}. */
-  evaluate(variables: Readonly<Record<string, unknown>>): unknown
+  /** Values as `toCel` makes them. Throws {@link CelEvaluationError}, and {@link CelBudgetError} when `budget` is spent. */
+  evaluate(variables: Readonly<Record<string, unknown>>, budget: CelBudget): unknown
 }
 
 /** Longest expression that is compiled. */
 const maxSourceLength = 10_000
-/**
- * Most steps that one evaluation may take by estimate: nodes of the expression times the longest collection to the
- * power of the deepest nesting. A tenth of a second or so; the engine cannot be interrupted, so it is not started.
- */
-const maxSteps = 5_000_000
-const comprehensions = new Set(['all', 'exists', 'exists_one', 'existsOne', 'map', 'filter'])
+/** Most steps that one evaluation may take, in cel-go's cost model: a tenth of a second or so. */
+const maxCallCost = 1_000_000
 
 function makeBase(): Environment {
   const env = new Environment({
@@ -84,19 +102,29 @@ export function compileCel(source: string, variables: readonly string[]): CelExp
   } catch (error) {
     throw new CelCompileError(problemOf(error))
   }
-  const { nodes, nesting } = weigh(run.ast)
+  const meter = new CostMeter(maxCallCost)
+  meterExpression(run.ast, meter)
   return {
     source,
-    evaluate(values) {
-      const steps = nodes * Math.max(1, nesting === 0 ? 1 : longestCollection(values)) ** nesting
-      if (steps > maxSteps) {
-        throw new CelEvaluationError('operation cancelled: actual cost limit exceeded')
-      }
+    evaluate(values, budget) {
+      meter.spent = 0
+      let value: unknown
+      let failure: unknown
       try {
-        return run(values)
+        value = run(values)
       } catch (error) {
-        throw new CelEvaluationError(firstLine(error))
+        failure = error
       }
+      budget.remaining -= meter.spent
+      if (budget.remaining < 0) {
+        throw new CelBudgetError(
+          'validation failed due to running out of cost budget, no further validation rules will be run',
+        )
+      }
+      // Operators that put off errors may have come to a result all the same.
+      if (meter.isExceeded) throw new CelEvaluationError('operation cancelled: actual cost limit exceeded', true)
+      if (failure !== undefined) throw new CelEvaluationError(firstLine(failure))
+      return value
     },
   }
 }
@@ -105,19 +133,4 @@ export function compileCel(source: string, variables: readonly string[]): CelExp
 function firstLine(error: unknown): string {
   const { message } = error as Error
   return message.split('\n')[0] ?? message
-}
-
-/** Number of nodes, and how deep comprehensions stand within each other. */
-function weigh(ast: ASTNode): { nodes: number; nesting: number } {
-  let nodes = 0
-  const visit = (value: unknown): number => {
-    if (Array.isArray(value)) return Math.max(0, ...value.map(visit))
-    if (typeof value !== 'object' || value === null || !('op' in value) || !('args' in value)) return 0
-    nodes++
-    const inner = visit(value.args)
-    const [name] = Array.isArray(value.args) ? value.args : []
-    return value.op === 'rcall' && comprehensions.has(name as string) ? inner + 1 : inner
-  }
-  const nesting = visit(ast)
-  return { nodes, nesting }
 }

@@ -30,13 +30,6 @@ export function fromCel(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fromCel(item)]))
 }
 
-/** The longest list or map in the values: bounds how often one comprehension runs. */
-export function longestCollection(value: unknown): number {
-  if (typeof value !== 'object' || value === null || isOpaque(value)) return 0
-  const items = Array.isArray(value) ? value : Object.values(value)
-  return items.reduce<number>((longest, item) => Math.max(longest, longestCollection(item)), items.length)
-}
-
 /** Values of our own types (authorizer, quantity) are not looked into. */
 function isOpaque(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)

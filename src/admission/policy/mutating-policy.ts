@@ -5,7 +5,14 @@ import { applyJsonPatch } from '../../schema/json-patch.ts'
 import { fromCel } from '../cel/values.ts'
 import { compileRemembered, conditionsHold } from '../match-conditions.ts'
 import type { AdmissionAttributes, AdmissionPlugin, AdmissionResource } from '../plugin.ts'
-import { paramsOf, policyContext, policyMatches, policyVariables, type PolicyOptions } from './policies.ts'
+import {
+  paramsOf,
+  policyMatches,
+  policyScope,
+  policyVariables,
+  type PolicyOptions,
+  type PolicyScope,
+} from './policies.ts'
 
 const group = 'admissionregistration.k8s.io'
 
@@ -33,12 +40,14 @@ export function mutatingAdmissionPolicies(options: MutatingPolicyOptions): Admis
     const matched = policyMatches(options, attributes, spec.matchConstraints, binding.spec?.matchResources)
     if (!matched || !attributes.object) return
     for (const params of paramsOf(options, attributes, spec, binding.spec?.paramRef)) {
-      if (!conditionsHold(spec.matchConditions, policyContext(options, attributes, matched, params, spec.variables)))
+      if (
+        !conditionsHold(spec.matchConditions, policyScope(options, attributes, matched, params, spec.variables).values)
+      )
         continue
       for (const mutation of spec.mutations ?? []) {
         // Each mutation sees what the ones before it made.
-        const context = policyContext(options, attributes, matched, params, spec.variables)
-        attributes.object = mutated(attributes.ref, attributes.object!, mutation, context)
+        const scope = policyScope(options, attributes, matched, params, spec.variables)
+        attributes.object = mutated(attributes.ref, attributes.object!, mutation, scope)
       }
     }
   }
@@ -47,10 +56,10 @@ export function mutatingAdmissionPolicies(options: MutatingPolicyOptions): Admis
     ref: AdmissionResource,
     object: KubeObject,
     mutation: Mutation,
-    context: Record<string, unknown>,
+    { values, budget }: PolicyScope,
   ): KubeObject {
     const expression = mutation.applyConfiguration?.expression ?? mutation.jsonPatch?.expression ?? ''
-    const made = fromCel(compileRemembered(expression, policyVariables).evaluate(context))
+    const made = fromCel(compileRemembered(expression, policyVariables).evaluate(values, budget))
     return mutation.patchType === 'JSONPatch'
       ? (applyJsonPatch(object, made) as KubeObject)
       : options.mergeApplied(ref, object, made)

@@ -4,6 +4,7 @@ import type { GroupResource, KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import { matchesLabelSelector } from '../../lib/selector.ts'
+import { runtimeBudget, type CelBudget } from '../cel/expression.ts'
 import { toCel } from '../cel/values.ts'
 import { admissionVariables, compileRemembered, conditionVariables } from '../match-conditions.ts'
 import { matchedResource, type Equivalents } from '../matching.ts'
@@ -77,14 +78,21 @@ export function paramsOf(
   throw new PolicyFailure('no params found for policy binding with `Deny` parameterNotFoundAction')
 }
 
-/** What a policy's expressions see. `variables.x` is evaluated when it is first read, in the order of declaration. */
-export function policyContext(
+/** What a policy's expressions see, and what they may cost together. */
+export interface PolicyScope {
+  readonly values: Readonly<Record<string, unknown>>
+  readonly budget: CelBudget
+}
+
+/** `variables.x` is evaluated when it is first read, in the order of declaration. */
+export function policyScope(
   options: PolicyOptions,
   attributes: AdmissionAttributes,
   matched: AdmissionResource,
   params: KubeObject | undefined,
   declared: readonly Variable[] | undefined,
-): Record<string, unknown> {
+): PolicyScope {
+  const budget = { remaining: runtimeBudget }
   const namespace = options.informers.for<Namespace>(refs.namespaces).get('', attributes.namespace)
   const context: Record<string, unknown> = {
     ...admissionVariables(attributes, matched, options.authorize),
@@ -97,10 +105,12 @@ export function policyContext(
     Object.defineProperty(values, name, {
       enumerable: true,
       get: () => {
-        known ??= { value: compileRemembered(expression, policyVariables).evaluate({ ...context, variables: values }) }
+        known ??= {
+          value: compileRemembered(expression, policyVariables).evaluate({ ...context, variables: values }, budget),
+        }
         return known.value
       },
     })
   }
-  return { ...context, variables: values }
+  return { values: { ...context, variables: values }, budget }
 }

@@ -1,9 +1,17 @@
 import type { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, Validation } from '../../api/kinds.ts'
 import { groupResourceName } from '../../api/object.ts'
 import { StatusError, statusCodes, type StatusReason } from '../../api/status-error.ts'
+import { CelBudgetError } from '../cel/expression.ts'
 import { compileRemembered, conditionsHold } from '../match-conditions.ts'
 import type { AdmissionAttributes, AdmissionPlugin } from '../plugin.ts'
-import { paramsOf, policyContext, policyMatches, policyVariables, type PolicyOptions } from './policies.ts'
+import {
+  paramsOf,
+  policyMatches,
+  policyScope,
+  policyVariables,
+  type PolicyOptions,
+  type PolicyScope,
+} from './policies.ts'
 
 const group = 'admissionregistration.k8s.io'
 
@@ -30,12 +38,13 @@ export function validatingAdmissionPolicies(options: PolicyOptions): AdmissionPl
       const matched = policyMatches(options, attributes, spec.matchConstraints, binding.spec?.matchResources)
       if (!matched) return []
       return paramsOf(options, attributes, spec, binding.spec?.paramRef).flatMap((params) => {
-        const context = policyContext(options, attributes, matched, params, spec.variables)
-        if (!conditionsHold(spec.matchConditions, context)) return []
-        annotate(attributes, policy, context)
-        return (spec.validations ?? []).flatMap(
-          (validation) => violation(validation, context, spec.failurePolicy) ?? [],
+        const scope = policyScope(options, attributes, matched, params, spec.variables)
+        if (!conditionsHold(spec.matchConditions, scope.values)) return []
+        const found = (spec.validations ?? []).flatMap(
+          (validation) => violation(validation, scope, spec.failurePolicy) ?? [],
         )
+        annotate(attributes, policy, scope)
+        return found
       })
     } catch (error) {
       if (spec.failurePolicy === 'Ignore') return []
@@ -81,32 +90,28 @@ function act(
   )
 }
 
-function violation(
-  validation: Validation,
-  context: Readonly<Record<string, unknown>>,
-  failurePolicy: string | undefined,
-): Finding | undefined {
+function violation(validation: Validation, scope: PolicyScope, failurePolicy: string | undefined): Finding | undefined {
   const reason: StatusReason =
     validation.reason && validation.reason in statusCodes ? (validation.reason as StatusReason) : 'Invalid'
   try {
-    if (compileRemembered(validation.expression, policyVariables).evaluate(context) === true) return undefined
+    if (compileRemembered(validation.expression, policyVariables).evaluate(scope.values, scope.budget) === true)
+      return undefined
   } catch (error) {
+    if (error instanceof CelBudgetError) throw error
     if (failurePolicy === 'Ignore') return undefined
     return { message: `expression '${validation.expression}' resulted in error: ${(error as Error).message}`, reason }
   }
-  return { message: messageOf(validation, context), reason }
+  return { message: messageOf(validation, scope), reason }
 }
 
 /** The expression's message, else the plain one, else the expression itself. */
-function messageOf(
-  { expression, message, messageExpression }: Validation,
-  context: Readonly<Record<string, unknown>>,
-): string {
+function messageOf({ expression, message, messageExpression }: Validation, { values, budget }: PolicyScope): string {
   if (messageExpression) {
     try {
-      const text = compileRemembered(messageExpression, policyVariables).evaluate(context)
+      const text = compileRemembered(messageExpression, policyVariables).evaluate(values, budget)
       if (typeof text === 'string' && text.trim() !== '' && !text.includes('\n')) return text.trim()
-    } catch {
+    } catch (error) {
+      if (error instanceof CelBudgetError) throw error
       // A message that cannot be made is replaced by the plain one, as upstream does.
     }
   }
@@ -116,10 +121,10 @@ function messageOf(
 function annotate(
   attributes: AdmissionAttributes,
   policy: ValidatingAdmissionPolicy,
-  context: Readonly<Record<string, unknown>>,
+  { values, budget }: PolicyScope,
 ): void {
   for (const { key, valueExpression } of policy.spec?.auditAnnotations ?? []) {
-    const value = compileRemembered(valueExpression, policyVariables).evaluate(context)
+    const value = compileRemembered(valueExpression, policyVariables).evaluate(values, budget)
     if (typeof value === 'string') attributes.auditAnnotations[`${policy.metadata.name}/${key}`] = value
   }
 }
