@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node } from '../../src/api/kinds.ts'
 import { isStatus, StatusError } from '../../src/api/status-error.ts'

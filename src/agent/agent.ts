@@ -22,6 +22,7 @@ import { watchPeers } from './peers.ts'
 import { precedePods } from './priority.ts'
 import { openReplica } from './replica.ts'
 import { paths, type SettingName, type Settings } from './settings.ts'
+import { unreachedNodes } from './unreached-nodes.ts'
 
 const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
 
@@ -99,6 +100,8 @@ async function composeAgent(parts: AgentParts): Promise<Service[]> {
     known: membership.members,
   })
 
+  const unreached = unreachedNodes({ decisions, isAlive: peers.isAlive, self: self.nodeName, clock })
+  catalogue.set('built-in', unreached.shownIn(catalogue.all()))
   const api = createApi({
     catalogue,
     store,
@@ -124,7 +127,7 @@ async function composeAgent(parts: AgentParts): Promise<Service[]> {
   for (const [name, reader] of Object.entries(readers)) api.virtualReaders.set(name, reader)
 
   const authority = await openAuthority(secrets.ca, random)
-  const apiServices = await createApiServices({ ...parts, mesh, replica, api, client, node, authority })
+  const apiServices = await createApiServices({ ...parts, mesh, replica, api, client, node, authority, unreached })
   const podMetrics = must(readers['pods.metrics.k8s.io'], 'pods have metrics')
   leadWhenElected({ ...parts, replica, peers, api, client, events, authority, podMetrics })
 

@@ -21,6 +21,7 @@ import type { NodeServices } from './node-services.ts'
 import type { LocalReplica } from './replica.ts'
 import { agentRoutes } from './routes.ts'
 import { createStatusReporter } from './status.ts'
+import type { UnreachedNodes } from './unreached-nodes.ts'
 
 export interface ApiServiceParts extends AgentParts {
   mesh: Mesh
@@ -29,6 +30,7 @@ export interface ApiServiceParts extends AgentParts {
   client: Client
   node: NodeServices
   authority: CertificateAuthority
+  unreached: UnreachedNodes
 }
 
 /** The API's HTTPS face with what stands beside it: aggregation, audit log, the agent's own paths; in the order of their start. */
@@ -88,6 +90,7 @@ export async function createApiServices(parts: ApiServiceParts): Promise<Service
     nodeAccess: node.access,
     informers,
     countOf: (ref) => store.count(ref),
+    warningOf: parts.unreached.warning,
     ...(auditLog ? { audit: auditLog.audit } : {}),
     extraMetrics: () => (auditLog?.metrics() ?? '') + replica.metrics(),
     extensions: [

@@ -22,6 +22,7 @@ import { createHandler } from './handler.ts'
 import type { HealthCheck } from './health.ts'
 import { createMetrics } from './metrics.ts'
 import type { OpenApiSource } from './openapi-routes.ts'
+import type { RequestInfo } from './request-info.ts'
 import { createResourceHandler } from './resource-handler.ts'
 import { createStreamHandler } from './stream-handler.ts'
 
@@ -47,6 +48,8 @@ export interface ApiServerOptions {
   informers?: Informers
   /** Objects of a resource. Without it every list takes one seat. */
   countOf?: (ref: GroupResource) => number
+  /** What answers to a request warn of, whatever becomes of it. */
+  warningOf?: (info: RequestInfo) => string | undefined
   /** Without it no audit log is written. */
   audit?: Audit
   extensions?: readonly ExtensionRoute[]

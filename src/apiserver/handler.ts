@@ -50,6 +50,8 @@ export interface HandlerOptions {
   audit?: Audit
   /** How many objects of a resource there are: long lists take more seats. */
   countOf?: (ref: GroupResource) => number
+  /** What answers to a request warn of. */
+  warningOf?: (info: RequestInfo) => string | undefined
   extensions?: readonly ExtensionRoute[]
   healthChecks?: readonly HealthCheck[]
   extraMetrics?: () => string
@@ -189,7 +191,7 @@ export function createHandler(options: HandlerOptions) {
     if (info.isResource) {
       const target = findTarget(options.registry.catalogue, info)
       const { deprecationWarning } = target.definition as Partial<CustomDefinition>
-      if (deprecationWarning) exchange.context.warn(deprecationWarning)
+      for (const text of [deprecationWarning, options.warningOf?.(info)]) if (text) exchange.context.warn(text)
       if (isStream(info.subresource)) return options.streams(exchange, target, upgrade)
       if (info.verb === 'options')
         throw errors.methodNotAllowed('the server does not allow this method on the requested resource')

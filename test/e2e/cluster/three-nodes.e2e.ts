@@ -244,6 +244,11 @@ describe('three machines', () => {
     const refused = await onNode(cut, 'kubectl', 'create', '-f', lease)
     expect(refused.code).not.toBe(0)
     expect(refused.stderr).toMatch(/leader|ServiceUnavailable|unable to handle|timeout/i)
+    await eventually('the cut-off node says whom it does not reach', async () => {
+      const { stdout, stderr } = await onNode(cut, 'kubectl', 'get', 'nodes', '--no-headers')
+      const words = stdout.split('\n').map((line) => line.split(/ +/)[1])
+      return isDeepStrictEqual(words, ['NotReady', 'NotReady', 'Ready']) && stderr.includes(`does not reach ${near}`)
+    })
     expect(await containers()).toEqual(running)
 
     await stormoOk('cluster', 'heal', cut)
