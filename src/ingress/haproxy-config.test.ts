@@ -100,6 +100,33 @@ test('gRPC is spoken without TLS when the port or an annotation says so; with TL
 
 test('what no route takes goes to the default backend, or is answered with 404', () => {
   const withOne = filesOf({ services: { web: {} }, ingresses: [ingressOf('a', { defaultBackend: to('web') })] })
-  expect(section(withOne, 'frontend ingress')).toContain('default_backend default_a_web_80')
-  expect(section(filesOf({ ingresses: [] }), 'frontend ingress')).toContain('default_backend nobody')
+  const taken = 'http-request set-var(txn.backend) str(default_a_web_80) unless { var(txn.backend) -m found }'
+  expect(section(withOne, 'frontend ingress')).toContain(taken)
+  const withNone = section(filesOf({ ingresses: [] }), 'frontend ingress')
+  expect(withNone.filter((line) => line.includes('txn.backend) str('))).toEqual([])
+  expect(withNone).toContain('default_backend nobody')
+})
+
+test('what has bodies to count stands there twice, with the same servers: not what has no limit, nor streams of gRPC', () => {
+  const ingress = (name: string, annotations: Record<string, string>) =>
+    ingressOf(name, { rules: [{ host: `${name}.example`, http: { paths: [path('/', 'Prefix')] } }] }, annotations)
+  const files = filesOf({
+    services: { web: { addresses: ['10.0.0.1'] } },
+    ingresses: [
+      ingress('plain', {}),
+      ingress('free', { 'ingress.stormo.dev/proxy-body-size': '0' }),
+      ingress('rpc', { 'ingress.stormo.dev/backend-protocol': 'GRPC' }),
+      ingress('named', {
+        'ingress.stormo.dev/backend-protocol': 'GRPC',
+        'ingress.stormo.dev/proxy-body-size': '1k',
+      }),
+    ],
+  })
+  expect(files.get('counted.list')).toBe('default_named_web_80\ndefault_plain_web_80\n')
+  const [quick, counted] = ['backend default_plain_web_80', 'backend default_plain_web_80.counted'].map((title) =>
+    section(files, title),
+  )
+  expect(counted!.filter((line) => !quick!.includes(line))).toEqual(['filter lua.body-limit 1048576'])
+  expect(quick!.every((line) => counted!.includes(line))).toBe(true)
+  expect(files.get(configFile)).not.toMatch(/^backend default_(free|rpc)_web_80.counted/m)
 })

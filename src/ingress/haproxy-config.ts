@@ -1,4 +1,12 @@
-import { bodyLimitFile, bodyLimitScript } from './body-limit.ts'
+import {
+  bodyLimitFile,
+  bodyLimitScript,
+  countedFile,
+  countedListText,
+  countedRule,
+  isCounted,
+  sectionNames,
+} from './body-limit.ts'
 import type { Route, RouteBackend, RoutePlan } from './routes.ts'
 import { slotName, type ServerSlots } from './server-slots.ts'
 
@@ -43,12 +51,11 @@ export function haproxyFiles(
     list.push([`${options.dir}/certificates/${name}.pem`, ...hosts].join(' '))
   }
   files.set('certificates.list', `${list.join('\n')}\n`)
-  if (countsBodies(plan)) files.set(bodyLimitFile, bodyLimitScript)
+  files.set(countedFile, countedListText(plan.backends))
+  files.set(bodyLimitFile, bodyLimitScript)
   files.set(configFile, configText(plan, slots, options))
   return files
 }
-
-const countsBodies = ({ backends }: RoutePlan): boolean => backends.some(({ settings }) => settings.countsBody)
 
 /** A prefix ends with `/` in the map, and so does the path that is looked up: `/a` then covers `/a/b` but not `/ab`. */
 function mapText(routes: readonly Route[], match: Route['match']): string {
@@ -71,7 +78,7 @@ function configText(plan: RoutePlan, slots: ReadonlyMap<string, ServerSlots>, op
       `hard-stop-after ${hardStop}`,
       'ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
       'tune.ssl.default-dh-param 2048',
-      ...(countsBodies(plan) ? [`lua-load-per-thread ${dir}/${bodyLimitFile}`] : []),
+      `lua-load-per-thread ${dir}/${bodyLimitFile}`,
     ]),
     section('defaults', [
       'mode http',
@@ -108,13 +115,19 @@ function configText(plan: RoutePlan, slots: ReadonlyMap<string, ServerSlots>, op
       'http-request set-var(txn.any) str(-)',
       'http-request set-var(txn.path) path',
       ...['host', 'wild', 'any'].flatMap((scope) => lookups(scope, dir)),
+      ...(plan.defaultBackend === undefined
+        ? []
+        : [`http-request set-var(txn.backend) str(${plan.defaultBackend}) unless { var(txn.backend) -m found }`]),
+      countedRule(dir),
       'use_backend %[var(txn.backend)] if { var(txn.backend) -m found }',
-      `default_backend ${plan.defaultBackend ?? 'nobody'}`,
+      'default_backend nobody',
     ]),
     section('backend nobody', [
       'http-request return status 404 content-type text/plain string "default backend - 404\\n"',
     ]),
-    ...plan.backends.map((backend) => backendText(backend, slots.get(backend.name) ?? [], options)),
+    ...plan.backends.flatMap((backend) =>
+      sectionNames(backend).map((name) => backendText(name, backend, slots.get(name) ?? [], options)),
+    ),
   ]
   return `${sections.join('\n')}`
 }
@@ -135,12 +148,12 @@ function lookups(scope: string, dir: string): string[] {
   ]
 }
 
-function backendText(backend: RouteBackend, slots: ServerSlots, options: HaproxyOptions): string {
+function backendText(name: string, backend: RouteBackend, slots: ServerSlots, options: HaproxyOptions): string {
   const { settings, protocol } = backend
   const seconds = Math.max(settings.readTimeoutSeconds, settings.sendTimeoutSeconds)
-  return section(`backend ${backend.name}`, [
+  return section(`backend ${name}`, [
     ...redirectLines(backend, options.httpsPort),
-    ...(settings.countsBody ? [`filter lua.body-limit ${settings.maxBodyBytes}`] : []),
+    ...(isCounted(name) ? [`filter lua.body-limit ${settings.maxBodyBytes}`] : []),
     ...(settings.maxBodyBytes > 0
       ? [`http-request deny deny_status 413 if { req.body_size gt ${settings.maxBodyBytes} }`]
       : []),

@@ -6,8 +6,8 @@ export interface IngressSettings {
   readonly forceSslRedirect: boolean
   /** The largest body, in bytes; 0 is no limit. */
   readonly maxBodyBytes: number
-  /** The limit was asked for: it holds also for bodies whose length nobody announced, which then have to be counted. */
-  readonly countsBody: boolean
+  /** The limit was asked for, and is not the default. */
+  readonly namesBodyLimit: boolean
   readonly connectTimeoutSeconds: number
   readonly readTimeoutSeconds: number
   readonly sendTimeoutSeconds: number
@@ -27,7 +27,7 @@ export const defaultSettings: IngressSettings = {
   sslRedirect: true,
   forceSslRedirect: false,
   maxBodyBytes: 1024 * 1024,
-  countsBody: false,
+  namesBodyLimit: false,
   connectTimeoutSeconds: 5,
   readTimeoutSeconds: 60,
   sendTimeoutSeconds: 60,
@@ -67,7 +67,7 @@ export function readIngressSettings(annotations: Readonly<Record<string, string>
     sslRedirect: flag('ssl-redirect') ?? defaultSettings.sslRedirect,
     forceSslRedirect: flag('force-ssl-redirect') ?? defaultSettings.forceSslRedirect,
     maxBodyBytes: maxBodyBytes ?? defaultSettings.maxBodyBytes,
-    countsBody: maxBodyBytes !== undefined && maxBodyBytes > 0,
+    namesBodyLimit: maxBodyBytes !== undefined,
     connectTimeoutSeconds: seconds('proxy-connect-timeout') ?? defaultSettings.connectTimeoutSeconds,
     readTimeoutSeconds: seconds('proxy-read-timeout') ?? defaultSettings.readTimeoutSeconds,
     sendTimeoutSeconds: seconds('proxy-send-timeout') ?? defaultSettings.sendTimeoutSeconds,

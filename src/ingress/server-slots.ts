@@ -1,3 +1,4 @@
+import { sectionNames } from './body-limit.ts'
 import type { RouteBackend } from './routes.ts'
 
 /**
@@ -26,12 +27,16 @@ export function assignSlots(before: ServerSlots | undefined, endpoints: readonly
 
 const nextPowerOfTwo = (count: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, count)))
 
-/** Slots of all backends. */
+/** Slots of all backends, by the names of their sections. */
 export function assignAllSlots(
   before: ReadonlyMap<string, ServerSlots>,
   backends: readonly RouteBackend[],
 ): Map<string, ServerSlots> {
-  return new Map(backends.map(({ name, endpoints }) => [name, assignSlots(before.get(name), endpoints)]))
+  return new Map(
+    backends.flatMap((backend) =>
+      sectionNames(backend).map((name) => [name, assignSlots(before.get(name), backend.endpoints)] as const),
+    ),
+  )
 }
 
 export const slotName = (index: number): string => `s${index + 1}`

@@ -103,6 +103,7 @@ describe.runIf(hasHaproxy)('the proxy of Ingresses', () => {
           ingressOf('web', { rules: [{ host: 'web.example', ...paths('web') }] }),
           ingressOf('broken', { rules: [{ host: 'broken.example', ...paths('broken') }] }),
           ingressOf('small', { rules: [{ host: 'small.example', ...paths('web') }] }, limit('1k')),
+          ingressOf('any', { rules: [{ host: 'any.example', ...paths('web') }] }, limit('0')),
           ingressOf('forced', { rules: [{ host: 'forced.example', ...paths('web') }] }, forced),
           ingressOf('rpc', { rules: [{ host: 'rpc.example', ...paths('rpc') }] }, grpcBackend),
         ],
@@ -219,13 +220,16 @@ describe.runIf(hasHaproxy)('the proxy of Ingresses', () => {
     expect((await ask('web.example', { method: 'POST', body: Buffer.alloc(2_000) })).body).toContain('POST 2000')
   })
 
-  test('a body of unknown length is counted where the Ingress names a limit, and by HTTP/2 too', async () => {
+  test('a body of unknown length is counted, against the default limit too, and by HTTP/2', async () => {
     const chunked = (host: string, bytes: number) =>
       ask(host, { method: 'POST', body: Buffer.alloc(bytes), isChunked: true })
     expect((await chunked('small.example', 1_000)).body).toBe(`${first} POST 1000 http`)
     expect((await chunked('small.example', 1_025)).code).toBe(413)
     expect((await chunked('small.example', 500_000)).code).toBe(413)
-    expect((await chunked('web.example', 2_000_000)).body).toBe(`${first} POST 2000000 http`)
+    expect((await chunked('web.example', 1_000_000)).body).toBe(`${first} POST 1000000 http`)
+    expect((await chunked('web.example', 2_000_000)).code).toBe(413)
+    expect((await chunked('any.example', 2_000_000)).body).toBe(`${first} POST 2000000 http`)
+    expect((await chunked('nowhere.example', 2_000_000)).code).toBe(404)
     const session = connectHttp2(`https://127.0.0.1:${httpsPort}`, { rejectUnauthorized: false })
     try {
       const stream = session.request({ ':method': 'POST', ':authority': 'small.example', ':path': '/' })
