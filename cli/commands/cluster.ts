@@ -51,6 +51,7 @@ const upCommand: CommandDefinition = {
       name,
       nodeCount,
       uplink: option.flag(invocation, 'uplink'),
+      isDualStack: settingsOf(invocation).ipFamilies === 'dual',
       agentArgs: agentArgs(invocation),
     })
     settings.progress(

@@ -13,13 +13,19 @@ test('routes lead to the ranges of cluster IPs, and to addresses that are no nod
     metadata: { name: 'a' },
     status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] },
   } as Node
-  const service = (name: string, ip: string): Service => ({
+  const service = (name: string, ...ips: string[]): Service => ({
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name },
     spec: { externalIPs: ['198.51.100.7'] },
-    status: { loadBalancer: { ingress: [{ ip }] } },
+    status: { loadBalancer: { ingress: ips.map((ip) => ({ ip })) } },
   })
-  const services = [service('a', '192.0.2.1'), service('b', '192.0.2.100')]
-  expect(tunnelRoutes([range], services, [node])).toEqual(['10.96.0.0/16', '198.51.100.7/32', '192.0.2.100/32'])
+  const services = [service('a', '192.0.2.1'), service('b', '192.0.2.100', '2001:db8::100')]
+  expect(tunnelRoutes([range], services, [node])).toEqual([
+    '10.96.0.0/16',
+    'fd00:10:96::/112',
+    '198.51.100.7/32',
+    '192.0.2.100/32',
+    '2001:db8::100/128',
+  ])
 })

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { isIP } from 'node:net'
 import type { Node, Service, ServiceCIDR } from '../../src/api/kinds.ts'
 import { exec } from '../../src/lib/exec.ts'
+import { linkLocalAddress } from '../../src/network/pod-network/route-plan.ts'
 import { readyAddress } from './service.ts'
 import { type CommandDefinition, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
@@ -18,25 +20,29 @@ export const tunnelCommand: CommandDefinition = {
       const ranges = await client.json<{ items: ServiceCIDR[] }>({ path: '/apis/networking.k8s.io/v1/servicecidrs' })
       const services = await client.json<{ items: Service[] }>({ path: '/api/v1/services' })
       const gateway = readyAddress(nodes.items)
-      const made: string[] = []
+      const made: TunnelRoute[] = []
       // Nothing else keeps the process waiting for its signal.
       const alive = setInterval(() => undefined, 60_000)
       try {
-        for (const destination of tunnelRoutes(ranges.items, services.items, nodes.items)) {
-          await ip('add', destination, 'via', gateway)
-          made.push(destination)
-          io.out(`${destination} leads to ${gateway}\n`)
+        for (const route of await routesVia(gateway, tunnelRoutes(ranges.items, services.items, nodes.items))) {
+          if ('problem' in route) {
+            io.err(`${route.destination} is left out: ${route.problem}\n`)
+            continue
+          }
+          await ip('route', 'add', route.destination, ...route.via)
+          made.push(route)
+          io.out(`${route.destination} leads to ${gateway}\n`)
         }
         if (!io.signal.aborted) await once(io.signal, 'abort')
         return 0
       } finally {
         clearInterval(alive)
-        for (const destination of made) await exec('ip', ['route', 'del', destination, 'via', gateway])
+        for (const { destination, via } of made) await exec('ip', ['route', 'del', destination, ...via])
       }
     }),
 }
 
-/** IPv4 destinations that only the nodes know: cluster IPs, external ones, and balancers' that are no node's own address. */
+/** Destinations that only the nodes know: cluster IPs, external ones, and balancers' that are no node's own address. */
 export function tunnelRoutes(
   ranges: readonly ServiceCIDR[],
   services: readonly Service[],
@@ -47,12 +53,38 @@ export function tunnelRoutes(
     ...(spec?.externalIPs ?? []),
     ...(status?.loadBalancer?.ingress ?? []).flatMap((one) => (one.ip ? [one.ip] : [])),
   ])
-  const addresses = outside.filter((address) => !own.has(address)).map((address) => `${address}/32`)
+  const addresses = outside
+    .filter((address) => !own.has(address))
+    .map((address) => `${address}/${isIP(address) === 6 ? 128 : 32}`)
   const all = [...ranges.flatMap((range) => range.spec?.cidrs ?? []), ...addresses]
-  return [...new Set(all)].filter((destination) => !destination.includes(':'))
+  return [...new Set(all)]
 }
 
-async function ip(...args: string[]): Promise<void> {
-  const { code, stderr } = await exec('ip', ['route', ...args])
-  if (code !== 0) throw new UsageError(`ip route ${args.join(' ')}: ${stderr.trim()}`)
+interface TunnelRoute {
+  readonly destination: string
+  /** What `ip route` is told of the way. */
+  readonly via: readonly string[]
+}
+
+/**
+ * A node of both families is the next hop of IPv6 by the link-local address that follows from its IPv4 one; so it has to
+ * be on a link of this machine. Its answers come back if this machine has an IPv6 address of that link.
+ */
+async function routesVia(
+  gateway: string,
+  destinations: readonly string[],
+): Promise<(TunnelRoute | { destination: string; problem: string })[]> {
+  const [way] = JSON.parse(await ip('-json', 'route', 'get', gateway)) as { dev: string; gateway?: string }[]
+  return destinations.map((destination) => {
+    if (!destination.includes(':')) return { destination, via: ['via', gateway] }
+    if (!way || way.gateway !== undefined)
+      return { destination, problem: `${gateway} is not on a link of this machine, which IPv6 needs` }
+    return { destination, via: ['via', linkLocalAddress(gateway), 'dev', way.dev] }
+  })
+}
+
+async function ip(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await exec('ip', args)
+  if (code !== 0) throw new UsageError(`ip ${args.join(' ')}: ${stderr.trim()}`)
+  return stdout
 }

@@ -45,9 +45,9 @@ const binDir = (settings: LocalSettings, cluster: LocalCluster): string =>
 /** Makes the machines, starts their daemons and agents, joins them, and waits until all are Ready and, up to seven, voters. */
 export async function up(
   settings: LocalSettings,
-  wanted: { name: string; nodeCount: number; uplink: boolean; agentArgs?: readonly string[] },
+  wanted: Omit<LocalCluster, 'subnet'> & { agentArgs: readonly string[] },
 ): Promise<LocalCluster> {
-  const { agentArgs = [], ...shape } = wanted
+  const { agentArgs, ...shape } = wanted
   const cluster = createClusterState(settings.root, shape)
   const nodes = localNodes(settings.root, cluster)
   try {

@@ -6,6 +6,8 @@ export interface LocalNode {
   readonly name: string
   readonly index: number
   readonly address: string
+  /** On a link of both families. */
+  readonly address6: string
   /** Everything that its "disk" holds. */
   readonly dir: string
   /** Name of its network namespace on the host. */
@@ -23,6 +25,8 @@ export interface LocalCluster {
   readonly nodeCount: number
   /** The nodes have a way out of their namespaces through this host. */
   readonly uplink: boolean
+  /** The nodes, and this host on their link, have addresses of IPv6 too. */
+  readonly isDualStack: boolean
 }
 
 /** The most nodes of a local cluster, and the most clusters side by side. */
@@ -43,7 +47,11 @@ export const switchNetns = (cluster: LocalCluster): string => `stormo-${cluster.
 export const hostLink = (cluster: LocalCluster): string => `stormo-h${cluster.subnet}`
 export const subnetCidr = (cluster: LocalCluster): string => `10.200.${cluster.subnet}.0/24`
 export const hostAddress = (cluster: LocalCluster): string => `10.200.${cluster.subnet}.253`
+export const hostAddress6 = (cluster: LocalCluster): string => address6(cluster, 253)
 export const switchAddress = (cluster: LocalCluster): string => `10.200.${cluster.subnet}.254`
+
+/** Of the cluster's own /64, with the same last number as the IPv4 address that goes with it. */
+const address6 = (cluster: LocalCluster, number: number): string => `fd00:10:200:${cluster.subnet}::${number}`
 
 /** The nth machine, counted from 1. */
 export function localNode(root: string, cluster: LocalCluster, index: number): LocalNode {
@@ -52,6 +60,7 @@ export function localNode(root: string, cluster: LocalCluster, index: number): L
     name,
     index,
     address: `10.200.${cluster.subnet}.${index}`,
+    address6: address6(cluster, index),
     dir: join(clusterDir(root, cluster.name), name),
     netns: `stormo-${name}`,
     switchPort: `port${index}`,

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { exec, execOk } from '../lib/exec.ts'
 import {
   hostAddress,
+  hostAddress6,
   hostLink,
   subnetCidr,
   switchAddress,
@@ -26,7 +27,11 @@ export async function createSwitch(cluster: LocalCluster): Promise<void> {
   const link = hostLink(cluster)
   await execOk('ip', ['link', 'add', link, 'type', 'veth', 'peer', 'name', 'uplink', 'netns', netns])
   await ipBatch(netns, ['link set dev uplink master br0 up'])
-  await ipBatch(undefined, [`addr add ${hostAddress(cluster)}/24 dev ${link}`, `link set ${link} up`])
+  await ipBatch(undefined, [
+    `addr add ${hostAddress(cluster)}/24 dev ${link}`,
+    ...(cluster.isDualStack ? [`addr add ${hostAddress6(cluster)}/64 dev ${link} nodad`] : []),
+    `link set ${link} up`,
+  ])
   if (cluster.uplink) await enableUplink(cluster)
 }
 
@@ -52,6 +57,7 @@ export async function plugIn(cluster: LocalCluster, node: LocalNode): Promise<vo
   await ipBatch(node.netns, [
     'link set lo up',
     `addr add ${node.address}/24 dev eth0`,
+    ...(cluster.isDualStack ? [`addr add ${node.address6}/64 dev eth0 nodad`] : []),
     'link set eth0 up',
     // Without --uplink nothing may leave, and must fail at once instead of waiting for an answer.
     cluster.uplink ? `route add default via ${hostAddress(cluster)}` : 'route add unreachable default',
