@@ -58,25 +58,31 @@ export async function deleteObject(
   return answer.kind === 'Status' ? answer.details?.uid : answer.metadata?.uid
 }
 
-/** Waits until each is gone, or another one has its name, all of them within the one timeout. */
+/** Whether the object is gone, or another one has its name. */
+export async function isGone(
+  client: RestClient,
+  { resource, namespace, name, uid }: Deleted,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (await client.json<KubeObject>({ path: pathOf(resource, namespace, name), signal })).metadata.uid !== uid
+  } catch (error) {
+    if (isStatus(error, 'NotFound')) return true
+    throw error
+  }
+}
+
+/** Waits until each is gone, all of them within the one timeout. */
 export async function waitUntilGone(
   invocation: Invocation,
   client: RestClient,
   objects: readonly Deleted[],
 ): Promise<void> {
-  const timeoutMs = durationMs(invocation, 'timeout') || weekMs
+  const deadlineMs = Date.now() + (durationMs(invocation, 'timeout') || weekMs)
   const { signal } = invocation.io
-  const deadlineMs = Date.now() + timeoutMs
-  for (const { resource, namespace, name, uid } of objects) {
-    const isGone = async (): Promise<boolean> => {
-      try {
-        return (await client.json<KubeObject>({ path: pathOf(resource, namespace, name), signal })).metadata.uid !== uid
-      } catch (error) {
-        if (isStatus(error, 'NotFound')) return true
-        throw error
-      }
-    }
-    if (!(await pollUntil(isGone, { timeoutMs: deadlineMs - Date.now(), signal })))
-      throw new UsageError(`timed out waiting for the condition on ${resource.resource}/${name}`)
+  for (const one of objects) {
+    const timeoutMs = deadlineMs - Date.now()
+    if (!(await pollUntil(() => isGone(client, one, signal), { timeoutMs, signal })))
+      throw new UsageError(`timed out waiting for the condition on ${one.resource.resource}/${one.name}`)
   }
 }

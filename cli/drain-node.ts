@@ -3,6 +3,9 @@ import type { Pod } from '../src/api/kinds.ts'
 import { isStatus } from '../src/api/status-error.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
 import { type Invocation, option, UsageError } from './command.ts'
+import { isGone } from './delete-objects.ts'
+import { podPath, podResource } from './pods.ts'
+import { pollUntil } from './poll-until.ts'
 import { dryRunOf, dryRunSuffix } from './write-options.ts'
 
 export interface DrainDeadline {
@@ -13,7 +16,6 @@ export interface DrainDeadline {
 }
 
 const evictionRetryMs = 5000
-const gonePollMs = 250
 
 /** Moves the pods of a node elsewhere, as kubectl does and says it. Throws UsageError for what keeps one where it is. */
 export async function drainNode(
@@ -53,7 +55,6 @@ export async function drainNode(
   throw new UsageError(said)
 }
 
-const podPath = (pod: Pod): string => `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`
 const fullName = (pod: Pod): string => `${pod.metadata.namespace}/${pod.metadata.name}`
 
 /** What stands in the way of a pod, the option that takes it away, and what is said when that is given. */
@@ -97,7 +98,8 @@ const timedOut = ({ text }: DrainDeadline): string => `global timeout reached: $
 /** Evicts one pod; a disruption budget that says no is asked again until the deadline. */
 async function evict(invocation: Invocation, client: RestClient, pod: Pod, deadline: DrainDeadline): Promise<void> {
   const { io } = invocation
-  const { name, namespace } = pod.metadata
+  const { name = '', namespace = '' } = pod.metadata
+  const path = podPath(namespace, name)
   const isDeletion = option.flag(invocation, 'disableEviction')
   const grace = option.integer(invocation, 'gracePeriod') ?? -1
   const deleteOptions = {
@@ -106,10 +108,10 @@ async function evict(invocation: Invocation, client: RestClient, pod: Pod, deadl
     ...(grace >= 0 ? { gracePeriodSeconds: grace } : {}),
   }
   const request = isDeletion
-    ? { method: 'DELETE', path: podPath(pod), body: deleteOptions }
+    ? { method: 'DELETE', path, body: deleteOptions }
     : {
         method: 'POST',
-        path: `${podPath(pod)}/eviction`,
+        path: `${path}/eviction`,
         body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions },
       }
   const about = `error when ${isDeletion ? 'deleting' : 'evicting'} pods/"${name}" -n "${namespace}"`
@@ -140,16 +142,12 @@ async function waitUntilGone(
   const skipAfterSeconds = option.integer(invocation, 'skipWaitForDeleteTimeout') ?? 0
   const endingSince = pod.metadata.deletionTimestamp
   if (skipAfterSeconds > 0 && endingSince && Date.now() - Date.parse(endingSince) > skipAfterSeconds * 1000) return
-  for (;;) {
-    const current = await client.json<Pod>({ path: podPath(pod) }).catch((error: unknown) => {
-      if (isStatus(error, 'NotFound')) return undefined
-      throw error
-    })
-    if (current?.metadata.uid !== pod.metadata.uid) return
-    if (Date.now() > deadline.atMs)
-      throw new UsageError(
-        `error when waiting for pod "${pod.metadata.name}" in namespace "${pod.metadata.namespace}" to terminate: ${timedOut(deadline)}`,
-      )
-    await sleep(gonePollMs, undefined, { signal: invocation.io.signal })
-  }
+  const { name = '', namespace = '', uid = '' } = pod.metadata
+  const timeoutMs = deadline.atMs - Date.now()
+  const { signal } = invocation.io
+  const doomed = { resource: podResource, namespace, name, uid }
+  if (!(await pollUntil(() => isGone(client, doomed, signal), { timeoutMs, signal })))
+    throw new UsageError(
+      `error when waiting for pod "${name}" in namespace "${namespace}" to terminate: ${timedOut(deadline)}`,
+    )
 }

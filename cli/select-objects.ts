@@ -54,7 +54,7 @@ async function fromFiles(
 ): Promise<SelectedObject[]> {
   const manifests = await readManifests(sources, option.flag(invocation, 'recursive'), invocation.io)
   const { manifests: found, failures } = await prepare(invocation, client, manifests)
-  if (failures.length > 0) throw new UsageError(failures.join('\n'))
+  if (failures.length > 0) throw new UsageError(failures.join('\n').replace(/^error: /, ''))
   return found.map(({ resource, namespace, object }) => ({ resource, namespace, name: object.metadata.name ?? '' }))
 }
 
@@ -65,6 +65,8 @@ async function fromArguments(invocation: Invocation, client: RestClient): Promis
   const fieldSelector = option.text(invocation, 'fieldSelector')
   const isMany = option.flag(invocation, 'all') || labelSelector !== undefined || fieldSelector !== undefined
   const lists = targets.map(async ({ resource, name }): Promise<SelectedObject[]> => {
+    if (name !== undefined && namespace === undefined && resource.namespaced)
+      throw new UsageError('a resource cannot be retrieved by name across all namespaces')
     if (name !== undefined) return [{ resource, namespace, name }]
     if (!isMany) throw new UsageError('resource(s) were provided, but no name was specified: give names, -l or --all')
     const query = { labelSelector, fieldSelector }

@@ -59,6 +59,5 @@ export function reconcileBinding(
   const object: RoleBinding = { ...withMetadata(live, wanted), subjects: [...kept, ...missing] }
   if (live.roleRef.kind !== wanted.roleRef.kind || live.roleRef.name !== wanted.roleRef.name)
     return { operation: 'recreate', object: { ...object, roleRef: wanted.roleRef } as KubeObject, missing, extra }
-  const isSame = missing.length === 0 && (extra.length === 0 || !removeExtra) && sameJson(live, { ...object, subjects: live.subjects }) // prettier-ignore
-  return { operation: isSame ? 'none' : 'update', object, missing, extra }
+  return { operation: sameJson(live, object) ? 'none' : 'update', object, missing, extra }
 }

@@ -39,11 +39,12 @@ const reconcile: ManifestVerb = async (invocation, client, manifest) => {
   if (!object.apiVersion?.startsWith(group)) return undefined
   const live = await liveObject(client, pathOfManifest(manifest))
   const isRole = object.kind === 'Role' || object.kind === 'ClusterRole'
+  const removeExtra = option.flag(invocation, isRole ? 'removeExtraPermissions' : 'removeExtraSubjects')
   const found = isRole
-    ? reconcileRole(live as ClusterRole | undefined, object as ClusterRole, option.flag(invocation, 'removeExtraPermissions'))
-    : reconcileBinding(live as RoleBinding | undefined, object as RoleBinding, option.flag(invocation, 'removeExtraSubjects')) // prettier-ignore
+    ? reconcileRole(live as ClusterRole | undefined, object as ClusterRole, removeExtra)
+    : reconcileBinding(live as RoleBinding | undefined, object as RoleBinding, removeExtra)
   const written = dryRunOf(invocation) === 'client' ? found.object : await write(invocation, client, manifest, found)
-  return { said: 'reconciled', object: written, notes: notesOf(invocation, found, isRole ? 'rules' : 'subjects') }
+  return { said: 'reconciled', object: written, notes: notesOf(found, isRole ? 'rules' : 'subjects', removeExtra) }
 }
 
 async function write(
@@ -85,18 +86,17 @@ async function needNamespace(client: RestClient, name: string): Promise<void> {
 }
 
 function notesOf(
-  invocation: Invocation,
   { operation, missing, extra }: Reconciliation,
   what: 'rules' | 'subjects',
+  removeExtra: boolean,
 ): string {
   if (operation === 'none') return ''
-  const isRemoved = option.flag(invocation, what === 'rules' ? 'removeExtraPermissions' : 'removeExtraSubjects')
   const listed = (title: string, list: Reconciliation['missing']): string =>
     list.length === 0 ? '' : [`\t${title}:`, ...list.map((one) => `\t\t${textOf(one)}`), ''].join('\n')
   return [
     `\treconciliation required ${operation}\n`,
     listed(`missing ${what} added`, missing),
-    isRemoved ? listed(`extra ${what} removed`, extra) : '',
+    removeExtra ? listed(`extra ${what} removed`, extra) : '',
   ].join('')
 }
 

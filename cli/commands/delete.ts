@@ -4,12 +4,11 @@ import type { RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { withClient } from '../connection.ts'
 import { type Deleted, deleteObject, deletionOptions, type Doomed, waitUntilGone } from '../delete-objects.ts'
-import { displayName, pathOf } from '../discovery.ts'
-import { listAll } from '../list-all.ts'
-import { manifestSources, readManifests } from '../manifests.ts'
+import { displayName } from '../discovery.ts'
+import { manifestSources } from '../manifests.ts'
 import { reportError } from '../report-error.ts'
-import { namespaceOf, namespaceOptions, targetsOf } from '../targets.ts'
-import { fileOptions, prepare } from '../write-manifests.ts'
+import { selectionOptions, selectObjects } from '../select-objects.ts'
+import { namespaceOptions } from '../targets.ts'
 import { dryRunOf, dryRunSuffix } from '../write-options.ts'
 
 export const deleteCommand: CommandDefinition = {
@@ -18,11 +17,7 @@ export const deleteCommand: CommandDefinition = {
   summary: 'Delete objects by file, name, label or all of a type',
   options: [
     ...namespaceOptions,
-    ...fileOptions,
-    { flags: '-l, --selector <selector>', summary: 'objects with these labels' },
-    { flags: '--field-selector <selector>', summary: 'objects with these fields' },
-    { flags: '--all', summary: 'all objects of the type in the namespace' },
-    { flags: '-A, --all-namespaces', summary: 'in all namespaces' },
+    ...selectionOptions,
     ...deletionOptions,
     { flags: '--now', summary: 'as --grace-period=1' },
     { flags: '--force', summary: 'at once, without waiting for the node to say that it ended' },
@@ -43,10 +38,9 @@ async function remove(invocation: Invocation, client: RestClient): Promise<numbe
     io.out((await client.send({ method: 'DELETE', path: raw })).text)
     return 0
   }
-  const doomed =
-    manifestSources(invocation).length > 0
-      ? await fromFiles(invocation, client)
-      : await fromArguments(invocation, client)
+  const selected = await selectObjects(invocation, client, { needExist: false })
+  // The last made goes first: a namespace or a definition would take along what is still to be named.
+  const doomed = manifestSources(invocation).length > 0 ? selected.toReversed() : selected
   if (doomed.length === 0) io.err('No resources found\n')
   if (!(await isConfirmed(invocation, doomed))) {
     io.out('deletion is cancelled\n')
@@ -108,37 +102,4 @@ async function isConfirmed(invocation: Invocation, doomed: readonly Doomed[]): P
   } finally {
     lines.close()
   }
-}
-
-async function fromFiles(invocation: Invocation, client: RestClient): Promise<Doomed[]> {
-  const sources = manifestSources(invocation)
-  const manifests = await readManifests(sources, option.flag(invocation, 'recursive'), invocation.io)
-  const { manifests: found, failures } = await prepare(invocation, client, manifests)
-  if (failures.length > 0) throw new UsageError(failures.join('\n').replace(/^error: /, ''))
-  // The last made goes first: a namespace or a definition would take along what is still to be named.
-  return found
-    .toReversed()
-    .map(({ resource, namespace, object }) => ({ resource, namespace, name: object.metadata.name ?? '' }))
-}
-
-async function fromArguments(invocation: Invocation, client: RestClient): Promise<Doomed[]> {
-  const { targets } = await targetsOf(client, invocation.args)
-  const namespace = option.flag(invocation, 'allNamespaces') ? undefined : namespaceOf(invocation, client)
-  const labelSelector = option.text(invocation, 'selector')
-  const fieldSelector = option.text(invocation, 'fieldSelector')
-  const isMany = option.flag(invocation, 'all') || labelSelector !== undefined || fieldSelector !== undefined
-  const lists = targets.map(async ({ resource, name }): Promise<Doomed[]> => {
-    if (name !== undefined && namespace === undefined && resource.namespaced)
-      throw new UsageError('a resource cannot be retrieved by name across all namespaces')
-    if (name !== undefined) return [{ resource, namespace, name }]
-    if (!isMany) throw new UsageError('resource(s) were provided, but no name was specified: give names, -l or --all')
-    const query = { labelSelector, fieldSelector }
-    const objects = await listAll(client, pathOf(resource, namespace), query, { resource, name: undefined })
-    return objects.map(({ metadata }) => ({
-      resource,
-      namespace: metadata.namespace ?? namespace,
-      name: metadata.name ?? '',
-    }))
-  })
-  return (await Promise.all(lists)).flat()
 }

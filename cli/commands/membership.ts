@@ -4,7 +4,7 @@ import type { Node } from '../../src/api/kinds.ts'
 import { isStatus, StatusError } from '../../src/api/status-error.ts'
 import { createRestClient, type RestClient } from '../../src/client/rest-client.ts'
 import { type CommandDefinition, option, UsageError } from '../command.ts'
-import { connectionOptions, withClient } from '../connection.ts'
+import { connectionOptions, findKubeconfigs, nodeKubeconfig, withClient } from '../connection.ts'
 import { keptAlive } from '../kept-alive.ts'
 import { notifyReady } from '../service-manager.ts'
 import { placeOptions, settingOptions, settingsOf } from '../setting-options.ts'
@@ -209,8 +209,6 @@ export const kubeconfigCommand: CommandDefinition = {
   summary: "Print this node's kubeconfig, for kubectl and other clients",
   options: connectionOptions,
   async run(invocation) {
-    const { existsSync, readFileSync } = await import('node:fs')
-    const { findKubeconfigs, nodeKubeconfig } = await import('../connection.ts')
     const own = nodeKubeconfig(invocation.io)
     const path = existsSync(own) ? own : findKubeconfigs(invocation)[0]!
     const text = readFileSync(path, 'utf8')

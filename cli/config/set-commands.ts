@@ -18,10 +18,9 @@ function certificates(invocation: Invocation, keys: readonly [option: string, ke
     throw new UsageError(`you must specify a ${keys.map(([, key]) => `--${key}`).join(' or ')} to embed`)
   return Object.fromEntries(
     given.flatMap(([key, path]): [string, unknown][] => {
-      if (path === '') return [[key, undefined], [`${key}-data`, undefined]] // prettier-ignore
-      const bytes = isEmbedded ? readCertificate(key, path) : undefined
+      const bytes = isEmbedded && path !== '' ? readCertificate(key, path) : undefined
       return [
-        [key, bytes === undefined ? resolve(path) : undefined],
+        [key, bytes || path === '' ? undefined : resolve(path)],
         [`${key}-data`, bytes?.toString('base64')],
       ]
     }),

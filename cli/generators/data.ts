@@ -168,11 +168,7 @@ export const tlsSecretGenerator: Generator = {
 
 /** Throws UsageError, in the words of Go's tls package, for what no server could use. */
 function checkKeyPair(cert: Buffer, key: Buffer): void {
-  for (const [name, pem] of [
-    ['certificate', cert],
-    ['key', key],
-  ] as const)
-    // prettier-ignore
+  for (const [name, pem] of Object.entries({ certificate: cert, key }))
     if (!pem.includes('-----BEGIN ')) throw new UsageError(`tls: failed to find any PEM data in ${name} input`)
   let matches: boolean
   try {

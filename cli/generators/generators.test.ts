@@ -160,7 +160,8 @@ describe('run and expose', () => {
     })
     const added = { overrides: '[{"op":"add","path":"/spec/nodeName","value":"m"}]', overrideType: 'json' }
     expect((await overridden(invoke(['web'], added), buildPod(invocation))).spec?.nodeName).toBe('m')
-    await expect(overridden(invoke(['web'], { overrides: '{', overrideType: 'merge' }), buildPod(invocation))).rejects.toThrow('no JSON') // prettier-ignore
+    const broken = invoke(['web'], { overrides: '{', overrideType: 'merge' })
+    await expect(overridden(broken, buildPod(invocation))).rejects.toThrow('no JSON')
     expect(() => buildPod(invoke(['web'], { image: 'i', restart: 'x' }))).toThrow('invalid restart policy: x')
   })
 
