@@ -11,8 +11,15 @@ export interface Row {
   readonly p50Ms?: number
   readonly p99Ms?: number
   /** Something real that was measured in the same run, on the same machine, in the same unit. */
-  readonly against?: { readonly what: string; readonly value: number }
+  readonly against?: Comparison
   readonly goal?: Goal
+}
+
+export interface Comparison {
+  readonly what: string
+  readonly value: number
+  /** Where both were measured in turn: the median of the rounds' ratios, which says more than the ratio of medians. */
+  readonly ratio?: number
 }
 
 /** What the project holds itself to: a bound of the value, of its ratio to `against`, or of the slowest hundredth. */

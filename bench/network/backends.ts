@@ -45,7 +45,7 @@ async function measureLab(lab: Lab, what: string, goal: number | undefined, opti
   ]
   try {
     const [link, pods] = await measureInTurn(ways, options)
-    return link && pods ? rowsOf(what, pods, { what: 'node to node', figures: link }, goal) : []
+    return link && pods ? rowsOf(what, pods, { what: 'node to node', rounds: link }, goal) : []
   } finally {
     await Promise.all(stops.map((stop) => stop()))
   }

@@ -5,11 +5,10 @@ import type { Bench, BenchOptions } from '../bench.ts'
 import { benchImage, docker, type RunningCluster } from '../support/bench-cluster.ts'
 import { until } from '../support/load.ts'
 import { measureBackends } from './backends.ts'
-import type { PathFigures } from './client.ts'
 import { measureDns } from './dns.ts'
 import { measureFirstPackets } from './first-packets.ts'
 import { measureDoors } from './doors.ts'
-import { measureInTurn, pathPort, rowsOf, startServer } from './paths.ts'
+import { measureInTurn, pathPort, type Rounds, rowsOf, startServer } from './paths.ts'
 import { measureRollingUpdate } from './rolling-update.ts'
 import { measureRuleUpdates } from './rules.ts'
 
@@ -38,12 +37,12 @@ export const networkBench: Bench = {
       const [direct, viaNear, across, viaFar] = (await measureInTurn(
         ways.map((address) => ({ enter: inPod(client), address })),
         options,
-      )) as [PathFigures, PathFigures, PathFigures, PathFigures]
+      )) as [Rounds, Rounds, Rounds, Rounds]
       return [
         ...rowsOf('same node', direct),
-        ...rowsOf('same node by ClusterIP', viaNear, { what: 'direct', figures: direct }, 0.95),
-        ...rowsOf('other node', across, { what: 'same node', figures: direct }),
-        ...rowsOf('other node by ClusterIP', viaFar, { what: 'other node', figures: across }, 0.95),
+        ...rowsOf('same node by ClusterIP', viaNear, { what: 'direct', rounds: direct }, 0.95),
+        ...rowsOf('other node', across, { what: 'same node', rounds: direct }),
+        ...rowsOf('other node by ClusterIP', viaFar, { what: 'other node', rounds: across }, 0.95),
         ...(await measureBackends(options)),
         ...(await measureDoors(options)),
         ...(await measureRuleUpdates(options)),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { execOk } from '../../src/lib/exec.ts'
+import { createInterface } from 'node:readline'
 import type { BenchOptions, Row } from '../bench.ts'
 import { median } from '../support/statistics.ts'
 import type { PathFigures } from './client.ts'
@@ -8,7 +8,7 @@ import { programLine } from './program.ts'
 
 export const pathPort = 9000
 /** How often each way is measured. */
-const rounds = 5
+const rounds = 12
 const figuresOfPath = 3
 
 /** From where, and to where. `enter` is put before a program to run it there. */
@@ -28,38 +28,55 @@ export function startServer([program = '', ...enter]: readonly string[]): () => 
   }
 }
 
-/** The ways one after another, round and round: whatever else the machine does falls on all of them. Each figure's median. */
-export async function measureInTurn(ways: readonly Way[], options: BenchOptions): Promise<PathFigures[]> {
+/** What each round found of one way. */
+export type Rounds = readonly PathFigures[]
+
+/**
+ * The ways one after another, round and round, by clients that stay: whatever else the machine does falls on all of them,
+ * and no round pays for the start of a program. Rounds of one index belong together.
+ */
+export async function measureInTurn(ways: readonly Way[], { durationMs, signal }: BenchOptions): Promise<Rounds[]> {
+  const clients = ways.map((way) => startClient(way, durationMs / figuresOfPath / rounds, signal))
   const found = ways.map((): PathFigures[] => [])
-  for (let round = 0; round < rounds; round++)
-    for (const [index, way] of ways.entries()) found[index]!.push(await measurePath(way, options))
-  return found.map((all) => {
-    const of = (field: keyof PathFigures): number => median(all.map((one) => one[field]))
-    return {
-      requestsPerSecond: of('requestsPerSecond'),
-      connectionsPerSecond: of('connectionsPerSecond'),
-      gigabitsPerSecond: of('gigabitsPerSecond'),
+  try {
+    for (const client of clients) await client.measure()
+    for (let round = 0; round < rounds; round++) {
+      // Forth and back, so that nobody is always the one behind another.
+      const order = [...clients.keys()]
+      for (const index of round % 2 ? order.reverse() : order) found[index]!.push(await clients[index]!.measure())
     }
-  })
+    return found
+  } finally {
+    for (const client of clients) client.stop()
+  }
 }
 
-async function measurePath({ enter, address }: Way, { durationMs, signal }: BenchOptions): Promise<PathFigures> {
-  const eachMs = durationMs / figuresOfPath / rounds
+function startClient({ enter, address }: Way, eachMs: number, signal: AbortSignal) {
   const [program = '', ...args] = [...enter, ...programLine('client', address, String(pathPort), String(eachMs))]
-  return JSON.parse(await execOk(program, args, { signal, timeoutMs: 60_000 + 3 * durationMs })) as PathFigures
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], signal })
+  child.on('error', () => undefined)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    async measure(): Promise<PathFigures> {
+      child.stdin.write('\n')
+      const { value, done } = await lines.next()
+      if (done) throw new Error(`the client of ${address} has ended`)
+      return JSON.parse(value) as PathFigures
+    },
+    stop: () => void child.kill('SIGKILL'),
+  }
 }
 
-export function rowsOf(
-  what: string,
-  figures: PathFigures,
-  against?: { what: string; figures: PathFigures },
-  goal?: number,
-): Row[] {
+export function rowsOf(what: string, found: Rounds, against?: { what: string; rounds: Rounds }, goal?: number): Row[] {
   const row = (field: keyof PathFigures, name: string, unit: string): Row => ({
     what: `${what}, ${name}`,
-    value: figures[field],
+    value: median(found.map((one) => one[field])),
     unit,
-    against: against && { what: against.what, value: against.figures[field] },
+    against: against && {
+      what: against.what,
+      value: median(against.rounds.map((one) => one[field])),
+      ratio: median(found.map((one, round) => one[field] / against.rounds[round]![field])),
+    },
     goal: goal === undefined ? undefined : { of: 'ratio', atLeast: goal },
   })
   return [

@@ -31,7 +31,7 @@ function cellsOf(row: Row): string[] {
 
 /** Ours divided by the other's; below 1 is better for times and sizes, above 1 for rates. */
 export function ratioOf({ value, against }: Row): number | undefined {
-  return against && against.value > 0 ? value / against.value : undefined
+  return against?.ratio ?? (against && against.value > 0 ? value / against.value : undefined)
 }
 
 /** Whether the goal is met; undefined when what it is about was not measured. */
