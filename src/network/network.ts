@@ -1,19 +1,15 @@
-import { readFile } from 'node:fs/promises'
 import { refs } from '../client/client.ts'
 import type { EventRecorder } from '../client/events.ts'
 import type { Informers } from '../client/informer.ts'
 import { linkTrustAnnotation, publicKeyAnnotation } from '../api/encrypted-link.ts'
-import type { ConfigMap, Node } from '../api/kinds.ts'
+import type { Node } from '../api/kinds.ts'
 import type { Clock, Random } from '../lib/clock.ts'
 import { sameOffset } from '../lib/ip-address.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
-import { createForwarder, upstreamsOf } from './dns/forwarder.ts'
-import { createDnsServer } from './dns/dns-server.ts'
-import { dnsConfigMap, readUpstreamPlan } from './dns/stub-domains.ts'
-import { createZoneView } from './dns/zone-view.ts'
+import { createNodeDns } from './dns/node-dns.ts'
 import type { Exec } from './exec.ts'
-import { inRange, ipv4, ipv6 } from './family.ts'
+import { ipv4, ipv6 } from './family.ts'
 import { createLinkAudit } from './link-audit.ts'
 import { createAddressAnnouncer } from './load-balancer/address-announcer.ts'
 import { createNodeRoutes, encryptedDeviceOf, tunnelOverheadBytes } from './pod-network/node-routes.ts'
@@ -21,7 +17,7 @@ import { createPodNetwork, gatewayOf, linkMtu, type Attachment } from './pod-net
 import type { Backend } from './pod-network/route-plan.ts'
 import { createWireguard, encryptionOverheadBytes } from './pod-network/wireguard.ts'
 import { defaultBridge, defaultTable } from './remove.ts'
-import { createServiceProxy } from './proxy/service-proxy.ts'
+import { createServiceProxy, type ServiceProxy } from './proxy/service-proxy.ts'
 
 export interface NetworkOptions {
   nodeName: string
@@ -89,7 +85,7 @@ export interface Network extends Service {
  * leaves all of the kernel's part in place, so that connections outlive a restart of the agent; `reset` removes it.
  */
 export async function createNetwork(options: NetworkOptions): Promise<Network> {
-  const { informers, exec, clock, random, nodeName, nodeIp, podCidr, clusterCidr, serviceCidr } = options
+  const { informers, exec, clock, nodeName, nodeIp, podCidr, clusterCidr, serviceCidr } = options
   const logger = options.logger.child({ component: 'network' })
   const bridge = options.bridge ?? defaultBridge
   const backend = options.backend ?? 'auto'
@@ -110,10 +106,9 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     exec,
     logger,
   })
-  const { keyFile } = options
   const wireguard = await createWireguard({
     device: encryptedDeviceOf(bridge),
-    keyFile,
+    keyFile: options.keyFile,
     podCidr,
     mtu: underlayMtu,
     exec,
@@ -132,33 +127,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     wireguard,
     mtu: underlayMtu,
   })
-  const proxy = createServiceProxy({
-    ...base,
-    nodeIp,
-    family: ipv4,
-    table: options.table ?? defaultTable,
-    ranges: {
-      clusterCidr,
-      podCidr,
-      serviceCidr,
-      bridge,
-      ...(options.apiPort === undefined ? {} : { apiServer: { address: nodeIp, port: options.apiPort } }),
-    },
-    pinned: pinnedDns(options.dnsIp, gateway),
-    onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules", drift),
-  })
-  const proxy6 = options.ipv6
-    ? createServiceProxy({
-        ...base,
-        nodeIp,
-        family: ipv6,
-        table: options.table ?? defaultTable,
-        ranges: { ...options.ipv6, bridge },
-        pinned: gateway6 === undefined ? [] : pinnedDns(options.ipv6.dnsIp, gateway6),
-        onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules for IPv6", drift),
-      })
-    : undefined
-  const proxies = [proxy, ...(proxy6 ? [proxy6] : [])]
+  const proxies = createProxies({ ...options, logger, bridge }, [gateway, gateway6], tellDrift)
   const linkAudit = createLinkAudit({
     parts: [podNetwork, routes],
     clock,
@@ -176,51 +145,11 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     )
   }
   const announcer = createAddressAnnouncer({ ...base, nodeIp })
-  const view = createZoneView(informers)
-  const servers = [gateway, ...(gateway6 === undefined ? [] : [gateway6])]
-  const ownServers = [...servers, options.dnsIp, ...(options.ipv6 ? [options.ipv6.dnsIp] : [])]
-  const forwarder = createForwarder({
-    upstreams: upstreamsOf(await readText(options.resolvConf ?? '/etc/resolv.conf'), ownServers),
-    clock,
-    random,
+  const dns = await createNodeDns({
+    ...options,
+    logger,
+    servers: [gateway, ...(gateway6 === undefined ? [] : [gateway6])],
   })
-  const ownRanges = [options, ...(options.ipv6 ? [options.ipv6] : [])].flatMap((one) => [
-    one.clusterCidr,
-    one.serviceCidr,
-  ])
-  const configMaps = informers.for<ConfigMap>(refs.configMaps)
-  function followConfigMap(): void {
-    const found = configMaps.get(dnsConfigMap.namespace, dnsConfigMap.name)
-    const { problems, ...plan } = readUpstreamPlan(found)
-    forwarder.follow(plan)
-    if (!found || problems.length === 0) return
-    logger.warn({ problems }, 'the ConfigMap of DNS has faults')
-    options.events.event(
-      { apiVersion: 'v1', kind: 'ConfigMap', ...dnsConfigMap, uid: found.metadata.uid },
-      'Warning',
-      'InvalidDNSConfig',
-      problems.join('; '),
-    )
-  }
-  const stopFollowing = configMaps.onChange(({ namespace, name }) => {
-    if (namespace === dnsConfigMap.namespace && name === dnsConfigMap.name) followConfigMap()
-  })
-  followConfigMap()
-  const dns = servers.map((address) =>
-    createDnsServer({
-      address,
-      port: 53,
-      view,
-      forwarder,
-      random,
-      clock,
-      logger,
-      config: {
-        domain: options.clusterDomain,
-        ownsAddress: (text) => [ipv4, ipv6].some((family) => ownRanges.some((range) => inRange(text, range, family))),
-      },
-    }),
-  )
 
   let state: 'new' | 'running' | 'stopped' = 'new'
   return {
@@ -242,7 +171,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       for (const one of proxies) await one.start()
       await podNetwork.start()
       await routes.start()
-      for (const one of dns) await one.start()
+      await dns.start()
       await announcer.start()
       await linkAudit.start()
       logger.info({ bridge, podCidr, mtu, backend }, 'network is up')
@@ -252,10 +181,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
       state = 'stopped'
       await linkAudit.stop()
       await announcer.stop()
-      for (const one of dns) await one.stop()
-      stopFollowing()
-      view.close()
-      forwarder.close()
+      await dns.stop()
       await routes.stop()
       for (const one of proxies) await one.stop()
     },
@@ -268,15 +194,34 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   }
 }
 
+/** The service rules of each family in use. */
+function createProxies(
+  options: NetworkOptions & { bridge: string },
+  [gateway, gateway6]: readonly [string, string | undefined],
+  tellDrift: (reason: string, what: string, drift: readonly string[]) => void,
+): ServiceProxy[] {
+  const { nodeIp, podCidr, clusterCidr, serviceCidr, apiPort, bridge, table = defaultTable, ipv6: ranges6 } = options
+  const apiServer = apiPort === undefined ? {} : { apiServer: { address: nodeIp, port: apiPort } }
+  const proxy = createServiceProxy({
+    ...options,
+    family: ipv4,
+    table,
+    ranges: { clusterCidr, podCidr, serviceCidr, bridge, ...apiServer },
+    pinned: pinnedDns(options.dnsIp, gateway),
+    onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules", drift),
+  })
+  if (!ranges6) return [proxy]
+  const proxy6 = createServiceProxy({
+    ...options,
+    family: ipv6,
+    table,
+    ranges: { ...ranges6, bridge },
+    pinned: gateway6 === undefined ? [] : pinnedDns(ranges6.dnsIp, gateway6),
+    onDrift: (drift) => tellDrift('ServiceRulesRepaired', "The kernel's service rules for IPv6", drift),
+  })
+  return [proxy, proxy6]
+}
+
 /** DNS' service address leads to this node's own server. */
 const pinnedDns = (ip: string, address: string) =>
   (['udp', 'tcp'] as const).map((proto) => ({ ip, proto, port: 53, to: { address, port: 53 } }))
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch {
-    // No file, no upstream: the cluster's own names are all there is.
-    return ''
-  }
-}
