@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Invocation, UsageError } from './command.ts'
+import { runProgram } from './run-program.ts'
 
 /** Opens a text in the user's editor; returns what the editor leaves. */
 export async function editText(invocation: Invocation, name: string, text: string): Promise<string> {
@@ -17,14 +17,9 @@ export async function editText(invocation: Invocation, name: string, text: strin
   }
 }
 
-function runEditor({ io }: Invocation, file: string): Promise<void> {
+async function runEditor({ io }: Invocation, file: string): Promise<void> {
   const editor = io.env['KUBE_EDITOR'] || io.env['EDITOR'] || 'vi'
-  return new Promise((resolve, reject) => {
-    // The variable may hold options, as git and kubectl take it.
-    const child = spawn('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' })
-    child.on('error', reject)
-    child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new UsageError(`there was a problem with the editor "${editor}"`)),
-    )
-  })
+  // The variable may hold options, as git and kubectl take it.
+  const code = await runProgram('sh', ['-c', `${editor} "$1"`, 'sh', file], io.env)
+  if (code !== 0) throw new UsageError(`there was a problem with the editor "${editor}"`)
 }

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -19,6 +18,7 @@ import { enterArgs, firstProcess, nodeEnvironment } from '../../src/local/machin
 import { ensurePrerequisites } from '../../src/local/prerequisites.ts'
 import { listClusters, loadCluster } from '../../src/local/state.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { runProgram } from '../run-program.ts'
 import { settingOptions, settingsOf } from '../setting-options.ts'
 import { checkedName, localSettings, namedCluster } from '../local-settings.ts'
 import { printStatus } from '../printers/status.ts'
@@ -128,15 +128,8 @@ const sshCommand: CommandDefinition = {
     const cluster = clusterOfNode(invocation, settings, name!)
     const node = selectNodes(settings, cluster, name)[0]!
     // No login shell: /etc/profile sets a PATH of its own, without `stormo`.
-    return await new Promise<number>((resolve, reject) => {
-      const child = spawn('nsenter', enterArgs(node, command.length > 0 ? command : ['bash']), {
-        stdio: 'inherit',
-        cwd: '/',
-        env: nodeEnvironment(node, binDir(settings, cluster)),
-      })
-      child.on('error', reject)
-      child.on('close', (code) => resolve(code ?? 1))
-    })
+    const env = nodeEnvironment(node, binDir(settings, cluster))
+    return await runProgram('nsenter', enterArgs(node, command.length > 0 ? command : ['bash']), env, '/')
   },
 }
 

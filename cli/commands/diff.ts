@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { withClient } from '../connection.ts'
 import { manifestSources, readManifests } from '../manifests.ts'
 import { printObject } from '../printers/object.ts'
 import { namespaceOptions } from '../targets.ts'
+import { runProgram } from '../run-program.ts'
 import { fileOptions, pathOfManifest, prepare } from '../write-manifests.ts'
 
 /** Exit codes of diff(1): 1 for a difference, more for trouble. */
@@ -77,11 +77,5 @@ function shown(object: KubeObject & { data?: Record<string, string> }): KubeObje
 
 function runDiff(invocation: Invocation, dir: string): Promise<number> {
   const [program = 'diff', ...args] = (invocation.io.env['KUBECTL_EXTERNAL_DIFF'] ?? 'diff -u -N').split(/\s+/)
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, [...args, join(dir, 'LIVE'), join(dir, 'MERGED')], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
-    child.on('error', reject)
-    child.on('close', (code) => resolve(code ?? trouble))
-  })
+  return runProgram(program, [...args, join(dir, 'LIVE'), join(dir, 'MERGED')], invocation.io.env)
 }
