@@ -40,7 +40,7 @@ export function benchCluster(scratchDir: string, progress: (line: string) => voi
 
   async function start(): Promise<RunningCluster> {
     await ensurePrerequisites(progress)
-    const cluster = await up(settings, { name, nodeCount: 3, uplink: false })
+    const cluster = await up(settings, { name, nodeCount: 3, uplink: false, isDualStack: false, agentArgs: [] })
     const nodes = localNodes(root, cluster)
     const archive = await buildImage(scratchDir)
     for (const node of nodes) await loadImage(node, archive)

@@ -33,13 +33,13 @@ const waiting = { timeoutMs: 60_000, everyMs: 50, signal: AbortSignal.timeout(60
 /** Starts the machines with the Docker daemon that Debian has, and makes a Swarm of them. */
 export async function swarmCluster(settings: LocalSettings, scratchDir: string): Promise<SwarmCluster> {
   const name = benchClusterName('swarm')
-  const cluster = createClusterState(settings.root, { name, nodeCount: 3, uplink: false })
+  const cluster = createClusterState(settings.root, { name, nodeCount: 3, uplink: false, isDualStack: false })
   const nodes = localNodes(settings.root, cluster)
   try {
     await createSwitch(cluster)
     for (const node of nodes) await plugIn(cluster, node)
     const hosts = ['127.0.0.1 localhost', ...nodes.map((node) => `${node.address} ${node.name}`), ''].join('\n')
-    await Promise.all(nodes.map((node) => powerOn(node, hosts)))
+    await Promise.all(nodes.map((node) => powerOn(node, { hosts, resolvConf: '' })))
     await Promise.all(nodes.map(startDocker))
     const archive = await buildImage(scratchDir)
     for (const node of nodes) await loadImage(node, archive)

@@ -1,6 +1,6 @@
-import { parseDurationMs } from '../../src/lib/duration.ts'
 import type { ScenarioStep } from '../../src/simulation/scenario.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
+import { durationMs } from '../durations.ts'
 import { manifestSources, readManifests } from '../manifests.ts'
 
 export const simulateCommand: CommandDefinition = {
@@ -46,12 +46,9 @@ async function run(invocation: Invocation): Promise<void> {
   }
 }
 
-function durationOf(invocation: Invocation, name: string): number {
-  const text = option.text(invocation, name) ?? ''
-  const ms = parseDurationMs(text)
-  if (ms === undefined || ms < 0) throw new UsageError(`--${name} ${text}: must be a duration such as 30s`)
-  return ms
-}
+/** They all have defaults. What lies before the beginning is at the beginning. */
+const durationOf = (invocation: Invocation, name: 'after' | 'failingFor' | 'for'): number =>
+  Math.max(0, durationMs(invocation, name) ?? 0)
 
 /** What the options ask for: everything fails at once, and is mended at once. */
 function stepsOf(invocation: Invocation, nodes: number): ScenarioStep[] {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exec } from '../lib/exec.ts'
 import { clusterDir, localNode, localNodes, type LocalCluster, type LocalNode } from './layout.ts'
-import { firstProcess, powerOff, powerOn, runInside, runsInside, spawnInside } from './machine.ts'
+import { firstProcess, type MachineNames, powerOff, powerOn, runInside, runsInside, spawnInside } from './machine.ts'
 import { createClusterState, removeClusterState } from './state.ts'
 import { createSwitch, plugIn, removeSwitch, setLink } from './switch.ts'
 
@@ -59,7 +59,8 @@ export async function up(
       settings.signal?.throwIfAborted()
       await plugIn(cluster, node)
     }
-    await allSettled(nodes.map((node) => powerOn(node, hostsFile(nodes))))
+    const names = namesFor(cluster, nodes)
+    await allSettled(nodes.map((node) => powerOn(node, names)))
     await allSettled(nodes.map((node) => startDocker(settings, cluster, node)))
     await initFirst(settings, cluster, nodes[0]!, agentArgs)
     if (nodes.length > 1) await joinOthers(settings, cluster, nodes, agentArgs)
@@ -80,8 +81,23 @@ async function allSettled(tasks: readonly Promise<void>[]): Promise<void> {
   if (failed) throw failed.reason
 }
 
-const hostsFile = (nodes: readonly LocalNode[]): string =>
-  ['127.0.0.1 localhost', '::1 localhost', ...nodes.map((node) => `${node.address} ${node.name}`), ''].join('\n')
+const namesFor = (cluster: LocalCluster, nodes: readonly LocalNode[]): MachineNames => ({
+  hosts: ['127.0.0.1 localhost', '::1 localhost', ...nodes.map((node) => `${node.address} ${node.name}`), ''].join(
+    '\n',
+  ),
+  resolvConf: cluster.uplink ? resolversOfHost() : '',
+})
+
+/** systemd's own resolver listens where only this host reaches it; those that it asks are in the second file. */
+const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf']
+
+/** Whom a machine that has a way out asks for names. */
+function resolversOfHost(): string {
+  const texts = resolverFiles.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8'))
+  const reachable = texts.map((text) => text.split('\n').filter((line) => !/^\s*nameserver\s+(127\.|::1)/.test(line)))
+  const found = reachable.find((lines) => lines.some((line) => /^\s*nameserver/.test(line)))
+  return found === undefined ? '' : found.join('\n')
+}
 
 async function initFirst(
   settings: LocalSettings,
@@ -302,11 +318,11 @@ export async function start(
   cluster: LocalCluster,
   nodes: readonly LocalNode[],
 ): Promise<void> {
-  const hosts = hostsFile(localNodes(settings.root, cluster))
+  const names = namesFor(cluster, localNodes(settings.root, cluster))
   settings.progress(`Starting ${nodes.map(({ name }) => name).join(', ')}…`)
   await Promise.all(
     nodes.map(async (node) => {
-      await powerOn(node, hosts)
+      await powerOn(node, names)
       await startDocker(settings, cluster, node)
       await startAgent(settings, cluster, node)
     }),

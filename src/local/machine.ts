@@ -56,13 +56,19 @@ export function firstProcess(node: LocalNode): number | undefined {
   }
 }
 
+/** What a machine knows of names: its /etc/hosts and /etc/resolv.conf. */
+export interface MachineNames {
+  readonly hosts: string
+  readonly resolvConf: string
+}
+
 /** Turns the machine on; its network namespace and directory exist. Resolves when its first process runs. */
-export async function powerOn(node: LocalNode, hosts: string): Promise<void> {
+export async function powerOn(node: LocalNode, names: MachineNames): Promise<void> {
   if (firstProcess(node) !== undefined) return
   for (const dir of ['etc-docker', 'etc-stormo', 'stormo', 'cgroup', 'docker'])
     mkdirSync(join(node.dir, dir), { recursive: true })
-  writeFileSync(join(node.dir, 'hosts'), hosts)
-  writeFileSync(join(node.dir, 'resolv.conf'), '')
+  writeFileSync(join(node.dir, 'hosts'), names.hosts)
+  writeFileSync(join(node.dir, 'resolv.conf'), names.resolvConf)
   const log = openSync(join(node.dir, 'machine.log'), 'a')
   const args = [
     '--net=/run/netns/' + node.netns,
