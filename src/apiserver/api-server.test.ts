@@ -49,6 +49,7 @@ describe('shapes of refusal', () => {
     ['GET', '/api/v1/namespaces/default/nosuches', 404, 'NotFound'],
     ['GET', '/apis/nosuch.io/v1/things', 404, 'NotFound'],
     ['GET', '/nosuch', 404, 'NotFound'],
+    ['GET', '/version?timeout=soon', 400, 'BadRequest'],
     ['GET', `${configMaps}/nosuch`, 404, 'NotFound'],
     ['POST', '/api/v1/configmaps', 405, 'MethodNotAllowed'],
     ['GET', '/api/v1/configmaps/a', 404, 'NotFound'],

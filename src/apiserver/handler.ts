@@ -8,7 +8,7 @@ import type { Authenticate } from '../auth/authenticator.ts'
 import { requireAccess } from '../auth/forbidden.ts'
 import { impersonate, impersonationRequest } from '../auth/impersonation.ts'
 import { anonymous, type User } from '../auth/user.ts'
-import type { Clock, Random } from '../lib/clock.ts'
+import type { Clock, Random, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { CustomDefinition } from '../registry/custom/definitions.ts'
 import { newUid } from '../registry/metadata.ts'
@@ -29,6 +29,7 @@ import type { Metrics } from './metrics.ts'
 import { serveOpenApi, type OpenApiSource } from './openapi-routes.ts'
 import { peerCertificateOf } from './peer-certificate.ts'
 import { parseRequestInfo, type RequestInfo } from './request-info.ts'
+import { requestTimeoutMs } from './request-timeout.ts'
 import type { ResourceHandler } from './resource-handler.ts'
 import { isStream, type StreamHandler } from './stream-handler.ts'
 import { findTarget } from './target.ts'
@@ -68,9 +69,6 @@ export interface Upgrade {
   head: Buffer
 }
 
-/** As upstream's --request-timeout: what is neither watch nor stream answers within a minute. */
-const requestTimeoutMs = 60_000
-
 /** A list takes a seat more for each so many objects (upstream's work estimator). */
 const objectsPerSeat = 100
 const maxSeats = 10
@@ -88,7 +86,7 @@ export function createHandler(options: HandlerOptions) {
     const long = upgrade !== undefined || info.verb === 'watch' || isStream(info.subresource)
     const closed = new AbortController()
     response.once('close', () => closed.abort(gone))
-    const timer = long ? undefined : clock.after(requestTimeoutMs, () => closed.abort(timedOut))
+    let timer: Timer | undefined
     const done = metrics.begin({ ...seriesOf(info, options.registry), long })
     let seats: Seats | undefined
     const warnings: string[] = []
@@ -103,6 +101,7 @@ export function createHandler(options: HandlerOptions) {
     const id = auditId(request)
     ;(response as { setHeader(name: string, value: string): void }).setHeader('audit-id', id)
     try {
+      if (!long) timer = clock.after(requestTimeoutMs(url.searchParams), () => closed.abort(timedOut))
       const route = findRoute(options.extensions ?? [], url.pathname)
       if (!route?.public) await identify(exchange, id)
       seats = await takeSeats(exchange)

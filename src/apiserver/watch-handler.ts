@@ -24,14 +24,16 @@ export async function serveWatch(
   target: Target,
 ): Promise<void> {
   const { context, response } = exchange
+  const options = listOptions(exchange.url.searchParams)
+  options.timeoutSeconds ||= defaultTimeoutSeconds
   // Custom objects have no message of their own in protobuf.
   const wanted = negotiate(header(exchange.request, 'accept'), {
     transforms: true,
+    // A list that is streamed is for informers: nobody could tell its rows from later ones (KEP-3157).
+    tables: options.sendInitialEvents !== true,
     protobuf: !('schema' in target.definition),
   })
   const include = includeOf(exchange)
-  const options = listOptions(exchange.url.searchParams)
-  options.timeoutSeconds ||= defaultTimeoutSeconds
   const stream = expiredAsEvent(() => registry.watch(context, target, options))
   writeHead(exchange, 200, {
     'content-type': wanted.format === 'protobuf' ? `${mediaTypes.protobuf};stream=watch` : mediaTypes.json,

@@ -1,16 +1,36 @@
-import type { Pod, ResourceQuota, ScopedResourceSelectorRequirement } from '../../api/kinds.ts'
+import type { PersistentVolumeClaim, Pod, ResourceQuota, ScopedResourceSelectorRequirement } from '../../api/kinds.ts'
 import { groupResourceName, type GroupResource, type KubeObject } from '../../api/object.ts'
 import { containersOf } from '../pod-containers.ts'
 
-/** Whether a quota with scopes counts this object. Scopes speak of pods: a scoped quota counts nothing else. */
+/** Whether a quota with scopes counts this object: each scope speaks of pods or of claims, and so counts nothing else. */
 export function inScope(quota: ResourceQuota, ref: GroupResource, object: KubeObject): boolean {
   const requirements: ScopedResourceSelectorRequirement[] = [
     ...(quota.spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists' })),
     ...(quota.spec?.scopeSelector?.matchExpressions ?? []),
   ]
   if (requirements.length === 0) return true
-  if (groupResourceName(ref) !== 'pods') return false
-  return requirements.every((requirement) => matches(requirement, object as Pod))
+  switch (groupResourceName(ref)) {
+    case 'pods':
+      return requirements.every((requirement) => matches(requirement, object as Pod))
+    case 'persistentvolumeclaims':
+      return requirements.every((requirement) => matchesClaim(requirement, object as PersistentVolumeClaim))
+    default:
+      return false
+  }
+}
+
+/** A claim counts for the class that it has, the one that it asks for, and the one that it is on its way to (KEP-3751). */
+function matchesClaim(
+  { scopeName, operator, values = [] }: ScopedResourceSelectorRequirement,
+  { spec, status }: PersistentVolumeClaim,
+): boolean {
+  if (scopeName !== 'VolumeAttributesClass') return false
+  const named = [
+    spec?.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ].filter(Boolean) as string[]
+  return (named.length > 0 ? named : ['']).some((name) => matchesValue(operator, values, name))
 }
 
 function matches({ scopeName, operator, values = [] }: ScopedResourceSelectorRequirement, pod: Pod): boolean {
