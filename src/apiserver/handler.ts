@@ -6,7 +6,7 @@ import { errors, StatusError } from '../api/status-error.ts'
 import type { UserInfo } from '../api/kinds.ts'
 import type { Authenticate } from '../auth/authenticator.ts'
 import { requireAccess } from '../auth/forbidden.ts'
-import { impersonate, impersonationRequest } from '../auth/impersonation.ts'
+import { impersonate, impersonationRequest, type Impersonated } from '../auth/impersonation.ts'
 import { anonymous, type User } from '../auth/user.ts'
 import type { Clock, Random, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
@@ -76,6 +76,12 @@ const maxSeats = 10
 // What load balancers and clients without credentials may ask.
 const openPaths = /^\/(healthz|livez|readyz|version)(\/|$)/
 
+/** What a request asks for, as authorization sees it. */
+function accessOf(info: RequestInfo): Omit<AccessRequest, 'user'> {
+  const { verb, group, version, resource, subresource, namespace, name, path } = info
+  return info.isResource ? { verb, group, version, resource, subresource, namespace, name } : { verb, path }
+}
+
 /** One request from its first byte to its answer. Never rejects. */
 export function createHandler(options: HandlerOptions) {
   const { codecs, clock, log, metrics } = options
@@ -137,14 +143,14 @@ export function createHandler(options: HandlerOptions) {
   /** Finds out who asks, and as whom; from then on the audit log knows of the request. */
   async function identify(exchange: Exchange, auditId: string): Promise<void> {
     const { request, info, url, context } = exchange
-    const begin = (user: UserInfo, impersonated?: UserInfo): void => {
+    const begin = (user: UserInfo, impersonated?: Impersonated): void => {
       if (!options.audit) return
       exchange.audit = options.audit.begin({
         auditId,
         info,
         uri: `${url.pathname}${url.search}`,
         user,
-        ...(impersonated ? { impersonated } : {}),
+        ...(impersonated ? { impersonated: impersonated.user, constraint: impersonated.constraint } : {}),
         sourceIps: [request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''],
         userAgent: header(request, 'user-agent'),
       })
@@ -157,14 +163,14 @@ export function createHandler(options: HandlerOptions) {
       throw error
     }
     const wanted = impersonationRequest(request.headers, request.rawHeaders)
-    const impersonated = wanted && impersonate(user, wanted, options.authorize)
+    const impersonated = wanted && impersonate(user, wanted, options.authorize, accessOf(info))
     begin(user, impersonated)
-    ;(context as { user: UserInfo }).user = impersonated ?? user
+    ;(context as { user: UserInfo }).user = impersonated?.user ?? user
   }
 
   function authorizeRequest({ context: { user }, info, audit }: Exchange): void {
     if (openPaths.test(info.path)) return
-    const { verb, group, version, resource, subresource, namespace, name, path } = info
+    const { verb, group, resource, subresource } = info
     const demand = (request: AccessRequest): void => {
       const decide: Authorize = (asked) => {
         const decision = options.authorize(asked)
@@ -174,12 +180,10 @@ export function createHandler(options: HandlerOptions) {
       }
       requireAccess(decide, request)
     }
-    demand(
-      info.isResource ? { user, verb, group, version, resource, subresource, namespace, name } : { user, verb, path },
-    )
+    demand({ user, ...accessOf(info) })
     // A WebSocket opens with GET: whoever may only read pods must not run programs in them by it (KEP-4006).
     if (resource === 'pods' && group === '' && verb === 'get' && runsPrograms(subresource)) {
-      demand({ user, verb: 'create', group, version, resource, subresource, namespace, name })
+      demand({ user, ...accessOf(info), verb: 'create' })
     }
   }
 

@@ -6,7 +6,6 @@ import { fakeInformers, type FakeInformers } from '../client/fake-informers.ts'
 import { reviewAccess, reviewRules } from './access-reviews.ts'
 import { createAuthorization, type Authorization } from './authorizer.ts'
 import { requireAccess } from './forbidden.ts'
-import { impersonate, impersonationRequest } from './impersonation.ts'
 import { bootstrapClusterRoleBindings, bootstrapClusterRoles } from './policy/bootstrap-policy.ts'
 import { rbacRefs } from './rbac/rule-resolver.ts'
 import { anonymous, type User } from './user.ts'
@@ -308,45 +307,6 @@ describe('node authorizer', () => {
     expect(allows(on(person('system:node:n1'), 'get', 'secrets', { name: 'env' }))).toBe(false)
     informers.remove(refs.pods, 'shop', 'web-0')
     expect(allows(on(node, 'get', 'secrets', { name: 'env' }))).toBe(false)
-  })
-})
-
-describe('impersonation', () => {
-  test('takes the verb on every part', () => {
-    const caller = person('jane')
-    const wanted = impersonationRequest({
-      'impersonate-user': 'bob',
-      'impersonate-group': 'dev,ops',
-      'impersonate-extra-scopes': 'a',
-    })!
-    expect(() => impersonate(caller, wanted, auth.authorize)).toThrow(
-      'users "bob" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope',
-    )
-    role('', 'imp', [
-      { apiGroups: [''], resources: ['users', 'groups'], verbs: ['impersonate'] },
-      { apiGroups: ['authentication.k8s.io'], resources: ['userextras/scopes'], verbs: ['impersonate'] },
-    ])
-    bind('', 'imp', 'ClusterRole', 'imp', [userSubject('jane')])
-    expect(impersonate(caller, wanted, auth.authorize)).toEqual({
-      username: 'bob',
-      groups: ['dev', 'ops', 'system:authenticated'],
-      extra: { scopes: ['a'] },
-    })
-  })
-
-  test('a service account brings its groups', () => {
-    const root = person('root', 'system:masters')
-    const wanted = impersonationRequest({ 'impersonate-user': 'system:serviceaccount:shop:web' })!
-    expect(impersonate(root, wanted, auth.authorize).groups).toEqual([
-      'system:serviceaccounts',
-      'system:serviceaccounts:shop',
-      'system:authenticated',
-    ])
-  })
-
-  test('groups without a user are refused, no header is no impersonation', () => {
-    expect(() => impersonationRequest({ 'impersonate-group': 'x' })).toThrow('without impersonating a user')
-    expect(impersonationRequest({})).toBeUndefined()
   })
 })
 

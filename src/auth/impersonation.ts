@@ -47,28 +47,89 @@ export function impersonationRequest(headers: Headers, raw?: readonly string[]):
   return request
 }
 
-/**
- * The user that the request goes on as. Throws 403 unless `caller` holds the verb `impersonate` on every part.
- */
-export function impersonate(caller: User, request: ImpersonationRequest, authorize: Authorize): User {
-  const demand = (what: Omit<AccessRequest, 'user' | 'verb'>): void =>
-    requireAccess(authorize, { user: caller, verb: 'impersonate', ...what })
-  const account = parseServiceAccount(request.user)
-  if (account) demand({ group: '', version: 'v1', resource: 'serviceaccounts', ...account })
-  else demand({ group: '', version: 'v1', resource: 'users', name: request.user })
-  for (const name of request.groups) demand({ group: '', version: 'v1', resource: 'groups', name })
-  const authentication = { group: 'authentication.k8s.io', version: 'v1' }
-  for (const [key, values] of Object.entries(request.extra)) {
-    for (const name of values) demand({ ...authentication, resource: 'userextras', subresource: key, name })
-  }
-  if (request.uid) demand({ ...authentication, resource: 'uids', name: request.uid })
+/** Who the request goes on as. */
+export interface Impersonated {
+  user: User
+  /** The verb by which it is let do no more than it is allowed on behalf of that user; undefined without such bounds. */
+  constraint?: string
+}
 
-  const own = request.groups.length === 0 && account ? serviceAccountGroups(account.namespace) : request.groups
-  const added = request.user === anonymous.username ? groups.unauthenticated : groups.authenticated
+/** A way in which impersonation can be granted for certain requests only (KEP-5284). */
+interface Mode {
+  name: string
+  applies(wanted: ImpersonationRequest, caller: User): boolean
+}
+
+const nodePrefix = 'system:node:'
+const nodeOf = (username: string): string | undefined =>
+  username.startsWith(nodePrefix) ? username.slice(nodePrefix.length) || undefined : undefined
+const isNameOnly = ({ groups: given, uid, extra }: ImpersonationRequest): boolean =>
+  given.length === 0 && !uid && Object.keys(extra).length === 0
+
+const modes: readonly Mode[] = [
+  {
+    name: 'associated-node',
+    applies: (wanted, caller) =>
+      isNameOnly(wanted) &&
+      parseServiceAccount(caller.username) !== undefined &&
+      nodeOf(wanted.user) !== undefined &&
+      caller.extra['authentication.kubernetes.io/node-name']?.[0] === nodeOf(wanted.user),
+  },
+  { name: 'arbitrary-node', applies: (wanted) => isNameOnly(wanted) && nodeOf(wanted.user) !== undefined },
+  { name: 'serviceaccount', applies: (wanted) => isNameOnly(wanted) && parseServiceAccount(wanted.user) !== undefined },
+  { name: 'user-info', applies: ({ user }) => nodeOf(user) === undefined && parseServiceAccount(user) === undefined },
+]
+
+/**
+ * The user that the request `on` something goes on as: one for whom `caller` holds `impersonate:<mode>`, and
+ * `impersonate-on:<mode>:<verb>` on what is asked; or else `impersonate`, on every part. Throws 403 for lack of the latter.
+ */
+export function impersonate(
+  caller: User,
+  wanted: ImpersonationRequest,
+  authorize: Authorize,
+  on: Omit<AccessRequest, 'user'>,
+): Impersonated {
+  const allows = (request: AccessRequest): boolean => authorize(request).verdict === 'allow'
+  for (const { name, applies } of modes) {
+    if (!applies(wanted, caller)) continue
+    if (!allows({ ...on, user: caller, verb: `impersonate-on:${name}:${on.verb}` })) continue
+    const constraint = `impersonate:${name}`
+    if (!partsOf(wanted, name).every((part) => allows({ ...part, user: caller, verb: constraint }))) continue
+    return { user: impersonatedUser(wanted, nodeOf(wanted.user) === undefined ? [] : [groups.nodes]), constraint }
+  }
+  for (const part of partsOf(wanted)) requireAccess(authorize, { ...part, user: caller, verb: 'impersonate' })
+  return { user: impersonatedUser(wanted) }
+}
+
+/** What somebody must be allowed to take on; in core's own group where no mode sets bounds. */
+function partsOf(wanted: ImpersonationRequest, mode?: string): Omit<AccessRequest, 'user' | 'verb'>[] {
+  const authentication = { group: 'authentication.k8s.io', version: 'v1' }
+  const identity = mode ? authentication : { group: '', version: 'v1' }
+  const account = parseServiceAccount(wanted.user)
+  const node = mode ? nodeOf(wanted.user) : undefined
+  let who: Omit<AccessRequest, 'user' | 'verb'> = { ...identity, resource: 'users', name: wanted.user }
+  if (account) who = { ...identity, resource: 'serviceaccounts', ...account }
+  // Which node that is was looked at already: the grant is for whichever the caller is on.
+  else if (node) who = { ...identity, resource: 'nodes', name: mode === 'associated-node' ? '*' : node }
+  return [
+    who,
+    ...wanted.groups.map((name) => ({ ...identity, resource: 'groups', name })),
+    ...Object.entries(wanted.extra).flatMap(([subresource, values]) =>
+      values.map((name) => ({ ...authentication, resource: 'userextras', subresource, name })),
+    ),
+    ...(wanted.uid ? [{ ...authentication, resource: 'uids', name: wanted.uid }] : []),
+  ]
+}
+
+function impersonatedUser(wanted: ImpersonationRequest, implied: readonly string[] = []): User {
+  const account = parseServiceAccount(wanted.user)
+  const own = wanted.groups.length === 0 && account ? serviceAccountGroups(account.namespace) : wanted.groups
+  const added = wanted.user === anonymous.username ? groups.unauthenticated : groups.authenticated
   return {
-    username: request.user,
-    ...(request.uid ? { uid: request.uid } : {}),
-    groups: [...new Set([...own, added])],
-    extra: request.extra,
+    username: wanted.user,
+    ...(wanted.uid ? { uid: wanted.uid } : {}),
+    groups: [...new Set([...own, ...implied, added])],
+    extra: wanted.extra,
   }
 }

@@ -18,6 +18,8 @@ export interface AuditedRequest {
   readonly user: UserInfo
   /** As whom it goes on, when that is somebody else. */
   readonly impersonated?: UserInfo
+  /** The verb that lets it, for certain requests only. */
+  readonly constraint?: string | undefined
   readonly sourceIps: readonly string[]
   readonly userAgent: string | undefined
 }
@@ -67,6 +69,7 @@ export function createAudit({ policy, sink, clock }: { policy: AuditPolicy; sink
           verb: asked.info.verb,
           user: asked.user,
           ...(asked.impersonated ? { impersonatedUser: asked.impersonated } : {}),
+          ...(asked.constraint ? { authenticationMetadata: { impersonationConstraint: asked.constraint } } : {}),
           sourceIPs: asked.sourceIps,
           ...(asked.userAgent ? { userAgent: asked.userAgent } : {}),
           ...objectRefOf(asked.info),
