@@ -25,7 +25,10 @@ afterAll(() => cluster.stop())
 
 test('some kubectl is installed', () => expect(binaries.length).toBeGreaterThan(0))
 
-describe.each(cases)('kubectl $version, node $node', (binary) => {
+// Side by side, each with a namespace and a cache of its own; what one case does goes step by step.
+const step = (name: string, run: () => Promise<void>): void => test(name, { concurrent: false }, run)
+
+describe.concurrent.each(cases)('kubectl $version, node $node', (binary) => {
   const namespace = `kubectl-${binary.version.replace('.', '-')}-${binary.node}`
   let kubectl: Kubectl
   let manifest: string
@@ -43,14 +46,14 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
   })
   afterAll(() => ok(`delete namespace ${namespace} --wait=false`))
 
-  test('version and api-resources', async () => {
+  step('version and api-resources', async () => {
     expect(JSON.parse(await ok('version -o json'))).toMatchObject({ serverVersion: { major: '1' } })
     const resources = await ok('api-resources -o wide')
     expect(resources).toMatch(/^deployments +deploy +apps\/v1 +true +Deployment/m)
     expect(await ok('api-versions')).toContain('networking.k8s.io/v1')
   })
 
-  test('create by generator sends what the server can read', async () => {
+  step('create by generator sends what the server can read', async () => {
     expect(await inNamespace('create configmap settings --from-literal=color=blue')).toContain('created')
     expect(await inNamespace('create secret generic login --from-literal=user=me')).toContain('created')
     expect(await inNamespace('create serviceaccount robot')).toContain('created')
@@ -61,7 +64,7 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
     expect((await kubectl(`-n ${namespace} create configmap settings`)).stderr).toContain('already exists')
   })
 
-  test('apply is idempotent, client-side and server-side', async () => {
+  step('apply is idempotent, client-side and server-side', async () => {
     expect(await inNamespace(`apply -f ${manifest}`)).toContain('created')
     expect(await inNamespace(`apply -f ${manifest}`)).toContain('unchanged')
     expect(await inNamespace('apply --server-side -f -', JSON.stringify(service('web')))).toContain(
@@ -76,7 +79,7 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
     expect(managers).toBe('Apply')
   })
 
-  test('server-side apply names the owner of a field in conflict', async () => {
+  step('server-side apply names the owner of a field in conflict', async () => {
     await inNamespace('scale deployment web --replicas=5')
     const refused = await kubectl(`-n ${namespace} apply --server-side --field-manager=other -f ${manifest}`)
     expect(refused.stderr).toContain('conflict')
@@ -87,7 +90,7 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
     expect(await inNamespace('get deployment web -o jsonpath={.spec.replicas}')).toBe('2')
   })
 
-  test('get prints tables, wide, yaml, json, names, custom columns', async () => {
+  step('get prints tables, wide, yaml, json, names, custom columns', async () => {
     expect(await inNamespace('get deployments')).toMatch(/^NAME +READY +UP-TO-DATE +AVAILABLE +AGE/)
     expect(await inNamespace('get deployment web -o wide')).toMatch(/CONTAINERS +IMAGES +SELECTOR/)
     expect(await inNamespace('get deploy web -o yaml')).toContain('kind: Deployment')
@@ -105,20 +108,20 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
     )
   })
 
-  test('get -w begins, and lists first', async () => {
+  step('get -w begins, and lists first', async () => {
     watching = kubectl(`-n ${namespace} get configmap -w --output-watch-events --request-timeout=6s -o name`)
     // Whenever the watch began: this shows either in its list or as an event.
     await inNamespace('create configmap watched')
   })
 
-  test('describe and explain', async () => {
+  step('describe and explain', async () => {
     expect(await inNamespace('describe deployment web')).toMatch(/Replicas: +2 desired/)
     expect(await inNamespace('describe service web')).toMatch(/Selector: +app=web/)
     expect(await ok('explain deployment.spec.strategy')).toContain('rollingUpdate')
     expect(await ok('explain pod --recursive')).toContain('terminationGracePeriodSeconds')
   })
 
-  test('label, annotate, patch of each kind, edit, replace', async () => {
+  step('label, annotate, patch of each kind, edit, replace', async () => {
     expect(await inNamespace('label deployment web tier=front')).toContain('labeled')
     expect(await inNamespace('annotate deployment web note=hello')).toContain('annotated')
     expect(await inNamespace('label deployment web tier-')).toContain('unlabeled')
@@ -137,7 +140,7 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
     expect(refused.stderr).toContain('the object has been modified')
   })
 
-  test('scale, rollout status, history, undo, restart', async () => {
+  step('scale, rollout status, history, undo, restart', async () => {
     expect(await inNamespace('scale deployment web --replicas=2')).toContain('scaled')
     expect(await inNamespace('rollout status deployment web --timeout=30s')).toContain('successfully rolled out')
     expect(await inNamespace('set image deployment/web web=nginx:3')).toContain('image updated')
@@ -150,7 +153,7 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
     )
   })
 
-  test('diff, dry run and validation', async () => {
+  step('diff, dry run and validation', async () => {
     const changed = JSON.stringify(deployment('web', 7))
     const diff = await kubectl(`-n ${namespace} diff -f -`, changed)
     expect(diff.code).toBe(1)
@@ -165,7 +168,7 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
     expect(invalid.stderr).toContain('is invalid: metadata.name: Invalid value')
   })
 
-  test('wait, auth, raw', async () => {
+  step('wait, auth, raw', async () => {
     expect(await inNamespace('wait deployment web --for=condition=Available --timeout=20s')).toContain('condition met')
     expect(await inNamespace('get --raw /readyz')).toBe('ok')
     expect(await inNamespace('delete configmap watched')).toContain('deleted')
@@ -173,11 +176,11 @@ describe.each(cases)('kubectl $version, node $node', (binary) => {
   })
 
   // It has watched for its full time while the others did their part.
-  test('get -w saw what happened', async () => {
+  step('get -w saw what happened', async () => {
     expect((await watching).stdout).toContain('configmap/watched')
   })
 
-  test('delete by name, selector, cascade and all', async () => {
+  step('delete by name, selector, cascade and all', async () => {
     await inNamespace('create configmap one')
     await inNamespace('label configmap one group=a')
     expect(await inNamespace('delete configmap -l group=a')).toContain('"one" deleted')
