@@ -45,10 +45,7 @@ export function parseAccept(header: string | undefined): Clause[] {
  * The first clause that can be served. Protobuf only for clients that take nothing else: everybody reads JSON, and
  * V8 writes it faster than any encoder of ours. Throws NotAcceptable.
  */
-export function negotiate(
-  header: string | undefined,
-  offers: { transforms: boolean; tables?: boolean; protobuf: boolean },
-): Negotiated {
+export function negotiate(header: string | undefined, offers: { transforms: boolean; protobuf: boolean }): Negotiated {
   const clauses = parseAccept(header)
   if (clauses.length === 0) return { format: 'json' }
   const readsJson = clauses.some(({ type }) => formatOf(type, false) === 'json')
@@ -60,7 +57,6 @@ export function negotiate(
     const version = parameters.get('v') ?? ''
     const known = kind === 'Table' || kind === 'PartialObjectMetadata' || kind === 'PartialObjectMetadataList'
     if (!offers.transforms || !known || parameters.get('g') !== 'meta.k8s.io' || !/^v1(beta1)?$/.test(version)) continue
-    if (kind === 'Table' && offers.tables === false) continue
     // Tables hold cells of any type, which protobuf has no message for.
     if (kind === 'Table' && format === 'protobuf') continue
     return { format, as: { kind, version } }

@@ -6,7 +6,8 @@ export interface Table {
   apiVersion: string
   kind: 'Table'
   metadata: object
-  columnDefinitions: Omit<Column, 'cell'>[]
+  /** null where a watch has told them already. */
+  columnDefinitions: Omit<Column, 'cell'>[] | null
   rows: { cells: unknown[]; object?: unknown }[]
 }
 
@@ -30,7 +31,7 @@ export function toTable(
           description,
           priority,
         }))
-      : [],
+      : null,
     rows: objects.map((object) => ({
       cells: definition.columns.map((column) => column.cell(object, view.nowMs)),
       ...(view.include === 'None'

@@ -29,8 +29,6 @@ export async function serveWatch(
   // Custom objects have no message of their own in protobuf.
   const wanted = negotiate(header(exchange.request, 'accept'), {
     transforms: true,
-    // A list that is streamed is for informers: nobody could tell its rows from later ones (KEP-3157).
-    tables: options.sendInitialEvents !== true,
     protobuf: !('schema' in target.definition),
   })
   const include = includeOf(exchange)

@@ -160,9 +160,32 @@ describe('[sig-api-machinery] API Streaming (WatchList)', () => {
   const watch = `${secrets}?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=2`
   const table = 'application/json;as=Table;v=v1;g=meta.k8s.io'
 
-  test('is not had as a table, and falls back where it may', async () => {
-    expect((await api('GET', watch, { headers: { accept: table } })).code).toBe(406)
-    const events = await api.watch(watch, ({ type }) => type === 'BOOKMARK', { accept: `${table},application/json` })
+  test('is had as a table, the columns of which are told once', async () => {
+    const names = ['one', 'two', 'three'].toSorted()
+    for (const name of names) await api.ok('POST', secrets, { metadata: { name, labels: { watchlist: 'true' } } })
+    const seen = await api.watch(`${watch}&labelSelector=watchlist=true`, ({ type }) => type === 'BOOKMARK', {
+      accept: table,
+    })
+    const single = await Promise.all(
+      names.map(async (name) => (await api('GET', `${secrets}/${name}`, { headers: { accept: table } })).body),
+    )
+    const ageless = ({ rows, ...rest }: { rows: { cells: unknown[] }[] }) => ({
+      ...rest,
+      rows: rows.map(({ cells, ...row }) => ({ ...row, cells: cells.slice(0, -1) })),
+    })
+    expect(seen.slice(0, -1).map(({ type, object }) => ({ type, object: ageless(object) }))).toEqual(
+      single.map((one, at) => ({
+        type: 'ADDED',
+        object: ageless(at === 0 ? one : { ...one, columnDefinitions: null }),
+      })),
+    )
+    const [row] = seen.at(-1).object.rows
+    expect(row.object.metadata.annotations).toEqual({ 'k8s.io/initial-events-end': 'true' })
+    await api.ok('DELETE', `${secrets}?labelSelector=watchlist=true`)
+  })
+
+  test('comes as objects where tables are wanted less', async () => {
+    const events = await api.watch(watch, ({ type }) => type === 'BOOKMARK', { accept: `application/json,${table}` })
     expect(events.at(-1).object).toMatchObject({
       kind: 'Secret',
       metadata: { annotations: { 'k8s.io/initial-events-end': 'true' } },

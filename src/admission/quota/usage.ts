@@ -1,4 +1,4 @@
-import type { PersistentVolumeClaim, Pod, Service } from '../../api/kinds.ts'
+import type { PersistentVolumeClaim, Pod, ResourceV1ResourceClaim, Service } from '../../api/kinds.ts'
 import { groupResourceName, type GroupResource, type KubeObject } from '../../api/object.ts'
 import { addQuantity, parseQuantity, quantityOf, compareQuantity, type Quantity } from '../../lib/quantity.ts'
 
@@ -24,6 +24,7 @@ export function usageOf(ref: GroupResource, object: KubeObject): Usage {
   if (name === 'pods') addPodUsage(object as Pod, usage)
   if (name === 'services') addServiceUsage(object as Service, usage)
   if (name === 'persistentvolumeclaims') addClaimUsage(object as PersistentVolumeClaim, usage)
+  if (name === 'resourceclaims.resource.k8s.io') addDeviceUsage(object as ResourceV1ResourceClaim, usage)
   return usage
 }
 
@@ -87,4 +88,23 @@ function addClaimUsage(claim: PersistentVolumeClaim, usage: Usage): void {
   const prefix = `${className}.storageclass.storage.k8s.io`
   usage[`${prefix}/persistentvolumeclaims`] = one
   if (size !== undefined) usage[`${prefix}/requests.storage`] = parseQuantity(size)
+}
+
+/** Most devices that one claim can be given: what asks for all of them counts as much. */
+const maxDevices = 32
+
+type DeviceRequest = { deviceClassName?: string; allocationMode?: string; count?: number }
+
+/** Devices by their class; of alternatives the most that any of them might take. */
+function addDeviceUsage({ spec }: ResourceV1ResourceClaim, usage: Usage): void {
+  for (const request of spec.devices?.requests ?? []) {
+    const alternatives: DeviceRequest[] = request.firstAvailable ?? [request.exactly ?? {}]
+    const most: Usage = {}
+    for (const { deviceClassName = '', allocationMode, count = 1 } of alternatives) {
+      const name = `${deviceClassName}.deviceclass.resource.k8s.io/devices`
+      const devices = quantityOf(allocationMode === 'All' ? maxDevices : count)
+      if (!most[name] || compareQuantity(devices, most[name]) > 0) most[name] = devices
+    }
+    Object.assign(usage, addUsage(usage, most))
+  }
 }
