@@ -29,11 +29,13 @@ export function createMemoryLogStorage(syncDelay: () => Promise<void> = () => Pr
     // A crashed machine answers nobody.
     if (started !== epoch) await new Promise(() => {})
     if (storage.failWith) throw storage.failWith
-    const next: Contents = durable
-      ? { ...durable, entries: new Map(durable.entries) }
-      : { generation: 0, hardState: { term: 0, vote: null, commit: 0 }, snapshot: undefined, entries: new Map() }
-    edit(next)
-    durable = next
+    durable ??= {
+      generation: 0,
+      hardState: { term: 0, vote: null, commit: 0 },
+      snapshot: undefined,
+      entries: new Map(),
+    }
+    edit(durable)
   }
 
   function change(edit: (contents: Contents) => void): Promise<void> {

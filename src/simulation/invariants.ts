@@ -23,6 +23,7 @@ export function checkAtRest(cluster: SimulatedCluster): void {
   checkRegisters(cluster)
   checkBindings(cluster)
   checkAddresses(cluster)
+  for (const reads of cluster.records.reads) reads.check(cluster.records)
   for (const write of cluster.records.declared) checkDeclared(cluster, write)
 }
 

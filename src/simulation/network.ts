@@ -32,6 +32,13 @@ export const calm: Weather = {
 
 export type MessageKind = 'broadcast' | 'message' | 'request' | 'answer'
 
+const lossOf = {
+  broadcast: 'dropBroadcast',
+  message: 'dropMessage',
+  request: 'loseRequest',
+  answer: 'loseAnswer',
+} as const satisfies Record<MessageKind, keyof Weather>
+
 /** Told of each effect that a fault had, by the name of the fault. */
 export type CountHit = (fault: string) => void
 
@@ -141,8 +148,7 @@ export class SimulatedNetwork {
       this.#countHit(cutBy)
       return true
     }
-    const { dropBroadcast, dropMessage, loseRequest, loseAnswer } = this.weather
-    const loss = { broadcast: dropBroadcast, message: dropMessage, request: loseRequest, answer: loseAnswer }[kind]
+    const loss = this.weather[lossOf[kind]]
     if (loss === 0 || this.chance.next() >= loss) return false
     this.#countHit(`network.lose-${kind}`)
     return true

@@ -72,9 +72,17 @@ export function operate(cluster: SimulatedCluster, planned: PlannedOperation, id
       return unserve(cluster, life, a)
     case 'claim':
       return claim(cluster, node, life, `10.96.255.${a % claimedAddresses}`, id)
+    case 'read':
+      return read(cluster, life, a, b)
     case 'resume-watch':
       cluster.records.observers.find((one) => one.isOf(life.store))?.resume(a)
   }
+}
+
+function read({ records }: SimulatedCluster, { store }: Life, a: number, b: number): void {
+  const reads = records.reads.find((one) => one.isOf(store))
+  reads?.readRegister(`register-${a % registerCount}`)
+  reads?.readMap(`map-${b % mapCount}`)
 }
 
 /** Follows a write to its end. What is refused with these reasons has surely not happened. */

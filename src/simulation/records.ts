@@ -1,5 +1,6 @@
 import type { Conflict } from '../store/conflict.ts'
 import type { RegisterOperation } from './linearizability.ts'
+import type { NodeReads } from './reads.ts'
 import type { WatchObserver } from './watch-observer.ts'
 
 export type Outcome = 'pending' | 'ok' | 'refused' | 'unknown'
@@ -69,6 +70,8 @@ export class Records {
   readonly problems: Problem[] = []
   readonly leaders = new Map<number, string>()
   observers: WatchObserver[] = []
+  /** One a life of a node. */
+  readonly reads: NodeReads[] = []
 
   readonly problem = (invariant: string, what: string): void => {
     if (this.problems.length < 20) this.problems.push({ invariant, what })

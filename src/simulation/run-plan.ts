@@ -21,7 +21,7 @@ export function runPlan(plan: Plan): Promise<RunResult> {
       let isReady = false
       void prepared?.then(() => (isReady = true))
       if (!(await time.until(() => isReady, 30_000))) throw new Error('the first objects could not be made')
-      await time.advance(2_000)
+      await time.advance(500)
     },
     operate: (planned) => operate(cluster, planned, `v${planned.atMs}-${planned.a}-${planned.b}`),
     begin(planned) {

@@ -5,6 +5,7 @@ import type { Random } from '../lib/clock.ts'
 import { digestText } from '../store/digest.ts'
 import type { FieldLayout } from '../store/store.ts'
 import { SimulatedNetwork } from './network.ts'
+import { NodeReads } from './reads.ts'
 import { Records } from './records.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 import { peerOf, SimulatedNode, type Life } from './simulated-node.ts'
@@ -23,6 +24,8 @@ const config: Partial<DecisionLogConfig> = {
   electionTicks: 9,
 }
 const formLimitMs = 60_000
+/** A cluster is at rest once all nodes have shown the same for so long. */
+const calmMs = 1_500
 
 export interface ClusterOptions {
   seed: number
@@ -104,6 +107,7 @@ export class SimulatedCluster {
       onEnd: () => this.#options.onEnd?.(node),
       onBoot: (life) => {
         this.records.observers.push(this.#observer(node, life))
+        this.records.reads.push(new NodeReads(node.name, life.store, this.records.problem))
         this.#options.onBoot?.(node, life)
       },
     })
@@ -196,10 +200,10 @@ export class SimulatedCluster {
         this.startAll()
         if (!this.#isEqual()) calmSince = -1
         else if (calmSince < 0) calmSince = this.time.nowMs
-        return calmSince >= 0 && this.time.nowMs - calmSince > 3_000
+        return calmSince >= 0 && this.time.nowMs - calmSince > calmMs
       },
       limitMs,
-      500,
+      250,
     )
   }
 

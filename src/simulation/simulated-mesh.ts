@@ -155,12 +155,16 @@ export class SimulatedMesh implements Mesh {
       const over = (finish: () => void) => {
         timer.cancel()
         options.signal?.removeEventListener('abort', aborted)
-        serving.abort(isOver)
         finish()
       }
-      const aborted = () => over(() => reject(options.signal?.reason as Error))
+      const giveUp = (reason: Error) =>
+        over(() => {
+          serving.abort(isOver)
+          reject(reason)
+        })
+      const aborted = () => giveUp(options.signal?.reason as Error)
       const timer = this.clock.after(options.timeoutMs, () =>
-        over(() => reject(errors.unknownOutcome(`${peer} did not answer within ${options.timeoutMs} ms`))),
+        giveUp(errors.unknownOutcome(`${peer} did not answer within ${options.timeoutMs} ms`)),
       )
       if (options.signal?.aborted) return aborted()
       options.signal?.addEventListener('abort', aborted, { once: true })

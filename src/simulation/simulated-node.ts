@@ -93,7 +93,7 @@ export class SimulatedNode {
       storage: disk.log,
       sink: store,
       self: { node: this.name, peer: this.peer },
-      inUse: (value) => addressesInUse(store).includes(value),
+      inUse: followAddresses(store),
       bootstrapPeers: () =>
         this.#parts
           .knownMembers()
@@ -140,12 +140,20 @@ export class SimulatedNode {
   }
 }
 
-/** ClusterIPs and NodePorts of the Services in a store, as text. */
-function addressesInUse(store: ObjectStore): string[] {
-  const { items } = store.list({ group: '', resource: 'services' })
-  return items.flatMap((item) => {
-    const spec = (item as KubeObject & { spec?: { clusterIP?: string; ports?: { nodePort?: number }[] } }).spec
-    const ports = (spec?.ports ?? []).flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)]))
-    return spec?.clusterIP ? [spec.clusterIP, ...ports] : ports
-  })
+/** Whether a Service of the store has a ClusterIP or NodePort, given as text. Services are read again once the store has changed. */
+function followAddresses(store: ObjectStore): (value: string) => boolean {
+  let readAt: bigint | undefined
+  let inUse = new Set<string>()
+  return (value) => {
+    const version = store.currentVersion()
+    if (version !== readAt) inUse = new Set(store.list({ group: '', resource: 'services' }).items.flatMap(addressesOf))
+    readAt = version
+    return inUse.has(value)
+  }
+}
+
+function addressesOf(service: KubeObject): string[] {
+  const { spec } = service as KubeObject & { spec?: { clusterIP?: string; ports?: { nodePort?: number }[] } }
+  const ports = (spec?.ports ?? []).flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)]))
+  return spec?.clusterIP ? [spec.clusterIP, ...ports] : ports
 }

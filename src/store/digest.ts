@@ -45,13 +45,14 @@ export interface DigestEntry {
 export class DigestTable {
   readonly #hi = new Uint32Array(bucketCount)
   readonly #lo = new Uint32Array(bucketCount)
-  readonly #members: (Map<string, Digest> | undefined)[] = []
+  readonly #members = new Map<number, Map<string, Digest>>()
   #root = zeroDigest
 
   /** `digest` undefined takes the document out. */
   set(uid: string, digest: Digest | undefined): void {
     const bucket = bucketOf(uid)
-    const members = (this.#members[bucket] ??= new Map())
+    let members = this.#members.get(bucket)
+    if (!members) this.#members.set(bucket, (members = new Map()))
     const old = members.get(uid)
     if (old) this.#fold(bucket, old)
     if (digest) {
@@ -95,7 +96,7 @@ export class DigestTable {
   }
 
   entries(bucket: number): DigestEntry[] {
-    return [...(this.#members[bucket] ?? [])].map(([uid, digest]) => ({ uid, digest }))
+    return [...(this.#members.get(bucket) ?? [])].map(([uid, digest]) => ({ uid, digest }))
   }
 }
 

@@ -86,36 +86,36 @@ export class DocumentContent {
     let created: Creation | undefined
     const fields: FieldEntry[] = []
     const registers: [WriterId, Uint8Array][] = []
-    for (const [entry, raw] of document.getMap(mapName).entries()) {
+    document.getMap<unknown>(mapName).forEach((raw, entry) => {
       const at = entry.lastIndexOf('@')
       const writer = Number.parseInt(entry.slice(at + 1), 36)
       const head =
         raw instanceof Uint8Array ? momentOfBytes(raw) : typeof raw === 'string' && raw.slice(0, momentLength)
-      if (at <= 0 || !Number.isSafeInteger(writer) || typeof head !== 'string') continue
+      if (at <= 0 || !Number.isSafeInteger(writer) || typeof head !== 'string') return
       const name = entry.slice(0, at)
       const hash = hashText(`${entry}=${head}`)
       digest = xorDigest(digest, hash)
       if (name === generationName && typeof raw === 'string') {
         desired = xorDigest(desired, hash)
         generation += Math.max(0, Math.trunc(Number(raw)) || 0)
-        continue
+        return
       }
-      if (!isMoment(head)) continue
+      if (!isMoment(head)) return
       const stamp = stampOf(head, writer)
       if (raw instanceof Uint8Array && name === statusName) {
         registers.push([writer, raw])
       } else if (raw instanceof Uint8Array && name === createdName) {
         const predecessors = predecessorsOf(raw)
-        if (!predecessors) continue
+        if (!predecessors) return
         created = { stamp, predecessors }
         creation = raw
         desired = xorDigest(desired, hash)
       } else if (typeof raw === 'string' && isFieldPath(name)) {
         fields.push({ path: name, stamp, json: raw.slice(momentLength) })
         desired = xorDigest(desired, hash)
-      } else continue
+      } else return
       if (stamp > newest) newest = stamp
-    }
+    })
     this.generation = generation
     this.created = created
     this.newest = newest

@@ -127,13 +127,13 @@ export function writeFields(document: Y.Doc, write: FieldWrite): void {
   const map = document.getMap(mapName)
   // Only what was shown is overwritten: a value that had lost already is its own writer's to report and withdraw.
   const shown = new Map<FieldPath, { entry: string; stamp: Stamp }>()
-  for (const [entry, text] of map.entries()) {
+  map.forEach((text, entry) => {
     const at = entry.lastIndexOf('@')
     const name = entry.slice(0, at)
-    if (!write.changes.has(name) || typeof text !== 'string') continue
+    if (!write.changes.has(name) || typeof text !== 'string') return
     const stamp = stampOf(text.slice(0, momentLength), Number.parseInt(entry.slice(at + 1), 36))
     if (stamp > (shown.get(name)?.stamp ?? '')) shown.set(name, { entry, stamp })
-  }
+  })
   const status: [FieldPath, FieldValue | null][] = []
   for (const [path, value] of write.changes) {
     if (isStatusPath(path)) {

@@ -163,7 +163,10 @@ export class History {
     }
     const listeners = this.#listeners.get(resource) ?? new Set()
     this.#listeners.set(resource, listeners)
-    for (const event of ring.events.slice(ring.start)) if (event !== undefined) once(event)
+    // Versions grow, and most watches begin near the newest.
+    let first = ring.events.length
+    while (first > ring.start && (ring.events[first - 1]?.resourceVersion ?? from) > from) first -= 1
+    for (const event of ring.events.slice(first)) if (event !== undefined) once(event)
     listeners.add(once)
     return { close: () => void listeners.delete(once) }
   }

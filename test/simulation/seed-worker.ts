@@ -12,9 +12,10 @@ export interface SeedRange {
   seconds: number
 }
 
-export interface SeedsRun {
-  seeds: number
+/** What the worker says after each seed. After a failure it runs no other. */
+export interface SeedRun {
   hits: [fault: string, effects: number][]
+  /** The broken invariant, and the smallest plan that shows it. */
   failure: string | undefined
 }
 
@@ -23,20 +24,16 @@ Error.stackTraceLimit = 0
 
 const { simulation, first, end, step, least, seconds } = workerData as SeedRange
 const endMs = performance.now() + seconds * 1000
-const hits = new Map<string, number>()
-let told: string | undefined
-let seeds = 0
-for (let seed = first; seed < end && told === undefined; seed += step) {
-  if (seeds >= least && performance.now() > endMs) break
-  const { hits: hit, failure } = await simulations[simulation].trySeed(seed)
-  seeds += 1
-  for (const [fault, effects] of hit) hits.set(fault, (hits.get(fault) ?? 0) + effects)
-  if (!failure) continue
-  const { problem, smallest } = failure
+let isFailed = false
+for (let seed = first; seed < end && !isFailed; seed += step) {
+  if ((seed - first) / step >= least && performance.now() > endMs) break
+  const { hits, failure } = await simulations[simulation].trySeed(seed)
+  isFailed = failure !== undefined
   // Kept as a file of regressions/, it is run again for ever.
-  told =
-    `seed ${seed}: ${problem.invariant}: ${problem.what}\nkeep as test/simulation/regressions/seed-${seed}.json:\n` +
-    JSON.stringify({ simulation, broke: problem.invariant, plan: smallest })
+  const told =
+    failure &&
+    `seed ${seed}: ${failure.problem.invariant}: ${failure.problem.what}\n` +
+      `keep as test/simulation/regressions/seed-${seed}.json:\n` +
+      JSON.stringify({ simulation, broke: failure.problem.invariant, plan: failure.smallest })
+  parentPort?.postMessage({ hits: [...hits], failure: told } satisfies SeedRun)
 }
-const run: SeedsRun = { seeds, hits: [...hits], failure: told }
-parentPort?.postMessage(run)

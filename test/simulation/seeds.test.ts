@@ -1,8 +1,6 @@
-import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
-import type { SeedRange, SeedsRun } from './seed-worker.ts'
-import { faultsToMeet, simulations, type SimulationName } from './simulations.ts'
+import { hitTable, runSeeds } from './run-seeds.ts'
+import { simulations, type SimulationName } from './simulations.ts'
 
 interface Amount {
   least: number
@@ -17,52 +15,24 @@ const asked = (count: string | undefined): Amount | undefined => (count ? exactl
 /**
  * Seeds in one run of the tests: of writes as many as fit in a minute, 10,000 with STORMO_TEST_ALL; so many with
  * STORMO_SEEDS and STORMO_WORKLOAD_SEEDS, from another first one with STORMO_FIRST_SEED. One with workloads takes as long
- * as thirty of the others.
+ * as fifty of the others.
  */
 const amounts: Record<SimulationName, Amount> = {
   writes:
     asked(process.env.STORMO_SEEDS) ??
-    (process.env.STORMO_TEST_ALL ? exactly(10_000) : { least: 200, most: 1000, seconds: 60 }),
+    (process.env.STORMO_TEST_ALL ? exactly(10_000) : { least: 200, most: 10_000, seconds: 60 }),
   workloads: asked(process.env.STORMO_WORKLOAD_SEEDS) ?? exactly(6),
 }
 const first = Number(process.env.STORMO_FIRST_SEED ?? 1)
 
-/** A core each, every so-manieth seed. */
-const workerCount = availableParallelism()
-
-function runSeeds(range: SeedRange): Promise<SeedsRun> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./seed-worker.ts', import.meta.url), { workerData: range })
-    worker.once('message', resolve)
-    worker.once('error', reject)
-    worker.once('exit', () => reject(new Error('a worker ended without a result')))
-  })
-}
-
 const names = Object.keys(amounts) as SimulationName[]
 
 test.for(names)('a cluster keeps its promises, %s', { timeout: 3_600_000 }, async (simulation) => {
-  const { least, most, seconds } = amounts[simulation]
-  const ranges = Array.from({ length: workerCount }, (_, index): SeedRange => ({
-    simulation,
-    first: first + index,
-    end: first + most,
-    step: workerCount,
-    least: Math.ceil(least / workerCount),
-    seconds,
-  }))
-  const runs = await Promise.all(ranges.map(runSeeds))
-  const hits = new Map<string, number>()
-  for (const [fault, effects] of runs.flatMap((run) => run.hits)) hits.set(fault, (hits.get(fault) ?? 0) + effects)
-  expect(runs.flatMap(({ failure }) => failure ?? []).join('\n')).toBe('')
-  const count = runs.reduce((total, { seeds }) => total + seeds, 0)
-  expect(count).toBeGreaterThanOrEqual(least)
-  const told = [...hits].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  console.log(
-    `${count} seeds from ${first}\n${told.map(([fault, effects]) => `${fault.padEnd(28)} ${effects}`).join('\n')}`,
-  )
-  const { faults, seeds } = faultsToMeet[simulation]
-  if (count >= seeds) expect(faults.filter((fault) => !hits.has(fault))).toEqual([])
+  const { seeds, hits, failures, neverHit } = await runSeeds({ simulation, first, ...amounts[simulation] })
+  expect(failures.join('\n')).toBe('')
+  expect(seeds).toBeGreaterThanOrEqual(amounts[simulation].least)
+  console.log(`${seeds} seeds from ${first}\n${hitTable(hits)}`)
+  expect(neverHit).toEqual([])
 })
 
 test.for(names)('a seed runs the same again, %s', { timeout: 120_000 }, async (simulation) => {
