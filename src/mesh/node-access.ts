@@ -1,5 +1,6 @@
 import { errors } from '../api/status-error.ts'
 import type { Clock } from '../lib/clock.ts'
+import { withAnySignal } from '../lib/with-any-signal.ts'
 import type { Channels } from '../streams/channels.ts'
 import type { NodeAccess, NodeRequest, NodeServer } from '../streams/node-access.ts'
 import { channelPair } from './channel-pair.ts'
@@ -124,24 +125,28 @@ export function meshNodeAccess(options: NodeAccessOptions): NodeAccess {
   async function openRemote(peer: PeerId, request: NodeRequest, signal: AbortSignal): Promise<Channels> {
     const deadline = new AbortController()
     const timer = clock.after(openTimeoutMs, () => deadline.abort(errors.unavailable('the node does not answer')))
-    const either = AbortSignal.any([signal, deadline.signal])
     try {
-      const stream = await mesh.openStream(peer, protocol, either)
-      const abort = () => stream.close(either.reason as Error)
-      either.addEventListener('abort', abort, { once: true })
-      try {
-        await stream.write(encodeFrame(new TextEncoder().encode(JSON.stringify(request))))
-        const { first, rest } = await splitFirstFrame(stream.source, maxRequestLength)
-        if (first.length > 0) throw decodeStatus(first)
-        return streamChannels({ ...stream, source: rest })
-      } catch (error) {
-        stream.close(error as Error)
-        throw either.aborted ? either.reason : error
-      } finally {
-        either.removeEventListener('abort', abort)
-      }
+      return await withAnySignal([signal, deadline.signal], (either) => openStream(peer, request, either))
     } finally {
       timer.cancel()
+    }
+  }
+
+  /** `signal` ends the opening; what was opened outlives it. */
+  async function openStream(peer: PeerId, request: NodeRequest, signal: AbortSignal): Promise<Channels> {
+    const stream = await mesh.openStream(peer, protocol, signal)
+    const abort = () => stream.close(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      await stream.write(encodeFrame(new TextEncoder().encode(JSON.stringify(request))))
+      const { first, rest } = await splitFirstFrame(stream.source, maxRequestLength)
+      if (first.length > 0) throw decodeStatus(first)
+      return streamChannels({ ...stream, source: rest })
+    } catch (error) {
+      stream.close(error as Error)
+      throw signal.aborted ? signal.reason : error
+    } finally {
+      signal.removeEventListener('abort', abort)
     }
   }
 
