@@ -1,6 +1,6 @@
 import type { KubeObject } from '../src/api/object.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
-import { sameJson } from '../src/schema/merge-patch.ts'
+import { sameJson } from '../src/lib/same-json.ts'
 import { type Invocation, option, type OptionDefinition, UsageError } from './command.ts'
 import { withClient } from './connection.ts'
 import { type ApiResource, displayName, pathOf } from './discovery.ts'

@@ -1,7 +1,7 @@
 import type { ClusterRole, PolicyRule, RbacV1Subject as Subject, RoleBinding } from '../../src/api/kinds.ts'
 import type { KubeObject } from '../../src/api/object.ts'
 import { missingRules } from '../../src/auth/rbac/covers.ts'
-import { sameJson } from '../../src/schema/merge-patch.ts'
+import { sameJson } from '../../src/lib/same-json.ts'
 
 /** What becomes of one role or binding so that it grants what the manifest says, and what differed. */
 export interface Reconciliation {

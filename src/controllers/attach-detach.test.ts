@@ -45,6 +45,7 @@ function look(objects: Objects, attachments: readonly KubeObject[] = []) {
     get: (ref, _namespace, name) => list(ref).find(({ metadata }) => metadata.name === name) as never,
     list: (ref) => list(ref) as never,
     indexed: (ref, index, value) => list(ref).filter((one) => index.valuesOf(one).includes(value)) as never,
+    countIndexed: (ref, index, value) => view.indexed(ref, index, value).length,
   }
   const { actions } = attachDetachController.plan('/pv', view, 0)
   const made = actions.flatMap((one) => (one.do === 'create' ? [one.object] : []))

@@ -8,6 +8,8 @@ export interface View {
   list<T extends KubeObject>(ref: GroupResource, namespace?: string): T[]
   /** Those that `index` files under `value`: the cost is that of the answer, not of all there are. */
   indexed<T extends KubeObject>(ref: GroupResource, index: Index, value: string): T[]
+  /** How many those are, at no cost. */
+  countIndexed(ref: GroupResource, index: Index, value: string): number
 }
 
 /** Says under which values an object is filed (client-go's Indexer). `name` is unique; `valuesOf` is pure. */

@@ -7,9 +7,22 @@ export interface IndexedView extends View {
   close(): void
 }
 
+interface Place {
+  readonly namespace: string
+  readonly name: string
+}
+
+/** What is filed under one value. */
+interface Drawer {
+  /** By key (`namespace/name`). */
+  readonly places: Map<string, Place>
+  /** By key in order; undefined when it has to be put in order again. */
+  sorted: readonly Place[] | undefined
+}
+
 interface Table {
-  /** Object keys (`namespace/name`) by index value. */
-  readonly filed: Map<string, Set<string>>
+  /** By index value. */
+  readonly drawers: Map<string, Drawer>
   stop(): void
 }
 
@@ -25,25 +38,18 @@ export function indexedView(informers: Informers): IndexedView {
     const known = tables.get(id)
     if (known) return known
     const informer = informers.for<KubeObject>(ref)
-    const filed = new Map<string, Set<string>>()
-    const file = (key: string, value: string): void => {
-      const keys = filed.get(value)
-      if (keys) keys.add(key)
-      else filed.set(value, new Set([key]))
+    const drawers = new Map<string, Drawer>()
+    for (const object of informer.list()) {
+      const { namespace = '', name = '' } = object.metadata
+      for (const value of index.valuesOf(object)) file(drawers, value, { namespace, name })
     }
-    const unfile = (key: string, value: string): void => {
-      const keys = filed.get(value)
-      if (keys?.delete(key) && keys.size === 0) filed.delete(value)
-    }
-    for (const object of informer.list())
-      for (const value of index.valuesOf(object))
-        file(`${object.metadata.namespace ?? ''}/${object.metadata.name}`, value)
     const stop = informer.onChange(({ object, previous, namespace, name }) => {
-      const key = `${namespace}/${name}`
-      if (previous) for (const value of index.valuesOf(previous)) unfile(key, value)
-      if (object) for (const value of index.valuesOf(object)) file(key, value)
+      const before = previous ? index.valuesOf(previous) : []
+      const now = object ? index.valuesOf(object) : []
+      for (const value of before) if (!now.includes(value)) unfile(drawers, value, `${namespace}/${name}`)
+      for (const value of now) if (!before.includes(value)) file(drawers, value, { namespace, name })
     })
-    const made = { filed, stop }
+    const made = { drawers, stop }
     tables.set(id, made)
     return made
   }
@@ -52,16 +58,35 @@ export function indexedView(informers: Informers): IndexedView {
     get: (ref, namespace, name) => informers.for<never>(ref).get(namespace, name),
     list: (ref, namespace) => informers.for<never>(ref).list(namespace),
     indexed<T extends KubeObject>(ref: GroupResource, index: Index, value: string): T[] {
+      const drawer = table(ref, index).drawers.get(value)
+      if (!drawer) return []
+      drawer.sorted ??= [...drawer.places].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, place]) => place)
       const informer = informers.for<T>(ref)
-      return [...(table(ref, index).filed.get(value) ?? [])].toSorted().flatMap((key) => {
-        const slash = key.indexOf('/')
-        const object = informer.get(key.slice(0, slash), key.slice(slash + 1))
-        return object ? [object] : []
-      })
+      const found: T[] = []
+      for (const { namespace, name } of drawer.sorted) {
+        const object = informer.get(namespace, name)
+        if (object) found.push(object)
+      }
+      return found
     },
+    countIndexed: (ref, index, value) => table(ref, index).drawers.get(value)?.places.size ?? 0,
     close() {
       for (const { stop } of tables.values()) stop()
       tables.clear()
     },
   }
+}
+
+function file(drawers: Map<string, Drawer>, value: string, place: Place): void {
+  let drawer = drawers.get(value)
+  if (!drawer) drawers.set(value, (drawer = { places: new Map(), sorted: undefined }))
+  drawer.places.set(`${place.namespace}/${place.name}`, place)
+  drawer.sorted = undefined
+}
+
+function unfile(drawers: Map<string, Drawer>, value: string, key: string): void {
+  const drawer = drawers.get(value)
+  if (!drawer?.places.delete(key)) return
+  drawer.sorted = undefined
+  if (drawer.places.size === 0) drawers.delete(value)
 }

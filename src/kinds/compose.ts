@@ -1,4 +1,5 @@
 import type { KubeObject } from '../api/object.ts'
+import { copyJson } from '../lib/copy-json.ts'
 import type { Strategy } from './definition.ts'
 import { validateObjectMeta, validateObjectMetaUpdate, type MetaRules } from './meta/validate.ts'
 import type { KindTraits } from './traits.ts'
@@ -71,7 +72,7 @@ export function keepPart(object: KubeObject, old: KubeObject, part: string): voi
   const before = (old as unknown as Record<string, unknown>)[part]
   // The stored object is frozen; a strategy or defaulting may go on to change this one.
   if (before === undefined) delete next[part]
-  else next[part] = structuredClone(before)
+  else next[part] = copyJson(before)
 }
 
 function keepAllButStatus(object: KubeObject, old: KubeObject): void {
@@ -81,5 +82,5 @@ function keepAllButStatus(object: KubeObject, old: KubeObject): void {
   }
   // Owners and deletion are the main resource's; labels, annotations and finalizers may come along.
   if (old.metadata.ownerReferences === undefined) delete object.metadata.ownerReferences
-  else object.metadata.ownerReferences = structuredClone(old.metadata.ownerReferences)
+  else object.metadata.ownerReferences = copyJson(old.metadata.ownerReferences)
 }

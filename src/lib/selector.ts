@@ -66,8 +66,19 @@ const integer = /^[+-]?\d{1,19}$/
  */
 export function labelSelectorRequirements(
   selector: LabelSelectorObject | undefined | null,
-): LabelRequirement[] | undefined {
+): readonly LabelRequirement[] | undefined {
   if (selector === undefined || selector === null) return undefined
+  const known = remembered.get(selector)
+  if (known) return known
+  const requirements = requirementsOf(selector)
+  if (Object.isFrozen(selector)) remembered.set(selector, requirements)
+  return requirements
+}
+
+/** Of selectors in stored objects, which are frozen: one is held against thousands of objects. */
+const remembered = new WeakMap<LabelSelectorObject, readonly LabelRequirement[]>()
+
+function requirementsOf(selector: LabelSelectorObject): LabelRequirement[] {
   const requirements = Object.entries(selector.matchLabels ?? {}).map(([key, value]): LabelRequirement => ({
     key,
     operator: '=',

@@ -1,6 +1,6 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
+import { sameJson } from '../lib/same-json.ts'
 
 /**
  * Raises `metadata.generation` when the wanted state changed: anything but metadata, and status where that is a
@@ -10,9 +10,7 @@ export function bumpGeneration(definition: ResourceDefinition, next: KubeObject,
   if (!definition.hasGeneration) return
   const hasStatus = !isCustom(definition) || definition.subresources.some(({ name }) => name === 'status')
   const generation = current.metadata.generation ?? 0
-  next.metadata.generation = isDeepStrictEqual(wanted(next, hasStatus), wanted(current, hasStatus))
-    ? generation
-    : generation + 1
+  next.metadata.generation = sameJson(wanted(next, hasStatus), wanted(current, hasStatus)) ? generation : generation + 1
   if (next.metadata.generation === 0) delete next.metadata.generation
 }
 
@@ -27,7 +25,7 @@ export const isCustom = (definition: ResourceDefinition): boolean => 'schema' in
 
 /** True when an update changes nothing but the times of managedFields: it is not written at all. */
 export function isSame(next: KubeObject, current: KubeObject): boolean {
-  return isDeepStrictEqual(withoutTimes(next), withoutTimes(current))
+  return sameJson(withoutTimes(next), withoutTimes(current))
 }
 
 function withoutTimes(object: KubeObject): object {

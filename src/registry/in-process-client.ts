@@ -4,7 +4,7 @@ import { errors } from '../api/status-error.ts'
 import type { CallOptions, Client } from '../client/client.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import { requireAccess } from '../auth/forbidden.ts'
-import { definedFields } from '../lib/defined-fields.ts'
+import { copyJson } from '../lib/copy-json.ts'
 import { apiVersionOf } from './api-version.ts'
 import type { Target, WriteOptions } from './options.ts'
 import type { RequestContext } from './ports.ts'
@@ -48,7 +48,7 @@ export function inProcessClient(registry: Registry, user: UserInfo, defaults: { 
     // Bodies of subresources such as Binding name a kind of their own.
     const typed = subresource === undefined || subresource === 'status'
     // Decoding changes its input, which is the caller's and may be frozen.
-    const copy = structuredClone(definedFields(object))
+    const copy = copyJson(object)
     return { value: typed ? { ...copy, apiVersion: apiVersionOf({ group, version }), kind } : copy, strictErrors: [] }
   }
 
@@ -81,7 +81,7 @@ export function inProcessClient(registry: Registry, user: UserInfo, defaults: { 
       options?: CallOptions,
     ) {
       const { target, context, write } = await begin('update', ref, namespace, name, options)
-      return (await registry.mutate(context, target, (current) => definedFields(change(current as T)), write)) as T
+      return (await registry.mutate(context, target, (current) => change(current as T), write)) as T
     },
     async patch<T extends KubeObject>(
       ref: GroupResource,
@@ -99,7 +99,7 @@ export function inProcessClient(registry: Registry, user: UserInfo, defaults: { 
               ...write,
               force: options?.force,
             })
-          : await registry.patch(context, target, { type, body: definedFields(patch) }, write)
+          : await registry.patch(context, target, { type, body: copyJson(patch) }, write)
       return written.object as T
     },
     async delete(ref, namespace, name, options = {}) {

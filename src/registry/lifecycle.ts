@@ -1,6 +1,7 @@
 import type { KubeObject } from '../api/object.ts'
 import { errors } from '../api/status-error.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
+import { copyJson } from '../lib/copy-json.ts'
 import { timestamp } from './metadata.ts'
 import type { DeleteRequest, Target } from './options.ts'
 
@@ -45,7 +46,7 @@ export function planDeletion(
   if (marked) {
     const shorter = grace !== undefined && grace < (object.metadata.deletionGracePeriodSeconds ?? 0)
     if (!shorter && sameFinalizers) return { action: 'wait' }
-    const next = structuredClone(object)
+    const next = copyJson(object)
     setFinalizers(next, finalizers)
     if (shorter) {
       next.metadata.deletionGracePeriodSeconds = grace
@@ -53,7 +54,7 @@ export function planDeletion(
     }
     return { action: 'mark', object: next }
   }
-  const next = structuredClone(object)
+  const next = copyJson(object)
   next.metadata.deletionTimestamp = timestamp(until)
   next.metadata.deletionGracePeriodSeconds = grace ?? 0
   if (next.metadata.generation !== undefined) next.metadata.generation++

@@ -2,6 +2,7 @@ import type { Authorize } from '../api/authorizer.ts'
 import type { KubeObject } from '../api/object.ts'
 import { groupResourceName } from '../api/object.ts'
 import { errors } from '../api/status-error.ts'
+import { copyJson } from '../lib/copy-json.ts'
 import type { Decoded } from '../schema/schema.ts'
 import { createActions } from './actions.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -87,9 +88,9 @@ export function createRegistry(options: RegistryOptions): Registry {
       context,
       target,
       {
-        next: () => structuredClone(object),
+        next: () => object,
         preconditions: { ...(resourceVersion ? { resourceVersion } : {}), ...(uid ? { uid } : {}) },
-        ...(creates ? { createInstead: () => structuredClone(object) } : {}),
+        ...(creates ? { createInstead: () => copyJson(object) } : {}),
       },
       write,
     )
@@ -144,7 +145,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const { resourceVersion, uid } = applied.metadata
     delete applied.metadata.resourceVersion
     const merge = (live: KubeObject | undefined) => {
-      const merged = types.apply(definition, live, structuredClone(applied), {
+      const merged = types.apply(definition, live, copyJson(applied), {
         manager: write.fieldManager ?? '',
         subresource: target.subresource,
         nowMs: clock.nowMs(),

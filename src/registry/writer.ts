@@ -1,6 +1,7 @@
 import { errors, isStatus } from '../api/status-error.ts'
 import type { KubeObject } from '../api/object.ts'
 import type { ResourceDefinition, Strategy } from '../kinds/definition.ts'
+import { copyJson } from '../lib/copy-json.ts'
 import type { Decoded } from '../schema/schema.ts'
 import { convert, type RegistryOptions } from './environment.ts'
 import { decodeBody } from './field-validation.ts'
@@ -72,7 +73,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     initialMetadata(object, definition, clock.nowMs(), random)
     for (let attempt = 1; ; attempt++) {
       // Only a name that may have to be made again needs the object as it was.
-      const candidate = base ? structuredClone(object) : object
+      const candidate = base ? copyJson(object) : object
       if (base) candidate.metadata.name = generateName(base, random)
       try {
         return await createOnce(context, target, candidate, options, managed)
@@ -191,14 +192,15 @@ export function createWriter(registry: RegistryOptions): Writer {
         'the object has been modified; please apply your changes to the latest version and try again',
       )
     }
-    const proposed = await wanted.next(structuredClone(current))
-    if (proposed === undefined) return current
+    const wish = await wanted.next(copyJson(current))
+    if (wish === undefined) return current
+    // An in-process caller may have built it of parts of frozen objects.
+    const proposed = copyJson(wish)
     alignWithUrl(proposed, target)
     keepServerMetadata(proposed, current)
     types.applyDefaults(definition, proposed)
     const request = admissionAttributes(context, definition, target, 'UPDATE', options, current)
-    // An in-process caller may have built it of parts of frozen objects.
-    request.object = structuredClone(proposed)
+    request.object = proposed
     if (!wanted.managed) track(definition, current, request.object, context, target, options)
     await admit(request, definition)
     const next = await toStorage(request.object, definition, storage)
@@ -236,7 +238,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     definition: ResourceDefinition,
     storage: ResourceDefinition,
   ): Promise<KubeObject> {
-    return definition === storage ? object : structuredClone(await convert(registry, object, definition, storage))
+    return definition === storage ? object : copyJson(await convert(registry, object, definition, storage))
   }
 
   /** What will be stored, as the request's version shows it: what those who only judge get to see. */

@@ -21,7 +21,7 @@ import {
   ownedByAny,
   stampChanged,
 } from './managed-fields.ts'
-import { sameJson } from './merge-patch.ts'
+import { sameJson } from '../lib/same-json.ts'
 import type { Schema } from './schema.ts'
 import { type Comparison, compareFields, fieldSetOf } from './typed-fields.ts'
 import { mergeApplied, removeAbandoned } from './typed-merge.ts'
@@ -100,8 +100,11 @@ export function updateManagedFields(
   options: FieldManagerOptions,
 ): KubeObject {
   if (isReset(after.metadata.managedFields)) return withManagers(after, new Map())
-  const sent = decodeManagers(after.metadata.managedFields)
   const stored = decodeManagers(before?.metadata.managedFields)
+  // Most writers send back what they read, of which the stored one is decoded already.
+  const sent = sameJson(after.metadata.managedFields, before?.metadata.managedFields)
+    ? stored
+    : decodeManagers(after.metadata.managedFields)
   // A client that leaves managedFields out does not mean to drop them; one that edits them does.
   const known = sent.size > 0 ? sent : stored
   if (before && stored.size === 0 && sent.size === 0) return withManagers(after, known)

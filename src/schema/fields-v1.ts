@@ -8,16 +8,20 @@ const maxDepth = 500
 
 /** FieldsV1 JSON of a set: `{}` is a member without children, `"."` marks a member that has some. Keys are sorted. */
 export function encodeFieldsV1(set: FieldSet): Json {
+  const known = encoded.get(set)
+  if (known) return known
   const result: Json = {}
   for (const element of [...set.children.keys()].toSorted()) {
     const child = set.children.get(element)!
-    const encoded = encodeFieldsV1(child)
-    result[element] = child.member && child.children.size > 0 ? { '.': {}, ...encoded } : encoded
+    const fields = encodeFieldsV1(child)
+    result[element] = child.member && child.children.size > 0 ? { '.': {}, ...fields } : fields
   }
   return result
 }
 
 const decoded = new WeakMap<object, FieldSet>()
+/** The other way round: a set that a write leaves alone is written as it was read. */
+const encoded = new WeakMap<FieldSet, Json>()
 
 /**
  * The set of a FieldsV1 JSON. Elements that no server writes are ignored. Remembered by identity, because the stored
@@ -29,7 +33,10 @@ export function decodeFieldsV1(fields: unknown): FieldSet {
   if (known) return known
   const set = decodeNode(fields, 0)
   set.member = false
-  if (Object.isFrozen(fields)) decoded.set(fields, set)
+  if (Object.isFrozen(fields)) {
+    decoded.set(fields, set)
+    encoded.set(set, fields)
+  }
   return set
 }
 

@@ -1,3 +1,6 @@
+import { copyJson } from '../lib/copy-json.ts'
+import { sameJson } from '../lib/same-json.ts'
+
 type Json = Record<string, unknown>
 
 /**
@@ -5,7 +8,7 @@ type Json = Record<string, unknown>
  * with `document`.
  */
 export function applyMergePatch(document: unknown, patch: unknown): unknown {
-  if (!isJsonObject(patch)) return structuredClone(patch)
+  if (!isJsonObject(patch)) return copyJson(patch)
   const result: Json = isJsonObject(document) ? { ...document } : {}
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key]
@@ -38,15 +41,4 @@ export function setMember(object: Json, key: string, value: unknown): void {
 
 export function isJsonObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Deep equality of JSON values; the order of members does not count. */
-export function sameJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((element, index) => sameJson(element, b[index]))
-  }
-  if (!isJsonObject(a) || !isJsonObject(b)) return false
-  const keys = Object.keys(a)
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
 }

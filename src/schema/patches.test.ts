@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { applyJsonPatch } from './json-patch.ts'
-import { applyMergePatch, createMergePatch, sameJson } from './merge-patch.ts'
+import { sameJson } from '../lib/same-json.ts'
+import { applyMergePatch, createMergePatch } from './merge-patch.ts'
 import { applyStrategicPatch } from './strategic-patch.ts'
 import { loadBuiltinSchemas } from './graph.ts'
 

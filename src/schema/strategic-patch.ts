@@ -1,5 +1,6 @@
 import { errors } from '../api/status-error.ts'
-import { isJsonObject, sameJson, setMember } from './merge-patch.ts'
+import { sameJson } from '../lib/same-json.ts'
+import { isJsonObject, setMember } from './merge-patch.ts'
 import type { Field, Schema } from './schema.ts'
 
 type Json = Record<string, unknown>

@@ -1,6 +1,7 @@
 import { childOf, type FieldSet, type MutableFieldSet, newSet } from './field-set.ts'
 import { indexItems, isAtomic, itemElement } from './list-items.ts'
-import { isJsonObject, sameJson } from './merge-patch.ts'
+import { sameJson } from '../lib/same-json.ts'
+import { isJsonObject } from './merge-patch.ts'
 import type { Field, Schema } from './schema.ts'
 
 type Json = Record<string, unknown>

@@ -9,7 +9,7 @@ import { flatten, flattenDifferences } from './flatten.ts'
 import type { Incarnation } from './incarnations.ts'
 import { judgeProposal, modifiedText, standingAfter, versionOf } from './judge.ts'
 import type { Change } from './replica.ts'
-import { sameValue } from './same-value.ts'
+import { sameJson } from '../lib/same-json.ts'
 import type { StageContext } from './stages.ts'
 import type { Staging } from './staging.ts'
 import { stampOf } from './stamp.ts'
@@ -94,7 +94,7 @@ export class DecidedWrites {
       if (isOrderPath(path)) continue
       was[path] = base.get(path) ?? null
       const hidden = !base.has(path) && changes.get(path) === null
-      if (!hidden && !sameValue(was[path], leaves.get(path)?.value ?? null))
+      if (!hidden && !sameJson(was[path], leaves.get(path)?.value ?? null))
         throw errors.conflict(key, key.name, modifiedText)
       if (hidden) delete was[path]
     }

@@ -2,7 +2,7 @@ import type { GroupResource } from '../api/object.ts'
 import type { FieldPath, FieldValue } from './decided.ts'
 import { isBelow, isMetadataPath, isStatusPath } from './field-path.ts'
 import type { Fields } from './flatten.ts'
-import { sameValue } from './same-value.ts'
+import { sameJson } from '../lib/same-json.ts'
 import type { Leaf } from './unflatten.ts'
 
 /** What a write changes: path → new value, null to remove. */
@@ -12,7 +12,7 @@ export type FieldChanges = Map<FieldPath, FieldValue | null>
 export function changesBetween(base: Fields, object: Fields): FieldChanges {
   const changes: FieldChanges = new Map()
   for (const [path, value] of object) {
-    if (!base.has(path) || !sameValue(base.get(path), value)) changes.set(path, value)
+    if (!base.has(path) || !sameJson(base.get(path), value)) changes.set(path, value)
   }
   for (const path of base.keys()) if (!object.has(path)) changes.set(path, null)
   return changes
@@ -27,7 +27,7 @@ export function effectiveChanges(changes: FieldChanges, leaves: ReadonlyMap<Fiel
   const revived: FieldPath[] = []
   for (const [path, value] of changes) {
     const present = leaves.get(path)?.value ?? null
-    if (value === null ? present === null : present !== null && sameValue(present, value)) continue
+    if (value === null ? present === null : present !== null && sameJson(present, value)) continue
     effective.set(path, value)
     if (value !== null && present === null && path.endsWith(']')) revived.push(path)
   }

@@ -257,9 +257,16 @@ function predecessorsOf(creation: Uint8Array): Predecessor[] | undefined {
   return uids.filter((uid): uid is string => typeof uid === 'string').map(parsePredecessor)
 }
 
-function creationFields(creation: Uint8Array): [FieldPath, FieldValue][] {
+const parsedCreations = new WeakMap<Uint8Array, readonly [FieldPath, FieldValue][]>()
+
+/** An entry's bytes never change, and stay the same ones while a document is hydrated: each is parsed once. */
+function creationFields(creation: Uint8Array): readonly [FieldPath, FieldValue][] {
+  const known = parsedCreations.get(creation)
+  if (known) return known
   const line = creation.subarray(creation.indexOf(newline) + 1, creation.lastIndexOf(newline))
-  return fieldsOf(parseJson(decodeText(line))).filter(([path]) => isFieldPath(path))
+  const fields = fieldsOf(parseJson(decodeText(line))).filter(([path]) => isFieldPath(path))
+  parsedCreations.set(creation, fields)
+  return fields
 }
 
 function creationStatus(creation: Uint8Array): [FieldPath, FieldValue][] {
@@ -270,14 +277,21 @@ function creationStatus(creation: Uint8Array): [FieldPath, FieldValue][] {
 const fieldsOf = (json: unknown): [FieldPath, FieldValue][] =>
   typeof json === 'object' && json !== null ? Object.entries(json) : []
 
+const parsedRegisters = new WeakMap<Uint8Array, readonly [FieldPath, Leaf][]>()
+
 /** What a status register says, newest last. */
-export function* registerLeaves(register: Uint8Array, writer: WriterId): Generator<[FieldPath, Leaf]> {
+export function registerLeaves(register: Uint8Array, writer: WriterId): readonly [FieldPath, Leaf][] {
+  const known = parsedRegisters.get(register)
+  if (known) return known
+  const leaves: [FieldPath, Leaf][] = []
   const newest = momentOfBytes(register)
   const json = parseJson(decodeText(register.subarray(momentLength)))
   for (const [moment, units] of fieldsOf(json)) {
     if (!isMoment(moment) || moment > newest) continue
     for (const [path, value] of fieldsOf(units)) {
-      if (isStatusPath(path) && parsePath(path)) yield [path, { stamp: stampOf(moment, writer), value }]
+      if (isStatusPath(path) && parsePath(path)) leaves.push([path, { stamp: stampOf(moment, writer), value }])
     }
   }
+  parsedRegisters.set(register, leaves)
+  return leaves
 }

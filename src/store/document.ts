@@ -158,12 +158,12 @@ function writeRegister(
   status: readonly [FieldPath, FieldValue | null][],
 ): void {
   const own = entryOf(statusName, write.writer)
-  const registers = new Map<string, [FieldPath, Leaf][]>()
+  const registers = new Map<string, readonly [FieldPath, Leaf][]>()
   const newest = new Map<FieldPath, { stamp: Stamp; entry: string }>()
   for (const [entry, raw] of map.entries()) {
     if (!entry.startsWith(`${statusName}@`) || !(raw instanceof Uint8Array)) continue
     const writer = Number.parseInt(entry.slice(statusName.length + 1), 36)
-    const leaves = [...registerLeaves(raw, writer)]
+    const leaves = registerLeaves(raw, writer)
     registers.set(entry, leaves)
     for (const [path, { stamp }] of leaves) {
       if (write.changes.has(path) || (newest.get(path)?.stamp ?? '') > stamp) continue

@@ -1,7 +1,7 @@
 import type { GroupResource, KubeObject } from '../api/object.ts'
 import type { FieldPath, FieldValue } from './decided.ts'
 import { fieldPath, orderPath, selectorOf } from './field-path.ts'
-import { sameValue } from './same-value.ts'
+import { sameJson } from '../lib/same-json.ts'
 import type { FieldLayout } from './store.ts'
 
 /** An object as leaves: path → value. Never holds null or undefined. */
@@ -56,7 +56,7 @@ export function flattenDifferences(
 
 function withoutSame<T extends object>(a: T, b: T): [T, T] {
   for (const name of Object.keys(a) as (keyof T)[]) {
-    if (!sameValue(a[name], b[name])) continue
+    if (!sameJson(a[name], b[name])) continue
     delete a[name]
     delete b[name]
   }

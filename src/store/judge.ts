@@ -2,7 +2,7 @@ import { keyString } from '../api/object.ts'
 import { errors } from '../api/status-error.ts'
 import type { FieldPath, FieldValue, ObjectEntry, ObjectProposal, ObjectVersion } from './decided.ts'
 import { raisesGeneration } from './diff.ts'
-import { sameValue } from './same-value.ts'
+import { sameJson } from '../lib/same-json.ts'
 import { digestText } from './digest.ts'
 import type { DocumentContent } from './document-content.ts'
 import { outranks, type Incarnation } from './incarnations.ts'
@@ -64,7 +64,7 @@ export function judgeProposal(proposal: ObjectProposal, facts: Facts, stamp: str
   const { decided } = facts.incarnation
   const leaves = mergedLeaves(facts.content, decided)
   for (const [path, value] of Object.entries(proposal.was ?? {})) {
-    if (!sameValue(leaves.get(path)?.value ?? null, value)) throw errors.conflict(key, key.name, modifiedText)
+    if (!sameJson(leaves.get(path)?.value ?? null, value)) throw errors.conflict(key, key.name, modifiedText)
   }
   const stamped: Record<FieldPath, FieldValue | null> = { ...fields }
   if (op === 'update' && raisesGeneration(key, new Map(Object.entries(fields)))) {

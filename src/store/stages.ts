@@ -3,7 +3,7 @@ import { errors, StatusError } from '../api/status-error.ts'
 import type { FieldPath } from './decided.ts'
 import { changesBetween, effectiveChanges, raisesGeneration } from './diff.ts'
 import { sameDigest } from './digest.ts'
-import { sameValue } from './same-value.ts'
+import { sameJson } from '../lib/same-json.ts'
 import {
   changeDocument,
   closeDocument,
@@ -142,7 +142,7 @@ export function stageUpdate(
       isSeen: (path) => {
         const leaf = leaves.get(path)
         const isOwn = leaf !== undefined && nodeOfWriter(writerOfStamp(leaf.stamp)) === context.nodeNumber
-        return isOwn || sameValue(base.get(path) ?? null, leaf?.value ?? null)
+        return isOwn || sameJson(base.get(path) ?? null, leaf?.value ?? null)
       },
       isOwn: (writer) => nodeOfWriter(writer) === context.nodeNumber,
     }),

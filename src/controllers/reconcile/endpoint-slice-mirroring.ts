@@ -2,9 +2,10 @@ import type { Endpoint, EndpointAddress, Endpoints, EndpointSlice, EndpointSubse
 import { refs } from '../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
 import { templateHash } from './deployment-revision.ts'
+import { managedByLabel, serviceNameLabel } from './endpoint-slice.ts'
 import { controllerReference } from './ownership.ts'
 import { sameJson } from './same-json.ts'
-import { deleteAction, mutateAction, selfWatch } from './workload.ts'
+import { deleteAction, labelled, mutateAction, selfWatch } from './workload.ts'
 
 const managedBy = 'endpointslicemirroring-controller.k8s.io'
 const skipLabel = 'endpointslice.kubernetes.io/skip-mirror'
@@ -12,9 +13,7 @@ const skipLabel = 'endpointslice.kubernetes.io/skip-mirror'
 const maxPerSubset = 1000
 
 const serviceOf = (slice: EndpointSlice | undefined): string | undefined =>
-  slice?.metadata.labels?.['endpointslice.kubernetes.io/managed-by'] === managedBy
-    ? slice.metadata.labels['kubernetes.io/service-name']
-    : undefined
+  slice?.metadata.labels?.[managedByLabel] === managedBy ? slice.metadata.labels[serviceNameLabel] : undefined
 
 /** Copies Endpoints that users keep by hand, of Services without a selector, into EndpointSlices (discovery/v1). */
 export const endpointSliceMirroringController: Controller = {
@@ -36,7 +35,10 @@ export const endpointSliceMirroringController: Controller = {
 
 function planMirror(key: string, view: View): Plan {
   const { namespace, name } = splitKey(key)
-  const present = view.list<EndpointSlice>(refs.endpointSlices, namespace).filter((slice) => serviceOf(slice) === name)
+  const present = labelled<EndpointSlice>(view, refs.endpointSlices, namespace, {
+    [serviceNameLabel]: name,
+    [managedByLabel]: managedBy,
+  })
   const wanted = new Map(desired(key, view).map((slice) => [slice.metadata.name!, slice]))
   const actions: Action[] = []
   for (const slice of present) {
@@ -108,7 +110,7 @@ function sliceOf(
         labels: {
           ...labels,
           'endpointslice.kubernetes.io/managed-by': managedBy,
-          'kubernetes.io/service-name': name,
+          [serviceNameLabel]: name,
         },
         ownerReferences: [controllerReference(endpoints)],
       },

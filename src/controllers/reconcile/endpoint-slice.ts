@@ -1,15 +1,37 @@
 import type { Endpoint, EndpointPort, EndpointSlice, Node, Pod, Service, ServicePort } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import { matchesLabelMap } from '../../lib/selector.ts'
-import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
+import {
+  type Action,
+  type Controller,
+  type Index,
+  keyOf,
+  nothing,
+  type Plan,
+  splitKey,
+  type View,
+} from '../controller.ts'
+import { templateHash } from './deployment-revision.ts'
 import { controllerReference } from './ownership.ts'
 import { isFinished, isReady } from './pod-state.ts'
 import { sameJson } from './same-json.ts'
-import { templateHash } from './deployment-revision.ts'
+import { deleteAction, labelled, mutateAction } from './workload.ts'
 
 /** Endpoints of one slice, as upstream's default of --max-endpoints-per-slice. */
 const maxEndpoints = 100
 const managedBy = 'endpointslice-controller.k8s.io'
+export const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
+export const serviceNameLabel = 'kubernetes.io/service-name'
+
+/** Services by one of the labels that they select: a pod that they select has it. */
+const bySelector: Index = {
+  name: 'selector',
+  valuesOf: (object) => {
+    const [first] = Object.entries((object as Service).spec?.selector ?? {})
+    return first ? [selectorValue(object.metadata.namespace, first)] : []
+  },
+}
+const selectorValue = (namespace = '', [key, value]: [string, string]): string => `${namespace}/${key}=${value}`
 
 /** Keeps the EndpointSlices of every Service with a selector (discovery/v1). */
 export const endpointSliceController: Controller = {
@@ -18,20 +40,16 @@ export const endpointSliceController: Controller = {
     { ref: refs.services, keysOf: ({ namespace, name }) => [`${namespace}/${name}`] },
     {
       ref: refs.pods,
-      keysOf({ object, previous, namespace }, view) {
-        const labels = [object, previous].flatMap((pod) => (pod ? [pod.metadata.labels ?? {}] : []))
-        return view
-          .list<Service>(refs.services, namespace)
-          .filter(
-            (service) => hasSelector(service) && labels.some((one) => matchesLabelMap(service.spec!.selector, one)),
-          )
-          .map(keyOf)
+      keysOf({ object, previous }, view) {
+        if (object && previous && isSameEndpoint(object as Pod, previous as Pod)) return []
+        const pods = [object, previous].filter((pod) => pod !== undefined && hasAddress(pod as Pod))
+        return [...new Set(pods.flatMap((pod) => selecting(pod as Pod, view).map(keyOf)))]
       },
     },
     {
       ref: refs.endpointSlices,
       keysOf: ({ object, previous, namespace }) => {
-        const service = (object ?? previous)?.metadata.labels?.['kubernetes.io/service-name']
+        const service = (object ?? previous)?.metadata.labels?.[serviceNameLabel]
         return service ? [`${namespace}/${service}`] : []
       },
     },
@@ -43,31 +61,38 @@ export const endpointSliceController: Controller = {
 const hasSelector = (service: Service): boolean =>
   Object.keys(service.spec?.selector ?? {}).length > 0 && service.spec?.type !== 'ExternalName'
 
+const hasAddress = ({ status }: Pod): boolean => (status?.podIPs?.length ?? 0) > 0
+
+/** Services with a selector that selects the pod. */
+const selecting = ({ metadata: { namespace, labels = {} } }: Pod, view: View): Service[] =>
+  Object.entries(labels)
+    .flatMap((label) => view.indexed<Service>(refs.services, bySelector, selectorValue(namespace, label)))
+    .filter((service) => hasSelector(service) && matchesLabelMap(service.spec?.selector, labels))
+
+/** Whether two states of a pod make the same endpoint: most changes of a pod are of no interest here. */
+const isSameEndpoint = (a: Pod, b: Pod): boolean =>
+  isReady(a) === isReady(b) &&
+  isFinished(a) === isFinished(b) &&
+  a.metadata.deletionTimestamp === b.metadata.deletionTimestamp &&
+  a.spec?.nodeName === b.spec?.nodeName &&
+  sameJson(a.status?.podIPs, b.status?.podIPs) &&
+  sameJson(a.metadata.labels, b.metadata.labels)
+
 function planEndpointSlices(key: string, view: View): Plan {
   const { namespace, name } = splitKey(key)
   const service = view.get<Service>(refs.services, namespace, name)
   // Slices of a deleted Service go with it by their owner reference.
   if (!service || !hasSelector(service) || service.metadata.deletionTimestamp) return nothing
-  const present = view
-    .list<EndpointSlice>(refs.endpointSlices, namespace)
-    .filter(
-      (slice) =>
-        slice.metadata.labels?.['kubernetes.io/service-name'] === name &&
-        slice.metadata.labels['endpointslice.kubernetes.io/managed-by'] === managedBy,
-    )
-  const wanted = new Map(desiredSlices(service, view).map((slice) => [slice.metadata.name!, slice]))
+  const present = labelled<EndpointSlice>(view, refs.endpointSlices, namespace, {
+    [serviceNameLabel]: name,
+    [managedByLabel]: managedBy,
+  })
+  const wanted = new Map(desiredSlices(service, present, view).map((slice) => [slice.metadata.name!, slice]))
   const actions: Action[] = []
   for (const slice of present) {
     const target = wanted.get(slice.metadata.name!)
     wanted.delete(slice.metadata.name!)
-    if (!target)
-      actions.push({
-        do: 'delete',
-        ref: refs.endpointSlices,
-        namespace,
-        name: slice.metadata.name!,
-        uid: slice.metadata.uid!,
-      })
+    if (!target) actions.push(deleteAction(refs.endpointSlices, slice))
     else if (!sameSlice(slice, target)) actions.push(replace(slice, target))
   }
   for (const slice of wanted.values()) actions.push({ do: 'create', ref: refs.endpointSlices, object: slice })
@@ -79,32 +104,23 @@ const sameSlice = (a: EndpointSlice, b: EndpointSlice): boolean =>
   sameJson(a.ports ?? [], b.ports ?? []) &&
   sameJson(a.metadata.labels, b.metadata.labels)
 
-function replace(slice: EndpointSlice, target: EndpointSlice): Action {
-  return {
-    do: 'mutate',
-    ref: refs.endpointSlices,
-    namespace: slice.metadata.namespace ?? '',
-    name: slice.metadata.name!,
-    uid: slice.metadata.uid!,
-    change: (current) =>
-      ({
-        ...current,
-        metadata: { ...current.metadata, labels: target.metadata.labels },
-        endpoints: target.endpoints,
-        ports: target.ports,
-      }) as typeof current,
-  }
-}
+const replace = (slice: EndpointSlice, target: EndpointSlice): Action =>
+  mutateAction(refs.endpointSlices, slice, (current) => ({
+    ...current,
+    metadata: { ...current.metadata, labels: target.metadata.labels },
+    endpoints: target.endpoints,
+    ports: target.ports,
+  }))
 
 /**
  * Slices by address family and resolved ports, of at most 100 endpoints. Their names come from what they hold, not from
  * chance, so that a new leader that has not yet seen its predecessor's slices makes the same ones.
  */
-function desiredSlices(service: Service, view: View): EndpointSlice[] {
-  const groups = new Map<string, { ports: EndpointPort[]; family: 'IPv4' | 'IPv6'; endpoints: Endpoint[] }>()
-  const { publishNotReadyAddresses, selector } = service.spec!
-  for (const pod of view.list<Pod>(refs.pods, service.metadata.namespace)) {
-    if (!matchesLabelMap(selector, pod.metadata.labels ?? {}) || isFinished(pod) || !pod.spec?.nodeName) continue
+function desiredSlices(service: Service, present: readonly EndpointSlice[], view: View): EndpointSlice[] {
+  const groups = new Map<string, Group>()
+  const { publishNotReadyAddresses, selector = {} } = service.spec!
+  for (const pod of labelled<Pod>(view, refs.pods, service.metadata.namespace, selector)) {
+    if (isFinished(pod) || !pod.spec?.nodeName) continue
     for (const { ip } of pod.status?.podIPs ?? []) {
       if (!ip) continue
       const family = ip.includes(':') ? 'IPv6' : 'IPv4'
@@ -124,32 +140,69 @@ function desiredSlices(service: Service, view: View): EndpointSlice[] {
       family: (service.spec?.ipFamilies?.[0] ?? 'IPv4') as 'IPv4',
       endpoints: [],
     })
-  return [...groups.entries()].flatMap(([id, group]) => {
-    const endpoints = group.endpoints.toSorted((a, b) => (a.addresses[0]! < b.addresses[0]! ? -1 : 1))
-    const chunks = Math.max(1, Math.ceil(endpoints.length / maxEndpoints))
-    return Array.from({ length: chunks }, (_, chunk) =>
-      sliceOf(service, `${id}#${chunk}`, group, endpoints.slice(chunk * maxEndpoints, (chunk + 1) * maxEndpoints)),
-    )
-  })
+  const byName = new Map(present.map((slice) => [slice.metadata.name!, slice]))
+  return [...groups].flatMap(([id, group]) => slicesOf(service, id, group, byName))
 }
 
-function sliceOf(
+/** Endpoints that one slice may hold together. */
+interface Group {
+  readonly ports: EndpointPort[]
+  readonly family: 'IPv4' | 'IPv6'
+  readonly endpoints: Endpoint[]
+}
+
+/**
+ * Shares the endpoints out among slices. Each stays where it is, so that a pod that comes or goes rewrites one slice; the
+ * others fill the first gaps. What stands beyond twice the slices that are needed moves down, and those slices go.
+ */
+function slicesOf(
   service: Service,
   id: string,
-  group: { ports: EndpointPort[]; family: string },
-  endpoints: Endpoint[],
-): EndpointSlice {
+  group: Group,
+  present: ReadonlyMap<string, EndpointSlice>,
+): EndpointSlice[] {
+  const needed = Math.max(1, Math.ceil(group.endpoints.length / maxEndpoints))
+  const slots = Array.from({ length: 2 * needed }, (_, slot) => ({
+    name: sliceName(service, `${id}#${slot}`),
+    endpoints: [] as Endpoint[],
+  }))
+  const places = new Map<string, Endpoint[]>()
+  for (const { name, endpoints } of slots)
+    for (const { addresses } of present.get(name)?.endpoints ?? []) places.set(addresses[0]!, endpoints)
+  const unplaced: Endpoint[] = []
+  for (const endpoint of group.endpoints) {
+    const place = places.get(endpoint.addresses[0]!)
+    if (place && place.length < maxEndpoints) place.push(endpoint)
+    else unplaced.push(endpoint)
+  }
+  let at = 0
+  for (const endpoint of unplaced) {
+    while (slots[at]!.endpoints.length >= maxEndpoints) at++
+    slots[at]!.endpoints.push(endpoint)
+  }
+  const filled = slots.filter(({ endpoints }) => endpoints.length > 0)
+  return (filled.length > 0 ? filled : slots.slice(0, 1)).map(({ name, endpoints }) =>
+    sliceOf(service, name, group, endpoints.toSorted(byAddress)),
+  )
+}
+
+const byAddress = (a: Endpoint, b: Endpoint): number => (a.addresses[0]! < b.addresses[0]! ? -1 : 1)
+
+const sliceName = ({ metadata: { name = '', uid = '' } }: Service, id: string): string =>
+  `${name.slice(0, 57)}-${templateHash({ metadata: { labels: { id, uid } } }, 0)}`
+
+function sliceOf(service: Service, name: string, group: Group, endpoints: Endpoint[]): EndpointSlice {
   const { 'service.kubernetes.io/headless': _, ...labels } = service.metadata.labels ?? {}
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
-      name: `${service.metadata.name!.slice(0, 57)}-${templateHash({ metadata: { labels: { id, uid: service.metadata.uid! } } }, 0).slice(-5)}`,
+      name,
       namespace: service.metadata.namespace,
       labels: {
         ...labels,
-        'endpointslice.kubernetes.io/managed-by': managedBy,
-        'kubernetes.io/service-name': service.metadata.name!,
+        [managedByLabel]: managedBy,
+        [serviceNameLabel]: service.metadata.name!,
         ...(service.spec?.clusterIP === 'None' ? { 'service.kubernetes.io/headless': '' } : {}),
       },
       ownerReferences: [controllerReference(service)],

@@ -1,7 +1,9 @@
 import type { EndpointAddress, Endpoints, EndpointSlice, EndpointSubset, Service } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
+import { serviceNameLabel } from './endpoint-slice.ts'
 import { sameJson } from './same-json.ts'
+import { labelled } from './workload.ts'
 
 /** An Endpoints object holds at most this many addresses; more are in the slices only (upstream: over-capacity). */
 const maxAddresses = 1000
@@ -14,7 +16,7 @@ export const endpointsController: Controller = {
     {
       ref: refs.endpointSlices,
       keysOf: ({ object, previous, namespace }) => {
-        const service = (object ?? previous)?.metadata.labels?.['kubernetes.io/service-name']
+        const service = (object ?? previous)?.metadata.labels?.[serviceNameLabel]
         return service ? [`${namespace}/${service}`] : []
       },
     },
@@ -34,9 +36,7 @@ function planEndpoints(key: string, view: View): Plan {
       ? { actions: [{ do: 'delete', ref: refs.endpoints, namespace, name, uid: present.metadata.uid! }] }
       : nothing
   }
-  const slices = view
-    .list<EndpointSlice>(refs.endpointSlices, namespace)
-    .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === name)
+  const slices = labelled<EndpointSlice>(view, refs.endpointSlices, namespace, { [serviceNameLabel]: name })
   const subsets = subsetsOf(slices)
   const labels = {
     ...service.metadata.labels,

@@ -17,7 +17,8 @@ function createWorld(objects: readonly [GroupResource, KubeObject][]) {
   const view: View = {
     get: (ref, _namespace, name) => all.get(`${ref.resource}/${name}`)?.object as never,
     list: (ref) => list(ref) as never,
-    indexed: () => [],
+    indexed: (ref, index, value) => list(ref).filter((one) => index.valuesOf(one).includes(value)) as never,
+    countIndexed: (ref, index, value) => view.indexed(ref, index, value).length,
   }
   return {
     view,

@@ -13,6 +13,7 @@ import {
 import { isProviderSecret } from '../cloud/provider-config.ts'
 import { announcerAnnotation, poolConfigMap } from '../../api/load-balancer.ts'
 import { type AddressBits, bitsOf, parseAddress } from '../../lib/ip-address.ts'
+import { serviceNameLabel } from './endpoint-slice.ts'
 import {
   ingressBefore,
   ingressPorts,
@@ -25,6 +26,7 @@ import {
 import { type AddressPool, parseAddressPool } from './load-balancer-pool.ts'
 import { addressOf, excludedFromLoadBalancers, isReady } from './node-addresses.ts'
 import { sameJson } from './same-json.ts'
+import { labelled } from './workload.ts'
 
 /**
  * Gives LoadBalancer Services their addresses. With a pool (ConfigMap kube-system/load-balancer) each gets one of its
@@ -50,7 +52,7 @@ export const loadBalancerController: Controller = {
     {
       ref: refs.endpointSlices,
       keysOf: ({ object, previous, namespace }, view) => {
-        const name = (object ?? previous)?.metadata.labels?.['kubernetes.io/service-name'] ?? ''
+        const name = (object ?? previous)?.metadata.labels?.[serviceNameLabel] ?? ''
         const service = view.get<Service>(refs.services, namespace, name)
         return service && isOurLoadBalancer(service, view) && service.spec?.externalTrafficPolicy === 'Local'
           ? [keyOf(service)]
@@ -126,9 +128,9 @@ function eligibleNodes(service: Service, view: View): Node[] {
     .toSorted((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1))
   if (service.spec?.externalTrafficPolicy !== 'Local') return ready
   const withEndpoint = new Set(
-    view
-      .list<EndpointSlice>(refs.endpointSlices, service.metadata.namespace)
-      .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name)
+    labelled<EndpointSlice>(view, refs.endpointSlices, service.metadata.namespace, {
+      [serviceNameLabel]: service.metadata.name!,
+    })
       .flatMap((slice) => slice.endpoints ?? [])
       .filter((endpoint) => endpoint.conditions?.ready !== false)
       .map((endpoint) => endpoint.nodeName),

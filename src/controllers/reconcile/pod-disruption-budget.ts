@@ -14,7 +14,7 @@ import { controllerOf } from './ownership.ts'
 import { isReady } from './pod-state.ts'
 import { sameJson } from './same-json.ts'
 import { timeMs, timestamp } from './timestamp.ts'
-import { eventAction, mutateAction, selfWatch, sooner } from './workload.ts'
+import { eventAction, mutateAction, selectedBy, selfWatch, sooner } from './workload.ts'
 
 const ref = refs.podDisruptionBudgets
 /** An eviction that was granted and not carried out is forgotten after this time (upstream's DeletionTimeout). */
@@ -49,9 +49,7 @@ function planBudget(key: string, view: View, nowMs: number): Plan {
   const { namespace, name } = splitKey(key)
   const budget = view.get<PodDisruptionBudget>(ref, namespace, name)
   if (!budget?.spec || budget.metadata.deletionTimestamp) return nothing
-  const pods = view
-    .list<Pod>(refs.pods, namespace)
-    .filter((pod) => matchesLabelSelector(budget.spec?.selector, pod.metadata.labels))
+  const pods = selectedBy<Pod>(view, refs.pods, namespace, budget.spec.selector)
   const { disrupted, nextMs } = stillDisrupted(budget, pods, nowMs)
   const { expected, desired } = expectedCount(budget, pods, view)
   const healthy = pods.filter(

@@ -1,5 +1,6 @@
 import type { Pod, PodTemplateSpec } from '../../api/kinds.ts'
 import type { KubeObject } from '../../api/object.ts'
+import { copyJson } from '../../lib/copy-json.ts'
 import { controllerReference } from './ownership.ts'
 
 export const podCondition = (pod: Pod, type: string) =>
@@ -80,6 +81,6 @@ export function podFromTemplate(owner: KubeObject, template: PodTemplateSpec): P
       ...(finalizers ? { finalizers: [...finalizers] } : {}),
       ownerReferences: [controllerReference(owner)],
     },
-    spec: structuredClone(template.spec),
+    spec: copyJson(template.spec),
   } as Pod
 }

@@ -10,7 +10,7 @@ import type { GroupResource } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
 import { matchesLabelMap } from '../../lib/selector.ts'
 import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
-import { availableInMs, byDeletionOrder, isActive, isAvailable, isReady, podFromTemplate } from './pod-state.ts'
+import { availableInMs, byDeletionOrder, isActive, isReady, podFromTemplate } from './pod-state.ts'
 import { sameJson } from './same-json.ts'
 import { timestamp } from './timestamp.ts'
 import { childWatch, claimChildren, createPod, deletePod, mutateAction, selfWatch, statusAction } from './workload.ts'
@@ -58,13 +58,12 @@ function planReplicas<T extends Replicated>(
   if (!set?.spec) return nothing
   const { claimed, actions } = claimChildren<Pod>(view, refs.pods, set, selectorOf(set))
   const active = claimed.filter(isActive)
+  const ready = active.filter(isReady)
   if (!set.metadata.deletionTimestamp) actions.push(...scale(ref, set, active, nowMs))
-  const status = statusOf(set, claimed, countsTerminating, nowMs)
+  const counted = { active, ready, ...(countsTerminating ? { terminating: claimed.filter(isTerminating) } : {}) }
+  const status = statusOf(set, counted, nowMs)
   if (!sameJson(status, set.status)) actions.push(statusAction(ref, set, status))
-  const waits = active
-    .filter(isReady)
-    .map((pod) => availableInMs(pod, set.spec?.minReadySeconds ?? 0, nowMs))
-    .filter((ms) => ms > 0)
+  const waits = ready.map((pod) => availableInMs(pod, set.spec?.minReadySeconds ?? 0, nowMs)).filter((ms) => ms > 0)
   return { actions, ...(waits.length > 0 ? { requeueAfterMs: Math.min(...waits) } : {}) }
 }
 
@@ -76,6 +75,7 @@ function scale(ref: GroupResource, set: Replicated, active: readonly Pod[], nowM
     const create = createPod(set, podFromTemplate(set, template), (message) => [tellFailure(ref, set, message, nowMs)])
     return Array.from({ length: Math.min(missing, burst) }, () => create)
   }
+  if (missing === 0) return []
   return byDeletionOrder(active)
     .slice(0, Math.min(-missing, burst))
     .flatMap((pod) => deletePod(set, pod))
@@ -105,14 +105,13 @@ function tellFailure(ref: GroupResource, set: Replicated, message: string, nowMs
   )
 }
 
+const isTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined
+
 function statusOf(
   set: Replicated,
-  claimed: readonly Pod[],
-  countsTerminating: boolean,
+  { active, ready, terminating }: { active: readonly Pod[]; ready: readonly Pod[]; terminating?: readonly Pod[] },
   nowMs: number,
 ): ReplicaSetStatus {
-  const active = claimed.filter(isActive)
-  const ready = active.filter(isReady)
   const { template, replicas = 1, minReadySeconds = 0 } = set.spec!
   const templateLabels = template?.metadata?.labels
   const isShort = active.length < replicas
@@ -122,10 +121,8 @@ function statusOf(
     replicas: active.length,
     fullyLabeledReplicas: active.filter((pod) => matchesLabelMap(templateLabels, pod.metadata.labels ?? {})).length,
     readyReplicas: ready.length,
-    availableReplicas: ready.filter((pod) => isAvailable(pod, minReadySeconds, nowMs)).length,
-    ...(countsTerminating
-      ? { terminatingReplicas: claimed.filter((pod) => pod.metadata.deletionTimestamp !== undefined).length }
-      : {}),
+    availableReplicas: ready.filter((pod) => availableInMs(pod, minReadySeconds, nowMs) <= 0).length,
+    ...(terminating ? { terminatingReplicas: terminating.length } : {}),
     observedGeneration: set.metadata.generation ?? 0,
   }
 }

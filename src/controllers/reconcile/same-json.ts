@@ -5,9 +5,8 @@ export function sameJson(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) !== Array.isArray(b)) return false
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((value, index) => sameJson(value, b[index]))
-  const left = a as Record<string, unknown>
-  const right = b as Record<string, unknown>
-  const keys = new Set([...Object.keys(left), ...Object.keys(right)])
-  for (const key of keys) if (!sameJson(left[key], right[key])) return false
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>]
+  for (const name in left) if (!sameJson(left[name], right[name])) return false
+  for (const name in right) if (right[name] !== undefined && left[name] === undefined) return false
   return true
 }

@@ -1,7 +1,7 @@
 import type { LabelSelector, ObjectReference, Pod } from '../../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
-import { matchesLabelSelector } from '../../lib/selector.ts'
+import { matchesLabelMap, matchesLabelSelector } from '../../lib/selector.ts'
 import { type Action, type Index, keyOf, referenceTo, type View, type Watch } from '../controller.ts'
 import { claim, controllerOf, ownerKeys } from './ownership.ts'
 
@@ -18,6 +18,43 @@ export const byNode: Index = {
     const { nodeName } = (object as Pod).spec ?? {}
     return nodeName ? [nodeName] : []
   },
+}
+
+/** Objects by each of their labels. */
+export const byLabel: Index = {
+  name: 'label',
+  valuesOf: ({ metadata: { namespace, labels } }) =>
+    Object.entries(labels ?? {}).map((label) => labelValue(namespace, label)),
+}
+
+const labelValue = (namespace = '', [key, value]: [string, string]): string => `${namespace}/${key}=${value}`
+
+/** Objects of a namespace that have all of these labels, of which there is one at least. Costs those with the rarest of them. */
+export function labelled<T extends KubeObject>(
+  view: View,
+  ref: GroupResource,
+  namespace: string | undefined,
+  labels: Readonly<Record<string, string>>,
+): T[] {
+  const [rarest] = Object.entries(labels)
+    .map((label) => labelValue(namespace, label))
+    .map((value) => ({ value, count: view.countIndexed(ref, byLabel, value) }))
+    .toSorted((a, b) => a.count - b.count)
+  if (!rarest) return []
+  return view.indexed<T>(ref, byLabel, rarest.value).filter(({ metadata }) => matchesLabelMap(labels, metadata.labels))
+}
+
+/** Objects of a namespace that the selector selects. Costs those with the rarest of the labels that it names. */
+export function selectedBy<T extends KubeObject>(
+  view: View,
+  ref: GroupResource,
+  namespace: string,
+  selector: LabelSelector | undefined,
+): T[] {
+  const { matchLabels = {} } = selector ?? {}
+  const candidates =
+    Object.keys(matchLabels).length > 0 ? labelled<T>(view, ref, namespace, matchLabels) : view.list<T>(ref, namespace)
+  return candidates.filter(({ metadata }) => matchesLabelSelector(selector, metadata.labels))
 }
 
 /** What `owner` controls, and what it would adopt: see {@link claim}. Costs the answer and the namespace's orphans. */

@@ -11,7 +11,7 @@ import {
 import { toCel } from '../../admission/cel/values.ts'
 import { fieldErrors, type FieldError } from '../../api/status-error.ts'
 import { correlatedMember, correlateItems } from '../../schema/correlation.ts'
-import { sameJson } from '../../schema/merge-patch.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import type { Schema, ValidationRule } from '../../schema/schema.ts'
 
 /** Rules of one object that fail are told up to here. */

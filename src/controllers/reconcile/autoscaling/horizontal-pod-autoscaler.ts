@@ -11,7 +11,6 @@ import type {
 import type { GroupResource } from '../../../api/object.ts'
 import { refs } from '../../../client/client.ts'
 import { formatQuantity, quantityMilliValue, quantityOfMilli, quantityValue } from '../../../lib/quantity.ts'
-import { matchesLabelSelector } from '../../../lib/selector.ts'
 import {
   type Action,
   type Controller,
@@ -24,7 +23,7 @@ import {
 } from '../../controller.ts'
 import { sameJson } from '../same-json.ts'
 import { timestamp } from '../timestamp.ts'
-import { eventAction, mutateAction, selfWatch, statusAction } from '../workload.ts'
+import { eventAction, mutateAction, selectedBy, selfWatch, statusAction } from '../workload.ts'
 import { type History, limit, type PodUsage, prune, recommend, type Recommendation } from './recommendation.ts'
 
 /** The newest measurement of a pod that this node has heard of; undefined when there is none. */
@@ -150,9 +149,7 @@ function podsOf(target: Scaled, view: View): Pod[] {
   const { selector } = target.spec ?? {}
   const wanted =
     target.kind === 'ReplicationController' ? { matchLabels: selector as Record<string, string> } : selector
-  return view
-    .list<Pod>(refs.pods, target.metadata.namespace)
-    .filter((pod) => matchesLabelSelector(wanted, pod.metadata.labels))
+  return selectedBy<Pod>(view, refs.pods, target.metadata.namespace ?? '', wanted)
 }
 
 /** One metric's opinion; undefined for what cannot be measured here (custom and external metrics). */

@@ -1,8 +1,9 @@
 import type { PersistentVolumeClaim, Pod, Volume } from '../../../api/kinds.ts'
 import { refs } from '../../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, referenceTo, splitKey, type View } from '../../controller.ts'
+import { copyJson } from '../../../lib/copy-json.ts'
 import { isFinished } from '../pod-state.ts'
-import { eventAction, selfWatch } from '../workload.ts'
+import { eventAction } from '../workload.ts'
 
 const hasEphemeral = (pod: Pod): boolean => (pod.spec?.volumes ?? []).some(({ ephemeral }) => ephemeral)
 
@@ -13,7 +14,10 @@ const hasEphemeral = (pod: Pod): boolean => (pod.spec?.volumes ?? []).some(({ ep
 export const ephemeralVolumeController: Controller = {
   name: 'ephemeral-volume',
   watches: [
-    selfWatch(refs.pods),
+    {
+      ref: refs.pods,
+      keysOf: ({ object, namespace, name }) => (object && hasEphemeral(object as Pod) ? [`${namespace}/${name}`] : []),
+    },
     {
       ref: refs.persistentVolumeClaims,
       // A claim that is gone too early is made again.
@@ -58,7 +62,7 @@ function missingClaim(pod: Pod, volume: Volume, view: View): Action[] {
         { apiVersion: 'v1', kind: 'Pod', name: podName, uid, controller: true, blockOwnerDeletion: true },
       ],
     },
-    spec: structuredClone(template.spec),
+    spec: copyJson(template.spec),
   }
   return [{ do: 'create', ref: refs.persistentVolumeClaims, object: claim, failed }]
 }
