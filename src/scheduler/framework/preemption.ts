@@ -56,9 +56,8 @@ export function preempt(
   const setup = hopeful === 0 ? undefined : prepareFilters(pod, snapshot, profile)
   if (!setup?.filters) return nothing(new Map(), count)
   const wanted = Math.min(hopeful, Math.max(minCandidates, Math.floor(hopeful * minCandidateShare)))
-  const offset = Math.floor(chance * snapshot.nodes.length)
-  const search = createSearch(pod, snapshot, profile, setup.filters)
-  const { best, refusals } = findLeastHarmful(search, verdicts, wanted, offset)
+  const search = createSearch(pod, snapshot, profile, setup.filters, verdicts)
+  const { best, refusals } = findLeastHarmful(search, wanted, chance)
   if (best) return { candidate: { node: best.node, victims: best.victims.pods, violations: best.victims.violations } }
   const refused = [...refusals.values()].reduce((sum, one) => sum + one, 0)
   return nothing(refusals, count - refused)
@@ -66,50 +65,62 @@ export function preempt(
 
 interface Search {
   readonly nodes: readonly NodeInfo[]
-  /** Nodes that are known to be of no use, and why; undefined where that cannot be kept. */
-  readonly hopeless: Map<NodeInfo, Refusal> | undefined
+  /** Whether others going may let the pod in. */
+  isHopeful(node: NodeInfo): boolean
+  /** Why nodes that are not among those are known to be of no use. */
+  readonly known: Iterable<Refusal>
   /** Whom the pod would drive out of the node. What was worked out for a pod of its kind before is taken. */
   victimsOn(node: NodeInfo): Victims | Refusal
 }
 
-function createSearch(pod: PodInfo, snapshot: Snapshot, profile: Profile, filters: readonly ActiveFilter[]): Search {
+function createSearch(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  profile: Profile,
+  filters: readonly ActiveFilter[],
+  verdicts: Verdicts,
+): Search {
   const budgets = snapshot.disruptionBudgets()
   const kind = memoKind(profile.name, pod)
   const isLocal = budgets.length === 0 && filters.every(({ plugin }) => plugin.isLocal)
-  const hopeless = isLocal ? snapshot.refusalTables.get(kind)?.hopeless : undefined
+  const table = isLocal ? snapshot.refusalTables.get(kind) : undefined
+  const isHopeful = (node: NodeInfo): boolean => verdicts.of(node)?.refusal.forGood === false
   return {
-    nodes: snapshot.nodes,
-    hopeless,
+    nodes: table ? [...table.hopeful, ...[...table.open].filter(isHopeful)] : snapshot.nodes,
+    isHopeful: table ? () => true : isHopeful,
+    // Those that this search gives up come after them, and are counted as they are found.
+    known: table ? table.hopeless.values().take(table.hopeless.size) : [],
     victimsOn(node) {
       // Its own promise does not stand in a pod's way, but in that of others of its kind.
       const isShared = isLocal && snapshot.nominated(node.name).every(({ uid }) => uid !== pod.uid)
       if (!isShared) return victimsOn(node, pod, snapshot, filters, budgets)
       const found = (memoOf(node, kind).victims ??= victimsOn(node, pod, snapshot, filters, budgets))
-      if ('reasons' in found) hopeless?.set(node, found)
+      if ('reasons' in found) table?.giveUp(node, found)
       return found
     },
   }
 }
 
-/** Looks at nodes from `offset` on until enough candidates are found, one of which violates no budget. */
-function findLeastHarmful(search: Search, verdicts: Verdicts, wanted: number, offset: number) {
-  const { nodes, hopeless } = search
+/** Looks at nodes until enough candidates are found, one of which violates no budget; `chance` says where to begin. */
+function findLeastHarmful({ nodes, isHopeful, known, victimsOn }: Search, wanted: number, chance: number) {
   const refusals = new Map<Refusal, number>()
+  const count = (refusal: Refusal): void => void refusals.set(refusal, (refusals.get(refusal) ?? 0) + 1)
+  const offset = Math.floor(chance * nodes.length)
   let candidates = 0
   let best: { node: NodeInfo; victims: Victims } | undefined
   let hasHarmless = false
   for (let step = 0; step < nodes.length && !(hasHarmless && candidates >= wanted); step++) {
     const node = nodes[(offset + step) % nodes.length]!
-    const known = hopeless?.get(node)
-    if (!known && verdicts.of(node)?.refusal.forGood !== false) continue
-    const found = known ?? search.victimsOn(node)
-    if ('reasons' in found) refusals.set(found, (refusals.get(found) ?? 0) + 1)
+    if (!isHopeful(node)) continue
+    const found = victimsOn(node)
+    if ('reasons' in found) count(found)
     else {
       candidates++
       hasHarmless ||= found.violations === 0
       if (!best || harmsLess(found.rank, best.victims.rank)) best = { node, victims: found }
     }
   }
+  if (!best) for (const refusal of known) count(refusal)
   return { best, refusals }
 }
 
@@ -212,8 +223,8 @@ const prioritySpan = 2 ** 31
 
 /** Whether the first rank comes before the second; the same is not less. */
 function harmsLess(a: readonly number[], b: readonly number[]): boolean {
-  const at = a.findIndex((value, index) => value !== b[index])
-  return at >= 0 && a[at]! < b[at]!
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return a[at]! < b[at]!
+  return false
 }
 
 /** Fewer violations, lower highest priority, lower sum of priorities, fewer victims, later start of the highest. */

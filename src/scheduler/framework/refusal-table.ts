@@ -8,8 +8,11 @@ export interface RefusalTable {
   readonly open: ReadonlySet<NodeInfo>
   /** An open node turned out to refuse as well. */
   refuse(node: NodeInfo, verdict: Verdict): void
-  /** Nodes where nobody can be driven out for a pod of the kind, and why, while they stay as they are. */
-  readonly hopeless: Map<NodeInfo, Refusal>
+  /** Nodes of those that refuse where others going may let the pod in. */
+  readonly hopeful: ReadonlySet<NodeInfo>
+  /** Nodes that turned out to help nobody of the kind, whoever is driven out, and why, while they stay as they are. */
+  readonly hopeless: ReadonlyMap<NodeInfo, Refusal>
+  giveUp(node: NodeInfo, refusal: Refusal): void
 }
 
 /**
@@ -30,6 +33,8 @@ export interface RefusalTables {
 interface LiveTable extends RefusalTable {
   readonly refused: LiveVerdicts
   readonly open: Set<NodeInfo>
+  readonly hopeful: Set<NodeInfo>
+  readonly hopeless: Map<NodeInfo, Refusal>
 }
 
 /** Kinds that are remembered at once: each costs every change a look, and a cluster's worth of entries. */
@@ -48,21 +53,29 @@ export function createRefusalTables(): RefusalTables {
     },
     set(kind, refused, open) {
       const table: LiveTable = {
-        refused: createVerdicts(refused),
+        refused: createVerdicts(),
         open: new Set(open),
+        hopeful: new Set(),
         hopeless: new Map(),
         refuse(node, verdict) {
           table.open.delete(node)
           table.refused.add(verdict)
+          if (!verdict.refusal.forGood) table.hopeful.add(node)
+        },
+        giveUp(node, refusal) {
+          table.hopeful.delete(node)
+          table.hopeless.set(node, refusal)
         },
       }
+      for (const verdict of refused) table.refuse(verdict.node, verdict)
       tables.set(kind, table)
       const oldest = tables.size > maxTables ? tables.keys().next().value : undefined
       if (oldest !== undefined) tables.delete(oldest)
     },
     changed(node) {
-      for (const { refused, open, hopeless } of tables.values()) {
+      for (const { refused, open, hopeful, hopeless } of tables.values()) {
         if (refused.delete(node)) open.add(node)
+        hopeful.delete(node)
         hopeless.delete(node)
       }
     },

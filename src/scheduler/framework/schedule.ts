@@ -130,6 +130,8 @@ function findFeasible(
   const isElsewhere = filters.findIndex(({ plugin }) => !plugin.isLocal)
   const local = isElsewhere < 0 ? filters : filters.slice(0, isElsewhere)
   const others = filters.slice(local.length)
+  const isWhole = list === snapshot.nodes
+  const table = isWhole ? snapshot.refusalTables.get(kind) : undefined
   const refused: Verdict[] = []
   const isFeasible = (node: NodeInfo): boolean => {
     // Room that was promised to others counts as taken; the pod's own promise does not.
@@ -138,29 +140,24 @@ function findFeasible(
     const stands = isAlone || (others.length === 0 && nominated.every(({ uid }) => uid !== pod.uid))
     const standing = stands ? filterRemembered(pod, node, local, snapshot, kind) : undefined
     if (standing) {
-      table?.refuse(node, standing)
-      if (!isShort) refused.push(standing)
+      if (table) table.refuse(node, standing)
+      else refused.push(standing)
       return false
     }
     const verdict = stands ? filterNode(pod, node, others) : filterWithNominated(pod, node, filters, snapshot)
     if (verdict) verdicts.add(verdict)
     return verdict === undefined
   }
-  const isWhole = list === snapshot.nodes
-  const table = isWhole ? snapshot.refusalTables.get(kind) : undefined
-  const isShort = table !== undefined && table.open.size <= wanted
-  if (isShort) {
-    for (const node of table.open) if (isFeasible(node)) feasible.push(node)
-    return { feasible, verdicts: bothVerdicts(table.refused, verdicts), looked: 0 }
-  }
+  const candidates = table ? [...table.open] : list
   let looked = 0
-  while (looked < list.length && feasible.length < wanted) {
-    const node = list[(start + looked) % list.length]!
+  while (looked < candidates.length && feasible.length < wanted) {
+    const node = candidates[(start + looked) % candidates.length]!
     looked++
     if (isFeasible(node)) feasible.push(node)
   }
+  if (table) return { feasible, verdicts: bothVerdicts(table.refused, verdicts), looked }
   // Most nodes are of no use to this kind: the next pod of it looks at the others only.
-  if (isWhole && looked === list.length && feasible.length < wanted && refused.length > 0 && !table)
+  if (isWhole && looked === list.length && feasible.length < wanted && refused.length > 0)
     snapshot.refusalTables.set(kind, refused, new Set(list).difference(new Set(refused.map(({ node }) => node))))
   for (const verdict of refused) verdicts.add(verdict)
   return { feasible, verdicts, looked }
