@@ -12,7 +12,7 @@ import {
   type View,
 } from './controller.ts'
 import { isFinished } from './reconcile/pod-state.ts'
-import { eventAction, selfWatch } from './reconcile/workload.ts'
+import { deleteAction, eventAction, mutateAction, selfWatch } from './reconcile/workload.ts'
 import { byClaim, claimsOf } from './reconcile/volume/protection.ts'
 
 /** A node that is known to be off: its volumes may go to others at once (KEP-2268). */
@@ -23,6 +23,21 @@ const byVolume: Index = {
   valuesOf: (attachment) => {
     const { persistentVolumeName } = (attachment as VolumeAttachment).spec.source
     return persistentVolumeName === undefined ? [] : [persistentVolumeName]
+  },
+}
+
+/** Nodes by the volumes that their status calls attached. */
+const byAttached: Index = {
+  name: 'volumes-attached',
+  valuesOf: (node) => (node as Node).status?.volumesAttached?.map(({ name }) => name) ?? [],
+}
+
+/** Claims by the volume that they are bound to. */
+const byBoundVolume: Index = {
+  name: 'bound-volume',
+  valuesOf: (claim) => {
+    const { volumeName } = (claim as PersistentVolumeClaim).spec ?? {}
+    return volumeName ? [volumeName] : []
   },
 }
 
@@ -98,22 +113,21 @@ export const attachDetachController: Controller = {
     const csi = volume.spec?.csi
     if (csi === undefined) return nothing
     if (view.get<CSIDriver>(refs.csiDrivers, '', csi.driver)?.spec.attachRequired === false) return nothing
+    const uniqueName = uniqueNameOf(csi)
     const users = usersOf(volume, view)
     const attachments = view
       .indexed<VolumeAttachment>(refs.volumeAttachments, byVolume, volume.metadata.name ?? '')
       .filter(({ metadata, spec }) => metadata.name === attachmentName(csi.volumeHandle, csi.driver, spec.nodeName))
     const detached = attachments
       .filter(({ metadata, spec }) => !users.has(spec.nodeName) && !metadata.deletionTimestamp)
-      .filter(({ spec }) => mayDetach(spec.nodeName, uniqueNameOf(csi), view))
-      .map((one): Action => deletion(one))
+      .filter(({ spec }) => mayDetach(spec.nodeName, uniqueName, view))
+      .map(deletion)
     const attached = [...users].flatMap(([node, pods]) => attach(volume, node, pods, attachments, view))
-    const uniqueName = uniqueNameOf(csi)
     const gone = view
-      .list<Node>(refs.nodes)
+      .indexed<Node>(refs.nodes, byAttached, uniqueName)
       .filter(
         ({ metadata }) => !attachments.some(({ spec, status }) => status?.attached && spec.nodeName === metadata.name),
       )
-      .filter((node) => tellsOf(node, uniqueName))
       .map((node) => tell(node, uniqueName, false))
     return { actions: [...detached, ...attached, ...gone] }
   },
@@ -141,8 +155,7 @@ function detachVanished(volumeName: string, view: View): Action[] {
     .filter(({ metadata }) => ours.test(metadata.name ?? '') && !metadata.deletionTimestamp)
   if (attachments.length === 0) return []
   const isInUse = view
-    .list<PersistentVolumeClaim>(refs.persistentVolumeClaims)
-    .filter(({ spec }) => spec?.volumeName === volumeName)
+    .indexed<PersistentVolumeClaim>(refs.persistentVolumeClaims, byBoundVolume, volumeName)
     .some((claim) => view.indexed<Pod>(refs.pods, byClaim, keyOf(claim)).some((pod) => !isFinished(pod)))
   if (isInUse) return []
   return attachments
@@ -210,25 +223,13 @@ const tellsOf = ({ status }: Node, uniqueName: string): boolean =>
   status?.volumesAttached?.some(({ name }) => name === uniqueName) === true
 
 /** Adds a volume to those that the node's status calls attached, or takes it from them. */
-const tell = (node: Node, uniqueName: string, isAttached: boolean): Action => ({
-  do: 'mutate',
-  ref: refs.nodes,
-  namespace: '',
-  name: node.metadata.name ?? '',
-  uid: node.metadata.uid ?? '',
-  subresource: 'status',
-  change(current) {
-    const { status = {} } = current as Node
-    const others = (status.volumesAttached ?? []).filter(({ name }) => name !== uniqueName)
+function tell(node: Node, uniqueName: string, isAttached: boolean): Action {
+  const change = (current: Node): Node => {
+    const others = (current.status?.volumesAttached ?? []).filter(({ name }) => name !== uniqueName)
     const volumesAttached = isAttached ? [...others, { name: uniqueName, devicePath: '' }] : others
-    return { ...current, status: { ...status, volumesAttached } } as Node
-  },
-})
+    return { ...current, status: { ...current.status, volumesAttached } }
+  }
+  return mutateAction(refs.nodes, node, change, 'status')
+}
 
-const deletion = ({ metadata }: VolumeAttachment): Action => ({
-  do: 'delete',
-  ref: refs.volumeAttachments,
-  namespace: '',
-  name: metadata.name ?? '',
-  uid: metadata.uid ?? '',
-})
+const deletion = (attachment: VolumeAttachment): Action => deleteAction(refs.volumeAttachments, attachment)

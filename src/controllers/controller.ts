@@ -18,6 +18,8 @@ export interface Index {
   valuesOf(object: KubeObject): readonly string[]
 }
 
+export type Creation = Extract<Action, { do: 'create' }>
+
 /** One thing to do. Data, but for `change`, which is pure; the executor makes no choices. */
 export type Action =
   | {
@@ -49,6 +51,14 @@ export type Action =
       change(current: KubeObject): KubeObject | undefined
       /** What may be done only once this is written. */
       next?: Action
+    }
+  | {
+      /**
+       * Creations of one template, in batches of 1, 2, 4, … of which each begins once all of the one before went well
+       * (client-go's slowStartBatch): what a quota refuses it refuses a few times, not hundreds.
+       */
+      do: 'createSlowly'
+      creations: readonly Creation[]
     }
   | { do: 'event'; about: ObjectReference; type: 'Normal' | 'Warning'; reason: string; message: string }
   | {

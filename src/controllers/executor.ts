@@ -38,6 +38,14 @@ async function executeOne(action: Action, client: Client, events: EventRecorder,
     for (const one of Array.isArray(next) ? next : [next]) await executeOne(one, client, events, signal)
   }
   switch (action.do) {
+    case 'createSlowly': {
+      let left = action.creations
+      for (let size = 1; left.length > 0; size *= 2) {
+        await execute(left.slice(0, size), client, events, signal)
+        left = left.slice(size)
+      }
+      return
+    }
     case 'event':
       return events.event(action.about, action.type, action.reason, action.message)
     case 'compute':

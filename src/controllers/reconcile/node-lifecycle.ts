@@ -59,9 +59,13 @@ const staleReportMs = 340_000
  */
 export function nodeLifecycleController(options: NodeLifecycleOptions): Controller {
   const { onLiveness } = options
-  const verdict = createVerdict(options)
-  const taintTimes = createTaintTimes()
   const zones = createNodeZones()
+  const memory: Memory = {
+    verdict: createVerdict(options),
+    taintTimes: createTaintTimes(),
+    zones,
+    pendingEvictions: new Map(),
+  }
   return {
     name: 'node-lifecycle',
     watches: [
@@ -84,7 +88,7 @@ export function nodeLifecycleController(options: NodeLifecycleOptions): Controll
     ],
     ...(onLiveness ? { triggers: (enqueue) => onLiveness((nodeName) => enqueue(`/${nodeName}`)) } : {}),
     keys: (view) => view.list<Node>(refs.nodes).map(keyOf),
-    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, { verdict, taintTimes, zones }),
+    plan: (key, view, nowMs) => planNode(splitKey(key).name, view, nowMs, memory),
   }
 }
 
@@ -121,11 +125,17 @@ interface Memory {
   readonly verdict: Verdict
   readonly taintTimes: TaintTimes
   readonly zones: NodeZones
+  /** Pods of which it was decided that they go if nothing changes, by node. */
+  readonly pendingEvictions: Map<string, ReadonlySet<string>>
 }
 
-function planNode(name: string, view: View, nowMs: number, { verdict, taintTimes, zones }: Memory): Plan {
+function planNode(name: string, view: View, nowMs: number, memory: Memory): Plan {
+  const { verdict, taintTimes, zones, pendingEvictions } = memory
   const node = view.get<Node>(refs.nodes, '', name)
-  if (!node) return nothing
+  if (!node) {
+    pendingEvictions.delete(name)
+    return nothing
+  }
   const { isLost, againMs } = verdict(node, nowMs)
   const actions: Action[] = []
   const conditions = isLost ? unknownConditions(node, nowMs) : (node.status?.conditions ?? [])
@@ -147,9 +157,15 @@ function planNode(name: string, view: View, nowMs: number, { verdict, taintTimes
   const pods = view.indexed<Pod>(refs.pods, byNode, name)
   const ready = conditions.find((condition) => condition.type === 'Ready')?.status
   if (ready !== undefined && ready !== 'True') actions.push(...pods.flatMap((pod) => markNotReady(pod, nowMs)))
-  const eviction = evictions(pods, taintTimes(name, taints, nowMs), nowMs)
-  actions.push(...eviction.actions)
-  const requeueAfterMs = sooner(sooner(againMs, waitMs), eviction.nextMs)
+  const {
+    actions: ended,
+    pending,
+    nextMs,
+  } = evictions(pods, taintTimes(name, taints, nowMs), pendingEvictions.get(name) ?? new Set(), nowMs)
+  actions.push(...ended)
+  if (pending.size > 0) pendingEvictions.set(name, pending)
+  else pendingEvictions.delete(name)
+  const requeueAfterMs = sooner(sooner(againMs, waitMs), nextMs)
   return { actions, ...(requeueAfterMs !== undefined ? { requeueAfterMs } : {}) }
 }
 

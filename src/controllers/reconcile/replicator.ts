@@ -73,7 +73,7 @@ function scale(ref: GroupResource, set: Replicated, active: readonly Pod[], nowM
   if (missing > 0) {
     if (!template) return []
     const create = createPod(set, podFromTemplate(set, template), (message) => [tellFailure(ref, set, message, nowMs)])
-    return Array.from({ length: Math.min(missing, burst) }, () => create)
+    return [{ do: 'createSlowly', creations: Array.from({ length: Math.min(missing, burst) }, () => create) }]
   }
   if (missing === 0) return []
   return byDeletionOrder(active)

@@ -47,7 +47,7 @@ describe('a taint that a user set, without a time', () => {
     expect(cluster.failures).toEqual([])
   })
 
-  test('and took away again in time, ends none', async () => {
+  test('and took away again in time, ends none, and says that once', async () => {
     await run('short', tolerating(5))
     await cluster.pass()
     await taint([{ key, effect: 'NoExecute' }])
@@ -55,6 +55,9 @@ describe('a taint that a user set, without a time', () => {
     await taint([])
     await cluster.pass(10_000)
     expect(left()).toEqual(['short'])
+    expect(cluster.events.map(({ reason, message }) => `${reason}: ${message}`)).toEqual([
+      'TaintManagerEviction: Cancelling deletion of Pod default/short',
+    ])
     await taint([{ key, effect: 'NoExecute' }])
     await cluster.pass(3000)
     expect(left()).toEqual(['short'])
@@ -93,6 +96,7 @@ test('however often it is asked, a pod goes in the first look after its tolerati
           const { actions, nextMs } = evictions(
             [pod(tolerating(seconds))],
             times('n', [{ key, effect: 'NoExecute' }], nowMs),
+            new Set(),
             nowMs,
           )
           expect(actions.length > 0).toBe(nowMs >= endMs)
@@ -106,6 +110,6 @@ test('however often it is asked, a pod goes in the first look after its tolerati
 
 test('the first toleration that matches counts', () => {
   const taints = createTaintTimes()('n', [{ key, effect: 'NoExecute' }], 0)
-  expect(evictions([pod([...tolerating(), ...tolerating(1)])], taints, 5000).actions).toEqual([])
-  expect(evictions([pod([...tolerating(1), ...tolerating()])], taints, 5000).actions).not.toEqual([])
+  expect(evictions([pod([...tolerating(), ...tolerating(1)])], taints, new Set(), 5000).actions).toEqual([])
+  expect(evictions([pod([...tolerating(1), ...tolerating()])], taints, new Set(), 5000).actions).not.toEqual([])
 })

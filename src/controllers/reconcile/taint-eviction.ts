@@ -4,7 +4,7 @@ import { tolerates } from '../../lib/taints.ts'
 import { type Action, referenceTo } from '../controller.ts'
 import { isFinished } from './pod-state.ts'
 import { timeMs, timestamp } from './timestamp.ts'
-import { deleteAction, eventAction, mutateAction } from './workload.ts'
+import { deleteAction, eventAction, mutateAction, sooner } from './workload.ts'
 
 /** A NoExecute taint, and since when it is on its node, in milliseconds. */
 export interface TimedTaint {
@@ -40,33 +40,52 @@ export function createTaintTimes(): TaintTimes {
   }
 }
 
-/** Ends pods whose toleration of a NoExecute taint is over; `nextMs` until the next one's is. */
+export interface Evictions {
+  readonly actions: readonly Action[]
+  /** The uids of pods whose time runs. */
+  readonly pending: ReadonlySet<string>
+  /** Until the next one's is over. */
+  readonly nextMs?: number
+}
+
+/**
+ * Ends pods whose toleration of a NoExecute taint is over. `pending` of the look before tells of whom it is to be said
+ * that they may stay after all.
+ */
 export function evictions(
   pods: readonly Pod[],
   taints: readonly TimedTaint[],
+  pendingBefore: ReadonlySet<string>,
   nowMs: number,
-): { actions: Action[]; nextMs?: number } {
+): Evictions {
   const actions: Action[] = []
+  const pending = new Set<string>()
   let nextMs: number | undefined
-  if (taints.length === 0) return { actions }
+  if (taints.length === 0 && pendingBefore.size === 0) return { actions, pending }
   for (const pod of pods) {
     if (pod.metadata.deletionTimestamp || isFinished(pod)) continue
+    const { uid = '' } = pod.metadata
     const leftMs = toleratedForMs(pod, taints, nowMs)
-    if (leftMs <= 0) {
-      const { namespace, name } = pod.metadata
-      actions.push(
-        eventAction(
-          referenceTo(pod),
-          'Normal',
-          'TaintManagerEviction',
-          `Marking for deletion Pod ${namespace}/${name}`,
-        ),
-        { ...markDisrupted(pod, nowMs), next: deleteAction(refs.pods, pod) },
-      )
-    } else if (Number.isFinite(leftMs)) nextMs = Math.min(nextMs ?? Infinity, leftMs)
+    if (leftMs <= 0)
+      actions.push(tell(pod, 'Marking for deletion'), {
+        ...markDisrupted(pod, nowMs),
+        next: deleteAction(refs.pods, pod),
+      })
+    else if (Number.isFinite(leftMs)) {
+      pending.add(uid)
+      nextMs = sooner(nextMs, leftMs)
+    } else if (pendingBefore.has(uid)) actions.push(tell(pod, 'Cancelling deletion of'))
   }
-  return { actions, nextMs }
+  return { actions, pending, ...(nextMs === undefined ? {} : { nextMs }) }
 }
+
+const tell = (pod: Pod, what: string): Action =>
+  eventAction(
+    referenceTo(pod),
+    'Normal',
+    'TaintManagerEviction',
+    `${what} Pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+  )
 
 /**
  * Milliseconds that the pod may stay: 0 when a taint is not tolerated, Infinity when all are for good. The first

@@ -2,7 +2,7 @@ import type { LabelSelector, ObjectReference, Pod } from '../../api/kinds.ts'
 import type { GroupResource, KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
 import { matchesLabelMap, matchesLabelSelector } from '../../lib/selector.ts'
-import { type Action, type Index, keyOf, referenceTo, type View, type Watch } from '../controller.ts'
+import { type Action, type Creation, type Index, keyOf, referenceTo, type View, type Watch } from '../controller.ts'
 import { claim, controllerOf, ownerKeys } from './ownership.ts'
 
 /** Objects by the uid of their controller; those without one by `orphans/<namespace>`. */
@@ -104,7 +104,7 @@ export const eventAction = (
 ): Action => ({ do: 'event', about, type, reason, message })
 
 /** Creates a pod and says so on its owner, as upstream's pod control does. */
-export function createPod(owner: KubeObject, pod: Pod, onFailure?: (message: string) => Action[]): Action {
+export function createPod(owner: KubeObject, pod: Pod, onFailure?: (message: string) => Action[]): Creation {
   const about = referenceTo(owner)
   return {
     do: 'create',

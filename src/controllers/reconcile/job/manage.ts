@@ -1,5 +1,5 @@
 import type { Job, Pod } from '../../../api/kinds.ts'
-import type { Action } from '../../controller.ts'
+import type { Action, Creation } from '../../controller.ts'
 import { isActive, isFinished } from '../pod-state.ts'
 import { timeMs } from '../timestamp.ts'
 import { createPod, deletePod } from '../workload.ts'
@@ -68,7 +68,7 @@ const byProgress = (a: Pod, b: Pod): number =>
 function createPlain(job: Job, pods: readonly Pod[], room: number, nowMs: number) {
   const waitMs = backoffMs(failuresInARow(pods), lastEndMs(pods), nowMs)
   if (waitMs > 0) return { actions: [], nextMs: waitMs }
-  return { actions: Array.from({ length: room }, () => createPod(job, podOf(job))), nextMs: undefined }
+  return { actions: slowly(Array.from({ length: room }, () => createPod(job, podOf(job)))), nextMs: undefined }
 }
 
 function createIndexed(
@@ -82,20 +82,23 @@ function createIndexed(
   const taken = new Set(occupied.map(indexOf))
   const perIndex = job.spec?.backoffLimitPerIndex !== undefined
   const ofIndex = Map.groupBy(pods, indexOf)
-  const actions: Action[] = []
+  const creations: Creation[] = []
   let nextMs: number | undefined
   const common = perIndex ? 0 : backoffMs(failuresInARow(pods), lastEndMs(pods), nowMs)
-  if (common > 0) return { actions, nextMs: common }
-  for (let index = 0; index < (job.spec?.completions ?? 0) && actions.length < room; index++) {
+  if (common > 0) return { actions: [], nextMs: common }
+  for (let index = 0; index < (job.spec?.completions ?? 0) && creations.length < room; index++) {
     if (taken.has(index) || counts.completed.has(index) || counts.failedIndexes.has(index)) continue
     const failed = (ofIndex.get(index) ?? []).filter((pod) => hasFailed(job, pod))
     const failures = failed.length > 0 ? Math.max(...failed.map(failuresBefore)) + 1 : 0
     const waitMs = perIndex ? backoffMs(failures, lastEndMs(failed), nowMs) : 0
     if (waitMs > 0) nextMs = Math.min(nextMs ?? Infinity, waitMs)
-    else actions.push(createPod(job, podOf(job, index, perIndex ? failures : undefined)))
+    else creations.push(createPod(job, podOf(job, index, perIndex ? failures : undefined)))
   }
-  return { actions, nextMs }
+  return { actions: slowly(creations), nextMs }
 }
+
+const slowly = (creations: readonly Creation[]): Action[] =>
+  creations.length > 0 ? [{ do: 'createSlowly', creations }] : []
 
 function endMs(pod: Pod): number {
   const finished = (pod.status?.containerStatuses ?? []).map(
