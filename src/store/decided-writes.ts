@@ -110,7 +110,9 @@ export class DecidedWrites {
     let arriving: Incarnation | undefined
     const known = inFlight?.documents.get(uid) ?? incarnation?.document
     let content = known && hot.contentOf(known)
-    if (proposal.document && !tombstones.has(uid)) {
+    // Asked at this node, of the state that it has: the document says nothing new.
+    const isNews = proposal.document !== undefined && proposal.document !== known?.encoded
+    if (isNews && proposal.document && !tombstones.has(uid)) {
       try {
         const document = openDocument(known?.encoded)
         mergeUpdate(document, proposal.document)

@@ -131,12 +131,7 @@ export class DocumentContent {
   /** The newest value of each path. */
   get leaves(): ReadonlyMap<FieldPath, Leaf> {
     if (!this.#leaves) {
-      const leaves: Leaves = new Map()
-      if (this.#creation && this.created) {
-        for (const [path, value] of creationFields(this.#creation)) {
-          offer(leaves, path, { stamp: this.created.stamp, value })
-        }
-      }
+      const leaves: Leaves = new Map(this.#createdLeaves())
       for (const { path, stamp, json } of this.#fields) {
         const value = parseJson(json)
         if (value !== undefined) offer(leaves, path, { stamp, value })
@@ -145,6 +140,23 @@ export class DocumentContent {
       this.#leaves = leaves
     }
     return this.#leaves
+  }
+
+  /** The newest value of one path, without working out all of them. */
+  leafAt(path: FieldPath): Leaf | undefined {
+    if (this.#leaves) return this.#leaves.get(path)
+    if (isStatusPath(path)) return this.statusLeaves.get(path)
+    let newest = this.#createdLeaves().get(path)
+    for (const field of this.#fields) {
+      if (field.path !== path || (newest && field.stamp <= newest.stamp)) continue
+      const value = parseJson(field.json)
+      if (value !== undefined) newest = { stamp: field.stamp, value }
+    }
+    return newest
+  }
+
+  #createdLeaves(): ReadonlyMap<FieldPath, Leaf> {
+    return this.#creation && this.created ? createdLeaves(this.#creation, this.created.stamp) : noLeaves
   }
 
   /** The same of the paths of status alone, which are few. */
@@ -257,16 +269,19 @@ function predecessorsOf(creation: Uint8Array): Predecessor[] | undefined {
   return uids.filter((uid): uid is string => typeof uid === 'string').map(parsePredecessor)
 }
 
-const parsedCreations = new WeakMap<Uint8Array, readonly [FieldPath, FieldValue][]>()
+const noLeaves: ReadonlyMap<FieldPath, Leaf> = new Map()
+const parsedCreations = new WeakMap<Uint8Array, ReadonlyMap<FieldPath, Leaf>>()
 
 /** An entry's bytes never change, and stay the same ones while a document is hydrated: each is parsed once. */
-function creationFields(creation: Uint8Array): readonly [FieldPath, FieldValue][] {
+function createdLeaves(creation: Uint8Array, stamp: Stamp): ReadonlyMap<FieldPath, Leaf> {
   const known = parsedCreations.get(creation)
   if (known) return known
   const line = creation.subarray(creation.indexOf(newline) + 1, creation.lastIndexOf(newline))
-  const fields = fieldsOf(parseJson(decodeText(line))).filter(([path]) => isFieldPath(path))
-  parsedCreations.set(creation, fields)
-  return fields
+  const leaves: Leaves = new Map()
+  for (const [path, value] of fieldsOf(parseJson(decodeText(line))))
+    if (isFieldPath(path)) leaves.set(path, { stamp, value })
+  parsedCreations.set(creation, leaves)
+  return leaves
 }
 
 function creationStatus(creation: Uint8Array): [FieldPath, FieldValue][] {

@@ -31,6 +31,15 @@ export interface DocumentState {
   readonly newest: Stamp
   /** Digest of everything but status; undefined when it was not worked out in this life of the process. */
   readonly desiredDigest: Digest | undefined
+  /** What a write of this node changed; undefined where that is not known. */
+  readonly since?: StateDifference
+}
+
+/** Parts of an object (see sectionOf) outside of which it is the same as in an earlier state. */
+export interface StateDifference {
+  /** Digest of the earlier state. */
+  readonly digest: Digest
+  readonly sections: ReadonlySet<string>
 }
 
 /** A given guid: making one up would cost ten times the document. */

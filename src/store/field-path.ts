@@ -47,6 +47,17 @@ export const isStatusPath = (path: FieldPath): boolean =>
 export const isMetadataPath = (path: FieldPath): boolean =>
   path.startsWith('metadata') && (path.length === 8 || path[8] === '.' || path[8] === '[')
 
+/**
+ * The part of an object that a path belongs to: a top-level field (`spec`), or one of metadata (`metadata.labels`). Parts
+ * do not depend on each other. Undefined for metadata as a whole, and for what is no path.
+ */
+export function sectionOf(path: FieldPath): string | undefined {
+  const [first, second] = parsePath(path) ?? []
+  if (first?.type !== 'field') return undefined
+  if (first.name !== 'metadata') return first.name
+  return second?.type === 'field' ? `metadata.${second.name}` : undefined
+}
+
 /** True when `path` lies strictly below `ancestor`. */
 export const isBelow = (path: FieldPath, ancestor: FieldPath): boolean =>
   path.length > ancestor.length &&

@@ -13,8 +13,10 @@ import {
   writeCreation,
   writeFields,
   type DocumentState,
+  type StateDifference,
 } from './document.ts'
 import { readDocument } from './document-content.ts'
+import { sectionOf } from './field-path.ts'
 import { flatten, flattenDifferences } from './flatten.ts'
 import type { HotDocuments } from './hot-documents.ts'
 import type { Incarnation, Incarnations } from './incarnations.ts'
@@ -125,7 +127,7 @@ export function stageUpdate(
   if (asked.size === 0) return
   const present = documentOf(context, staging, uid)
   const { document, content: before } = context.hot.take(uid, present)
-  const leaves = leavesFor(asked.keys(), before, context.incarnations.get(uid)?.decided)
+  const leaves = leavesFor([...asked.keys()], before, context.incarnations.get(uid)?.decided)
   const changes = effectiveChanges(asked, leaves)
   if (changes.size === 0) {
     if (present) context.hot.put(present, document, before)
@@ -148,12 +150,32 @@ export function stageUpdate(
     }),
   )
   const content = readDocument(uid, document)
-  const state = closeDocument(key, uid, document, content)
+  const since = present && differenceFrom(present, staging.documents.has(uid), changes.keys())
+  const state = { ...closeDocument(key, uid, document, content), ...(since ? { since } : {}) }
   if (state.encoded.length > documentLimitBytes && state.encoded.length > (present?.encoded.length ?? 0))
     throw tooLarge()
   context.hot.put(state, document, content)
   staging.putDocument(state)
   if (update) staging.outgoing.push({ type: 'document', key, uid, update })
+}
+
+/** What a write changes of a state, or, when that is staged itself and nobody has seen it, of the one before it. */
+function differenceFrom(
+  present: DocumentState,
+  isStaged: boolean,
+  paths: Iterable<FieldPath>,
+): StateDifference | undefined {
+  const earlier: StateDifference | undefined = isStaged
+    ? present.since
+    : { digest: present.digest, sections: new Set() }
+  if (!earlier) return undefined
+  const sections = new Set(earlier.sections)
+  for (const path of paths) {
+    const section = sectionOf(path)
+    if (section === undefined) return undefined
+    sections.add(section)
+  }
+  return { digest: earlier.digest, sections }
 }
 
 /** Deletes an incarnation for good. Returns how it was last. Throws NotFound. */

@@ -22,12 +22,15 @@ interface Branch {
  * Builds the object that a set of leaves stands for. Where two writers disagree about more than a value:
  * - an element of an associative list exists only while its marker is live, whatever was written inside it;
  * - a value and fields below the same path exclude each other: the newest decides. Empty objects and lists give way.
- * Paths that are unreadable are left out.
+ * Paths that are unreadable are left out, as are those that are not wanted.
  */
-export function unflatten(leaves: ReadonlyMap<FieldPath, Leaf>): Record<string, unknown> {
+export function unflatten(
+  leaves: ReadonlyMap<FieldPath, Leaf>,
+  isWanted: (path: FieldPath) => boolean = () => true,
+): Record<string, unknown> {
   const root: Branch = branch(undefined)
   for (const [path, leaf] of leaves) {
-    if (leaf.value === null) continue
+    if (leaf.value === null || !isWanted(path)) continue
     const segments = parsePath(path)
     if (segments) insert(root, segments, leaf)
   }

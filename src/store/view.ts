@@ -4,7 +4,7 @@ import type { DecidedObject, FieldPath } from './decided.ts'
 import { sameDigest } from './digest.ts'
 import type { DocumentState } from './document.ts'
 import type { DocumentContent } from './document-content.ts'
-import { isStatusPath } from './field-path.ts'
+import { isStatusPath, sectionOf } from './field-path.ts'
 import { unflatten, type Leaf } from './unflatten.ts'
 import type { ObjectKey } from '../api/object.ts'
 
@@ -25,8 +25,7 @@ export class ObjectView {
   readonly version: bigint
   readonly #contents: Contents
   #object: KubeObject | undefined
-  /** A former JSON of this object that differs in status and version at most. */
-  #basis: KubeObject | undefined
+  #basis: Basis | undefined
   readonly #hasGeneration: boolean
 
   constructor(options: {
@@ -53,10 +52,12 @@ export class ObjectView {
     this.#basis = options.previous && this.#basisFrom(options.previous)
   }
 
-  #basisFrom(previous: ObjectView): KubeObject | undefined {
-    const [now, before] = [this.document?.desiredDigest, previous.document?.desiredDigest]
-    if (previous.uid !== this.uid || previous.decided !== this.decided || !now || !before) return undefined
-    return sameDigest(now, before) ? (previous.#object ?? previous.#basis) : undefined
+  #basisFrom(previous: ObjectView): Basis | undefined {
+    if (previous.uid !== this.uid) return undefined
+    const changed = changedSections(previous, this)
+    if (!changed) return undefined
+    if (previous.#object) return { object: previous.#object, changed }
+    return previous.#basis && { object: previous.#basis.object, changed: changed.union(previous.#basis.changed) }
   }
 
   /** Frozen, deeply. */
@@ -69,7 +70,7 @@ export class ObjectView {
     const content = this.document && this.#contents.contentOf(this.document)
     const basis = this.#basis
     this.#basis = undefined
-    if (basis) return this.#withStatus(basis, content)
+    if (basis) return this.#remake(basis, content)
     const { metadata, ...rest } = unflatten(mergedLeaves(content, this.decided))
     const object = {
       apiVersion: '',
@@ -87,13 +88,21 @@ export class ObjectView {
     return deepFreeze(object) as KubeObject
   }
 
-  /** Status is written most: the rest of the object is shared with what was shown before. */
-  #withStatus(basis: KubeObject, content: DocumentContent | undefined): KubeObject {
-    const { status } = unflatten(mergedStatus(content, this.decided))
-    const metadata = { ...basis.metadata, resourceVersion: this.version.toString() }
-    const object: Record<string, unknown> = { ...basis, metadata }
-    if (status === undefined) delete object.status
-    else object.status = status
+  /** What did not change is shared with what was shown before. */
+  #remake({ object: before, changed }: Basis, content: DocumentContent | undefined): KubeObject {
+    const isStatusOnly = changed.size === 1 && changed.has('status')
+    const leaves = isStatusOnly ? mergedStatus(content, this.decided) : mergedLeaves(content, this.decided)
+    const { metadata: fresh = {}, ...parts } = unflatten(leaves, (path) => changed.has(sectionOf(path) ?? ''))
+    const metadata: Record<string, unknown> = { ...before.metadata, resourceVersion: this.version.toString() }
+    const object: Record<string, unknown> = { ...before, metadata }
+    for (const section of changed) {
+      const [target, source, name] = section.startsWith('metadata.')
+        ? [metadata, fresh as Record<string, unknown>, section.slice('metadata.'.length)]
+        : [object, parts, section]
+      if (source[name] === undefined) delete target[name]
+      else target[name] = source[name]
+    }
+    if (this.#hasGeneration) metadata['generation'] = generationOf(content, this.decided)
     return deepFreeze(object) as unknown as KubeObject
   }
 
@@ -108,6 +117,48 @@ export class ObjectView {
     const { key, uid, document, decided } = this
     return { key, uid, document, decided, hasGeneration: this.#hasGeneration, contents: this.#contents }
   }
+}
+
+/** A former JSON of an object, and the parts (see sectionOf) that are to be made anew. */
+interface Basis {
+  readonly object: KubeObject
+  readonly changed: ReadonlySet<string>
+}
+
+const statusOnly: ReadonlySet<string> = new Set(['status'])
+const noSections: ReadonlySet<string> = new Set()
+
+/** The parts in which two states of an object may differ; undefined when that is not known. */
+function changedSections(before: ObjectView, now: ObjectView): ReadonlySet<string> | undefined {
+  const declared = documentSections(before.document, now.document)
+  if (!declared || before.decided === now.decided) return declared
+  const sections = new Set(declared)
+  const [old, fresh] = [before.decided?.fields ?? noFields, now.decided?.fields ?? noFields]
+  for (const [one, other] of [
+    [old, fresh],
+    [fresh, old],
+  ] as const) {
+    for (const [path, { stamp }] of one) {
+      if (path === decidedGenerationPath || other.get(path)?.stamp === stamp) continue
+      const section = sectionOf(path)
+      if (section === undefined) return undefined
+      sections.add(section)
+    }
+  }
+  return sections
+}
+
+const noFields: DecidedObject['fields'] = new Map()
+
+function documentSections(
+  before: DocumentState | undefined,
+  now: DocumentState | undefined,
+): ReadonlySet<string> | undefined {
+  if (before === now) return noSections
+  if (!before || !now) return undefined
+  if (before.desiredDigest && now.desiredDigest && sameDigest(before.desiredDigest, now.desiredDigest))
+    return statusOnly
+  return now.since && sameDigest(now.since.digest, before.digest) ? now.since.sections : undefined
 }
 
 /** Per path the highest stamp counts, whichever class the write was of. */
@@ -139,15 +190,25 @@ export function mergedStatus(
   return leaves
 }
 
-/** The leaves that writing `paths` has to look at. */
+/** The leaves that writing `paths` has to look at: all of them where an element may come back to life, with what is below it. */
 export function leavesFor(
-  paths: Iterable<FieldPath>,
+  paths: readonly FieldPath[],
   content: DocumentContent | undefined,
   decided: DecidedObject | undefined,
 ): ReadonlyMap<FieldPath, Leaf> {
-  for (const path of paths) if (!isStatusPath(path)) return mergedLeaves(content, decided)
-  return mergedStatus(content, decided)
+  if (paths.some((path) => path.endsWith(']') && !isWholeElement(path))) return mergedLeaves(content, decided)
+  const leaves = new Map<FieldPath, Leaf>()
+  for (const path of paths) {
+    const leaf = newer(content?.leafAt(path), decided?.fields.get(path))
+    if (leaf) leaves.set(path, leaf)
+  }
+  return leaves
 }
+
+const newer = (a: Leaf | undefined, b: Leaf | undefined): Leaf | undefined => (!a || (b && b.stamp > a.stamp) ? b : a)
+
+/** Below elements of status, and of managedFields, nothing has a path of its own. */
+const isWholeElement = (path: FieldPath): boolean => isStatusPath(path) || path.startsWith('metadata.managedFields[')
 
 function generationOf(content: DocumentContent | undefined, decided: DecidedObject | undefined): number {
   return 1 + (content?.generation ?? 0) + decidedGeneration(decided)
