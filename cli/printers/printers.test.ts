@@ -218,6 +218,14 @@ describe('status', () => {
     expect(JSON.parse(printStatus(told, 'json'))).toEqual(told)
     expect(() => printStatus(status, 'xml')).toThrow('unable to match a printer')
   })
+
+  it('says which members do not replicate with each other', () => {
+    const refusals = ['a speaks version 2 of the wire format, b versions 3 to 4: upgrade a first']
+    expect(printStatus({ ...status, refusals }, undefined)).toMatch(
+      /\n\nNot replicated: a speaks version 2 .* first\n$/,
+    )
+    expect(JSON.parse(printStatus({ ...status, refusals }, 'json'))).toEqual({ ...status, refusals })
+  })
 })
 
 describe('explain', () => {

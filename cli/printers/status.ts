@@ -2,7 +2,7 @@ import type { ClusterStatus } from '../../src/local/cluster.ts'
 import { UsageError } from '../command.ts'
 import { printTable } from './table.ts'
 
-/** `stormo status`: JSON for programs, else a line about the leader and a table of the members. */
+/** `stormo status`: JSON for programs, else a line about the leader, a table of the members, and who does not replicate with whom. */
 export function printStatus(status: ClusterStatus, output: string | undefined): string {
   if (output === 'json') return JSON.stringify(agreedFields(status)) + '\n'
   if (output !== undefined)
@@ -20,7 +20,8 @@ export function printStatus(status: ClusterStatus, output: string | undefined): 
     known(node.replica?.sinceSyncMs, (ms) => `${Math.round(ms / 1000)}s`),
     known(node.replica?.diskBytes, (bytes) => `${(bytes / 2 ** 20).toFixed(1)}Mi`),
   ])
-  return `Leader: ${status.leader ?? '<none>'}   Term: ${status.term}\n\n${printTable(columns, rows)}`
+  const refusals = (status.refusals ?? []).map((refusal) => `\nNot replicated: ${refusal}\n`)
+  return `Leader: ${status.leader ?? '<none>'}   Term: ${status.term}\n\n${printTable(columns, rows)}${refusals.join('')}`
 }
 
 const columns = ['NAME', 'STATUS', 'ROLE', 'TERM', 'LAG', 'DOCUMENTS', 'APPLIED', 'LAST SYNC', 'DISK']
@@ -29,7 +30,7 @@ const known = (value: number | null | undefined, text: (value: number) => string
   value === null || value === undefined ? '<unknown>' : text(value)
 
 /** Exactly what programs are promised, whatever else a newer server says. */
-const agreedFields = ({ leader, term, nodes }: ClusterStatus): ClusterStatus => ({
+const agreedFields = ({ leader, term, nodes, refusals }: ClusterStatus): ClusterStatus => ({
   leader,
   term,
   nodes: nodes.map(({ name, ready, voter, term: nodeTerm, lagMs, replica }) => ({
@@ -40,4 +41,5 @@ const agreedFields = ({ leader, term, nodes }: ClusterStatus): ClusterStatus => 
     lagMs,
     ...(replica === undefined ? {} : { replica }),
   })),
+  ...(refusals === undefined ? {} : { refusals }),
 })

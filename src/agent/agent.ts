@@ -22,6 +22,7 @@ import { watchPeers } from './peers.ts'
 import { precedePods } from './priority.ts'
 import { openReplica } from './replica.ts'
 import { paths, type SettingName, type Settings } from './settings.ts'
+import { endOnUncaught } from './uncaught.ts'
 import { unreachedNodes } from './unreached-nodes.ts'
 
 const objectMetaSchema = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta'
@@ -30,7 +31,7 @@ type ReadSettings = (written: Partial<Record<SettingName, string>>) => Settings
 
 /**
  * Runs the agent of this machine until the signal is aborted; `onReady` is called once it serves. Throws when the machine
- * is no member, or cannot start.
+ * is no member, when it cannot start, and once it has stopped over a fault that nobody caught.
  */
 export async function runAgent(
   readSettings: ReadSettings,
@@ -44,9 +45,10 @@ export async function runAgent(
     throw new Error("this machine is no member of a cluster yet: run 'stormo init' or 'stormo join <token>' first")
   const settings = readSettings(membership.settings)
   const logger = createLogger(settings.logLevel, settings.nodeName)
+  const uncaught = endOnUncaught(process, systemClock, logger)
   await precedePods(logger)
   const departure = watchDeparture(paths(dataDir).identity, systemClock, logger)
-  const signal = AbortSignal.any([stop, departure.signal])
+  const signal = AbortSignal.any([stop, departure.signal, uncaught.signal])
   const services = await composeAgent({
     settings,
     identity,
@@ -73,7 +75,9 @@ export async function runAgent(
     departure.stop()
     for (const service of started.toReversed())
       await service.stop().catch((error: unknown) => logger.error({ error: String(error) }, 'a service did not stop'))
+    uncaught.stop()
   }
+  uncaught.signal.throwIfAborted()
 }
 
 /** The composition root: builds the real things, and returns them in the order in which they start. */

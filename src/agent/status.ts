@@ -3,6 +3,7 @@ import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import type { DecisionLog } from '../decision/decision-log.ts'
 import type { Mesh, PeerId } from '../mesh/mesh.ts'
+import { wireRefusals } from '../mesh/wire-range.ts'
 
 /** The cluster as one node sees it: what `stormo status -o json` prints. */
 export interface ClusterStatus {
@@ -10,6 +11,8 @@ export interface ClusterStatus {
   leader: string | null
   term: number
   nodes: NodeStatus[]
+  /** Members between which nothing is replicated, as they speak no version of the wire format in common, and what to do. */
+  refusals: string[]
 }
 
 export interface NodeStatus {
@@ -83,8 +86,9 @@ export function createStatusReporter({
 
   return async () => {
     const log = decisions.status()
+    const members = decisions.members()
     const nodes = await Promise.all(
-      decisions.members().map(async (member): Promise<NodeStatus> => {
+      members.map(async (member): Promise<NodeStatus> => {
         const isSelf = member.node === self
         const answer = isSelf ? own() : await answerOf(member.peer)
         const node = informers.for<Node>(refs.nodes).get('', member.node)
@@ -105,6 +109,7 @@ export function createStatusReporter({
       leader: log.leader,
       term: log.term,
       nodes: nodes.toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true })),
+      refusals: wireRefusals(members),
     }
   }
 }

@@ -31,6 +31,8 @@ export interface ClusterStatus {
     /** Absent from an older agent's answer. */
     replica?: { documents: number; appliedIndex: number; sinceSyncMs: number | null; diskBytes: number } | null
   }[]
+  /** Members that do not replicate with each other, and what to do. Absent from an older agent's answer. */
+  refusals?: string[]
 }
 
 const readyTimeoutMs = 120_000

@@ -36,5 +36,9 @@ export function wireRefusal(one: Speaker, other: Speaker): string | undefined {
   )
 }
 
+/** Of all members, those that cannot speak with each other, and what to do: a line a pair. */
+export const wireRefusals = (members: readonly Speaker[]): string[] =>
+  members.flatMap((one, index) => members.slice(index + 1).flatMap((other) => wireRefusal(one, other) ?? []))
+
 const wireText = ({ oldest, newest }: WireRange): string =>
   oldest === newest ? `version ${oldest}` : `versions ${oldest} to ${newest}`

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { wireRefusal, type WireRange } from '../mesh/wire-range.ts'
+import { wireRefusal, wireRefusals, type WireRange } from '../mesh/wire-range.ts'
 import { ByteReader } from '../store/bytes.ts'
 import { inflate } from './deflate.ts'
 import { areEqual, cluster, create, dataOf, set, settled, type Cluster, type Node } from './testing/replicator-rig.ts'
@@ -84,6 +84,14 @@ test('with a member that speaks no common version nothing is exchanged, and both
     'this node speaks version 2 of the wire format, n3 versions 4 to 5: upgrade this node first, to a release that speaks both',
   ])
   expect(refusals(stranger)[0]).toContain('n1 version 2: upgrade n1 first')
+})
+
+test('of many members each pair that cannot speak is told once', () => {
+  const members = [{ node: 'a', speaks: present }, { node: 'b', speaks: later }, { node: 'c' }]
+  expect(wireRefusals(members)).toEqual([
+    'a speaks version 2 of the wire format, b versions 4 to 5: upgrade a first, to a release that speaks both',
+    'b speaks versions 4 to 5 of the wire format, c version 2: upgrade c first, to a release that speaks both',
+  ])
 })
 
 test('members that say nothing speak the first version', () => {
