@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto'
 import type { Logger } from '../../lib/log.ts'
 import type { Exec } from '../exec.ts'
+import { createKeyedTurns } from '../../lib/keyed-turns.ts'
 import { sameOffset } from '../../lib/ip-address.ts'
 import { formatIpv4, parseCidr } from '../ipv4.ts'
 import { createAddressPool } from './address-pool.ts'
 import { bridgeDrift, podLinkDrift, settingDrift, type LinkListing } from './drift.ts'
 import { allowForwarding, isForwardingBlocked, withdrawForwarding } from './forwarding.ts'
 import { createIpCommand } from './ip-command.ts'
+import { podInterface, podLinkName, podLinkSteps, podOfLink } from './pod-link.ts'
 import { tunnelMac } from './route-plan.ts'
 
 export interface PodNetworkOptions {
@@ -29,13 +30,6 @@ export interface Attachment {
   readonly ip: string
 }
 
-interface Link {
-  ifname: string
-  ifalias?: string
-}
-
-const podLinkPrefix = 'pod'
-const podInterface = 'eth0'
 const bridgeFilter = 'net/bridge/bridge-nf-call-iptables'
 
 /**
@@ -52,40 +46,21 @@ export function createPodNetwork(options: PodNetworkOptions) {
   const address6Of = (address: string): string | undefined =>
     podCidr6 === undefined ? undefined : sameOffset(address, options.podCidr, podCidr6)
   const gateway6 = address6Of(pool.gateway)
-  const length6 = podCidr6?.split('/')[1]
+  const { first, prefixLength } = range
+  const prefixLength6 = podCidr6 === undefined ? undefined : Number(podCidr6.split('/')[1])
   const attached = new Map<string, string>()
   /** Work on one pod is done one after another. */
-  const turns = new Map<string, Promise<unknown>>()
+  const inTurn = createKeyedTurns()
   /** Without br_netfilter, pods of one node must reach each other through routing, else answers skip the translation. */
   let routed = false
 
-  const settings = [
-    ['net/ipv4/ip_forward', '1'],
-    [`net/ipv4/conf/${bridge}/send_redirects`, '0'],
-    ['net/ipv4/conf/all/send_redirects', '0'],
-    [`net/ipv4/conf/${bridge}/rp_filter`, '0'],
-    // Answers of host ports that were asked for at 127.0.0.1; the service rules keep the pods from using it.
-    [`net/ipv4/conf/${bridge}/route_localnet`, '1'],
-    ...(podCidr6 === undefined
-      ? []
-      : ([
-          [`net/ipv6/conf/${bridge}/disable_ipv6`, '0'],
-          ['net/ipv6/conf/all/forwarding', '1'],
-          ['net/bridge/bridge-nf-call-ip6tables', '1'],
-        ] as const)),
-  ] as const
+  const settings = settingsFor(bridge, podCidr6 !== undefined)
 
-  const linkOf = (podUid: string): string =>
-    `${podLinkPrefix}${createHash('sha256').update(`${bridge}/${podUid}`).digest('hex').slice(0, 12)}`
+  const linkOf = (podUid: string): string => podLinkName(bridge, podUid)
 
   async function links(): Promise<{ link: string; podUid: string; ip: string }[]> {
-    const all = await ip.list<Link>('link', 'show', 'master', bridge)
-    return all.flatMap(({ ifname, ifalias }) => {
-      const [podUid = '', address = ''] = ifalias?.split('/') ?? []
-      return ifname.startsWith(podLinkPrefix) && podUid !== '' && address !== ''
-        ? [{ link: ifname, podUid, ip: address }]
-        : []
-    })
+    const all = await ip.list<{ ifname: string; ifalias?: string }>('link', 'show', 'master', bridge)
+    return all.map(podOfLink).filter((one) => one !== undefined)
   }
 
   async function setUpBridge(): Promise<void> {
@@ -93,10 +68,10 @@ export function createPodNetwork(options: PodNetworkOptions) {
     if (gateway6 !== undefined) await ip.sysctl(`net/ipv6/conf/${bridge}/disable_ipv6`, '0')
     await ip.batch([
       // A bridge without an address of its own takes that of its newest port, and peers' ARP entries go stale.
-      `link set ${bridge} address ${tunnelMac(range?.first ?? 0).replace(/^0a/, '0e')} mtu ${mtu} up`,
-      `addr replace ${pool.gateway}/${range?.prefixLength} dev ${bridge}`,
+      `link set ${bridge} address ${tunnelMac(first).replace(/^0a/, '0e')} mtu ${mtu} up`,
+      `addr replace ${pool.gateway}/${prefixLength} dev ${bridge}`,
       // Without nodad it would wait for its first port.
-      ...(gateway6 === undefined ? [] : [`addr replace ${gateway6}/${length6} dev ${bridge} nodad`]),
+      ...(gateway6 === undefined ? [] : [`addr replace ${gateway6}/${prefixLength6} dev ${bridge} nodad`]),
     ])
     await options.exec('modprobe', ['br_netfilter']).catch(() => {})
     routed = !(await ip.sysctl(bridgeFilter, '1'))
@@ -121,42 +96,11 @@ export function createPodNetwork(options: PodNetworkOptions) {
   }
 
   async function connect(podUid: string, pid: number, address: string): Promise<void> {
-    const link = linkOf(podUid)
-    const length = routed ? 32 : range?.prefixLength
-    const address6 = address6Of(address)
+    const shape = { bridge, mtu, gateway: pool.gateway, prefixLength, gateway6, prefixLength6, routed }
     try {
-      await ip.batches([
-        { lines: [`link del ${link}`], mayFail: true },
-        {
-          lines: [
-            `link add ${link} mtu ${mtu} type veth peer name ${podInterface} mtu ${mtu} netns ${pid}`,
-            `link set ${link} alias ${podUid}/${address}`,
-            `link set ${link} master ${bridge} up`,
-            `link set ${link} type bridge_slave hairpin on`,
-          ],
-        },
-        {
-          pid,
-          // Container runtimes turn IPv6 off where they give no address of it.
-          sysctls: address6 === undefined ? [] : [['net/ipv6/conf/all/disable_ipv6', '0']],
-          lines: [
-            'link set lo up',
-            `addr add ${address}/${length} dev ${podInterface}`,
-            `link set ${podInterface} up`,
-            ...(routed ? [`route add ${pool.gateway} dev ${podInterface} scope link`] : []),
-            `route add default via ${pool.gateway} dev ${podInterface}`,
-            ...(address6 === undefined
-              ? []
-              : [
-                  `addr add ${address6}/${routed ? 128 : length6} dev ${podInterface} nodad`,
-                  ...(routed ? [`route add ${gateway6} dev ${podInterface}`] : []),
-                  `route add default via ${gateway6} dev ${podInterface}`,
-                ]),
-          ],
-        },
-      ])
+      await ip.batches(podLinkSteps(shape, { podUid, pid, address, address6: address6Of(address) }))
     } catch (error) {
-      await ip.attempt('link', 'del', link)
+      await ip.attempt('link', 'del', linkOf(podUid))
       throw error
     }
   }
@@ -173,20 +117,6 @@ export function createPodNetwork(options: PodNetworkOptions) {
       podInterface,
     ])
     return code === 0 && stdout.includes(`"${address}"`)
-  }
-
-  function inTurn<T>(podUid: string, run: () => Promise<T>): Promise<T> {
-    const before = turns.get(podUid) ?? Promise.resolve()
-    const result = before.then(run, run)
-    const settled = result.catch(() => {})
-    turns.set(podUid, settled)
-    void forgetTurn(podUid, settled)
-    return result
-  }
-
-  async function forgetTurn(podUid: string, turn: Promise<unknown>): Promise<void> {
-    await turn
-    if (turns.get(podUid) === turn) turns.delete(podUid)
   }
 
   return {
@@ -236,8 +166,8 @@ export function createPodNetwork(options: PodNetworkOptions) {
         bridge,
         mtu,
         addresses: [
-          `${pool.gateway}/${range.prefixLength}`,
-          ...(gateway6 === undefined ? [] : [`${gateway6}/${length6}`]),
+          `${pool.gateway}/${prefixLength}`,
+          ...(gateway6 === undefined ? [] : [`${gateway6}/${prefixLength6}`]),
         ],
       }
       const before = await ip.list<LinkListing>('addr', 'show')
@@ -275,6 +205,23 @@ export function createPodNetwork(options: PodNetworkOptions) {
     },
   }
 }
+
+/** What the kernel is told of the bridge, below /proc/sys. */
+const settingsFor = (bridge: string, isDualStack: boolean): (readonly [path: string, value: string])[] => [
+  ['net/ipv4/ip_forward', '1'],
+  [`net/ipv4/conf/${bridge}/send_redirects`, '0'],
+  ['net/ipv4/conf/all/send_redirects', '0'],
+  [`net/ipv4/conf/${bridge}/rp_filter`, '0'],
+  // Answers of host ports that were asked for at 127.0.0.1; the service rules keep the pods from using it.
+  [`net/ipv4/conf/${bridge}/route_localnet`, '1'],
+  ...(isDualStack
+    ? ([
+        [`net/ipv6/conf/${bridge}/disable_ipv6`, '0'],
+        ['net/ipv6/conf/all/forwarding', '1'],
+        ['net/bridge/bridge-nf-call-ip6tables', '1'],
+      ] as const)
+    : []),
+]
 
 /** MTU of the interface that has the node's address; 1500 when it has none yet. */
 export async function linkMtu(exec: Exec, nodeIp: string): Promise<number> {
