@@ -33,9 +33,14 @@ function received(request: Request): Promise<Buffer> {
       if (length > maxBodyBytes) reject(tooLarge())
       else chunks.push(chunk)
     })
-    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    let isWhole = false
+    request.once('end', () => {
+      isWhole = true
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    })
     request.once('error', reject)
-    request.once('close', () => reject(errors.badRequest('the body ended before its time')))
+    // Every request closes: an error for each that ended well would cost its stack.
+    request.once('close', () => isWhole || reject(errors.badRequest('the body ended before its time')))
   })
 }
 

@@ -8,7 +8,7 @@ import type { Authenticate } from '../auth/authenticator.ts'
 import { requireAccess } from '../auth/forbidden.ts'
 import { impersonate, impersonationRequest, type Impersonated } from '../auth/impersonation.ts'
 import { anonymous, type User } from '../auth/user.ts'
-import type { Clock, Random, Timer } from '../lib/clock.ts'
+import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { CustomDefinition } from '../registry/custom/definitions.ts'
 import { newUid } from '../registry/metadata.ts'
@@ -29,6 +29,7 @@ import type { Metrics } from './metrics.ts'
 import { serveOpenApi, type OpenApiSource } from './openapi-routes.ts'
 import { peerCertificateOf } from './peer-certificate.ts'
 import { parseRequestInfo, type RequestInfo } from './request-info.ts'
+import { requestLifetimes } from './request-lifetime.ts'
 import { requestTimeoutMs } from './request-timeout.ts'
 import type { ResourceHandler } from './resource-handler.ts'
 import { isStream, type StreamHandler } from './stream-handler.ts'
@@ -85,20 +86,20 @@ function accessOf(info: RequestInfo): Omit<AccessRequest, 'user'> {
 /** One request from its first byte to its answer. Never rejects. */
 export function createHandler(options: HandlerOptions) {
   const { codecs, clock, log, metrics } = options
+  const beginLifetime = requestLifetimes(options.stopping, clock, gone)
 
   return async (request: Request, response: Response, upgrade?: Upgrade): Promise<void> => {
     const url = parseUrl(request)
     const info = parseRequestInfo(request.method ?? 'GET', url)
     const long = upgrade !== undefined || info.verb === 'watch' || isStream(info.subresource)
-    const closed = new AbortController()
-    response.once('close', () => closed.abort(gone))
-    let timer: Timer | undefined
+    const lifetime = beginLifetime(response, long)
+    const { signal } = lifetime
     const done = metrics.begin({ ...seriesOf(info, options.registry), long })
     let seats: Seats | undefined
     const warnings: string[] = []
     const context = {
       user: anonymous as UserInfo,
-      signal: AbortSignal.any([closed.signal, options.stopping]),
+      signal,
       userAgent: header(request, 'user-agent')?.split('/', 1)[0]?.slice(0, 128),
       warn: (message: string) => void warnings.push(message),
       annotate: (key: string, value: string) => exchange.audit.annotate(key, value),
@@ -107,7 +108,7 @@ export function createHandler(options: HandlerOptions) {
     const id = auditId(request)
     ;(response as { setHeader(name: string, value: string): void }).setHeader('audit-id', id)
     try {
-      if (!long) timer = clock.after(requestTimeoutMs(url.searchParams), () => closed.abort(timedOut))
+      if (!long) lifetime.limit(requestTimeoutMs(url.searchParams), timedOut)
       const route = findRoute(options.extensions ?? [], url.pathname)
       if (!route?.public) await identify(exchange, id)
       seats = await takeSeats(exchange)
@@ -116,15 +117,13 @@ export function createHandler(options: HandlerOptions) {
       if (!route?.public) authorizeRequest(exchange)
       await (route ? serveExtension(exchange, route) : serve(exchange, upgrade))
     } catch (error) {
-      if (!(error instanceof StatusError) && !context.signal.aborted) {
+      if (!(error instanceof StatusError) && !signal.aborted) {
         log.error({ path: url.pathname, error: (error as Error).stack ?? String(error) }, 'request failed')
       }
-      await answerError(codecs, exchange, closed.signal.reason === timedOut ? timedOut : error).catch(() =>
-        response.end(),
-      )
+      await answerError(codecs, exchange, signal.reason === timedOut ? timedOut : error).catch(() => response.end())
     } finally {
+      lifetime.end()
       seats?.leave()
-      timer?.cancel()
       done(response.statusCode)
       exchange.audit.complete(response.statusCode)
     }

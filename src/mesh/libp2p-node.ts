@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { gossipsub, type GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify, type Identify } from '@libp2p/identify'
 import type { Ed25519PrivateKey, Libp2p } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
@@ -10,6 +9,7 @@ import type { Random } from '../lib/clock.ts'
 import { meshLimits } from './limits.ts'
 import type { PeerId } from './mesh.ts'
 import { privateNetwork } from './private-network.ts'
+import { sparingYamux } from './window-updates.ts'
 
 export type MeshNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>
 
@@ -44,7 +44,7 @@ export function createNode(options: {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      yamux({
+      sparingYamux({
         maxInboundStreams: meshLimits.streams,
         maxOutboundStreams: meshLimits.streams,
         maxEarlyStreams: 256,
