@@ -3,6 +3,7 @@ import type { PersistentVolumeClaim, Pod } from '../api/kinds.ts'
 import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import { silentLogger } from '../lib/log.ts'
+import type { FenceOrder } from './fence-process.ts'
 import { createFencing, isUnique, leaseMs } from './fencing.ts'
 
 const pod = (name: string, owner: string, nodeName = 'here'): Pod => ({
@@ -17,7 +18,7 @@ const pod = (name: string, owner: string, nodeName = 'here'): Pod => ({
   spec: { nodeName, containers: [], terminationGracePeriodSeconds: 3600 },
 })
 
-function harness(alone = false) {
+function harness(alone = false, left?: FenceOrder) {
   const pods = [pod('db-0', 'StatefulSet'), pod('web', 'ReplicaSet'), pod('db-1', 'StatefulSet', 'elsewhere')]
   const informers = {
     for: (ref: { resource: string }) => ({
@@ -30,6 +31,8 @@ function harness(alone = false) {
   let contactMs = -Infinity
   let pending: (() => void) | undefined
   const failed: { uid: string; graceMs: number }[] = []
+  const fed: FenceOrder[] = []
+  const containers = new Map<string, string>()
   const clock = {
     nowMs: () => 0,
     monotonicMs: () => nowMs,
@@ -41,6 +44,8 @@ function harness(alone = false) {
     leaseSinceMs: () => contactMs,
     isAlone: () => alone,
     fail: (uid, _failure, graceMs) => failed.push({ uid, graceMs }),
+    containers: () => containers,
+    fenceProcess: { takeOver: async () => left, feed: async (order) => void fed.push(order) },
     clock,
     logger: silentLogger,
   })
@@ -49,7 +54,7 @@ function harness(alone = false) {
     if (heard) contactMs = nowMs
     pending?.()
   }
-  return { fencing, advance, failed, isPending: () => pending !== undefined }
+  return { fencing, advance, failed, fed, pods, containers, isPending: () => pending !== undefined }
 }
 
 describe('fencing', () => {
@@ -99,6 +104,56 @@ describe('fencing', () => {
     expect(fencing.mayStart(unique)).toBe(true)
     advance(leaseMs, false)
     expect(fencing.mayStart(unique)).toBe(false)
+  })
+
+  it('leaves unique containers, and no others, to be killed after their time to end', async () => {
+    const { fencing, advance, fed, containers } = harness()
+    await fencing.start()
+    containers.set('c-db', 'uid-db-0').set('c-web', 'uid-web').set('c-elsewhere', 'uid-db-1')
+    advance(0, true)
+    expect(fed).toEqual([{ containerIds: ['c-db'], leftMs: leaseMs + 20_000 }])
+    advance(1000, false)
+    expect(fed).toHaveLength(1)
+    advance(9000, true)
+    expect(fed.at(-1)).toEqual({ containerIds: ['c-db'], leftMs: leaseMs + 20_000 })
+  })
+
+  it('lists a container before it starts, and until it has ended, whatever becomes of its pod', async () => {
+    const { fencing, advance, fed, pods, containers } = harness()
+    await fencing.start()
+    await expect(fencing.beforeStart(pods[0]!, 'c-db')).rejects.toThrow(/no lease/)
+    advance(0, true)
+    await fencing.beforeStart(pods[1]!, 'c-web')
+    await fencing.beforeStart(pods[0]!, 'c-db')
+    const listed = () => fed.at(-1)?.containerIds
+    expect(listed()).toEqual(['c-db'])
+    // It is not observed at once.
+    advance(1000, true)
+    expect(listed()).toEqual(['c-db'])
+    containers.set('c-db', 'uid-db-0')
+    pods.splice(0)
+    advance(100_000, true)
+    expect(listed()).toEqual(['c-db'])
+    containers.clear()
+    advance(1000, true)
+    expect(listed()).toEqual([])
+  })
+
+  it('gives what an earlier agent left no more time than that one did, until there is a lease', async () => {
+    const { fencing, advance, fed } = harness(false, { containerIds: ['c-old'], leftMs: 7_000 })
+    await fencing.start()
+    advance(1000, false)
+    expect(fed).toEqual([{ containerIds: ['c-old'], leftMs: 6_000 }])
+    advance(1000, true)
+    expect(fed.at(-1)).toEqual({ containerIds: ['c-old'], leftMs: leaseMs + 20_000 })
+  })
+
+  it('has nothing killed on a node that is alone', async () => {
+    const { fencing, advance, fed, containers } = harness(true)
+    containers.set('c-db', 'uid-db-0')
+    await fencing.start()
+    advance(1000, false)
+    expect(fed).toEqual([{ containerIds: [], leftMs: expect.any(Number) as number }])
   })
 
   it('leaves no timer when it is stopped', async () => {

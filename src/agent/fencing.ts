@@ -4,6 +4,7 @@ import type { Informers } from '../client/informer.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
+import type { FenceProcess } from './fence-process.ts'
 
 /**
  * How long a node goes on running pods that must be unique without a new lease (architecture §5). The majority
@@ -16,6 +17,16 @@ const maxGraceMs = 15_000
 /** What an agent that starts gives the pods that it finds running: how old the node's lease is, it does not know. */
 const restartLeaseMs = 10_000
 const checkMs = 1000
+/**
+ * How long after its lease began a node's unique containers are killed from outside, where this process could not stop
+ * them: it is dead or hangs, or the container runtime does. After they had their time to end, and well before the majority
+ * may start them elsewhere.
+ */
+const killAfterMs = leaseMs + maxGraceMs + 5_000
+/** How much the time that is left may have grown before that is told: the leader's own lease grows all the time. */
+const feedMs = 5_000
+/** How soon a container that was started is observed at the latest. */
+const observedMs = 60_000
 
 export interface FencingOptions {
   nodeName: string
@@ -25,6 +36,10 @@ export interface FencingOptions {
   /** One node alone has nobody to fence itself from. */
   isAlone(): boolean
   fail(podUid: string, failure: { reason: string; message: string }, graceMs: number): void
+  /** Ids of this node's containers that have not ended, with their pods' uids; undefined until they are known. */
+  containers?(): ReadonlyMap<string, string> | undefined
+  /** Without it unique containers go on for as long as this process is dead. */
+  fenceProcess?: FenceProcess
   clock: Clock
   logger: Logger
 }
@@ -36,27 +51,35 @@ export interface Fencing extends Service {
    * not know yet that it runs elsewhere by now.
    */
   mayStart(pod: Pod): boolean
+  /** To be awaited before a container of the pod starts. Throws when it must not. */
+  beforeStart(pod: Pod, containerId: string): Promise<void>
 }
 
 export function createFencing(options: FencingOptions): Fencing {
   const { nodeName, informers, clock, logger } = options
   const pods = informers.for<Pod>(refs.pods)
   const claims = informers.for<PersistentVolumeClaim>(refs.persistentVolumeClaims)
+  const killer = createKiller(options)
   let startedMs = clock.monotonicMs()
   let timer: Timer | undefined
   let isFenced = false
 
   const isUniqueHere = (pod: Pod): boolean => isUnique(pod, (namespace, name) => claims.get(namespace, name))
+  const uniquePods = (): Pod[] =>
+    pods.list().filter((pod) => pod.spec?.nodeName === nodeName && !isFinished(pod) && isUniqueHere(pod))
+  const hasLease = (): boolean => options.isAlone() || clock.monotonicMs() - options.leaseSinceMs() < leaseMs
+  /** When the lease began, or may have for all that is known. */
+  const sinceMs = (): number => Math.max(startedMs - (leaseMs - restartLeaseMs), options.leaseSinceMs())
 
   const check = (): void => {
     timer = clock.after(checkMs, check)
-    const foundMs = startedMs - (leaseMs - restartLeaseMs)
-    const silentMs = clock.monotonicMs() - Math.max(foundMs, options.leaseSinceMs())
+    killer.look(sinceMs(), uniquePods)
+    const silentMs = clock.monotonicMs() - sinceMs()
     if (silentMs < leaseMs || options.isAlone()) {
       isFenced = false
       return
     }
-    const unique = pods.list().filter((pod) => pod.spec?.nodeName === nodeName && !isFinished(pod) && isUniqueHere(pod))
+    const unique = uniquePods()
     if (!isFenced && unique.length > 0)
       logger.warn({ pods: unique.length, silentMs }, 'the lease is over: pods that must be unique are stopped')
     isFenced = true
@@ -70,18 +93,73 @@ export function createFencing(options: FencingOptions): Fencing {
   }
 
   return {
-    mayStart(pod) {
-      if (options.isAlone() || clock.monotonicMs() - options.leaseSinceMs() < leaseMs) return true
-      return !isUniqueHere(pod)
+    mayStart: (pod) => hasLease() || !isUniqueHere(pod),
+    async beforeStart(pod, containerId) {
+      if (!isUniqueHere(pod)) return
+      if (!hasLease()) throw new Error('the node has no lease, under which alone the pod may run')
+      await killer.add(containerId, sinceMs())
     },
-    start() {
+    async start() {
       startedMs = clock.monotonicMs()
+      await killer.takeOver()
       timer = clock.after(checkMs, check)
-      return Promise.resolve()
     },
     stop() {
       timer?.cancel()
       return Promise.resolve()
+    },
+  }
+}
+
+/** What the process that outlives this one is told, and when. */
+function createKiller({ fenceProcess, containers, isAlone, leaseSinceMs, clock, logger }: FencingOptions) {
+  /** Containers that are killed with the end of the lease, and when they became known. */
+  const listed = new Map<string, number>()
+  /** Time at which those are killed that an earlier agent left, as long as no lease was given to this one. */
+  let inheritedAtMs = Infinity
+  let told: { ids: string; atMs: number; done: Promise<void> } | undefined
+  let isFailing = false
+
+  function tell(sinceMs: number): Promise<void> {
+    if (fenceProcess === undefined) return Promise.resolve()
+    const atMs = Math.min(sinceMs + killAfterMs, leaseSinceMs() === -Infinity ? inheritedAtMs : Infinity)
+    const containerIds = isAlone() ? [] : [...listed.keys()]
+    const ids = containerIds.join(' ')
+    if (told?.ids === ids && (ids === '' || Math.abs(atMs - told.atMs) < feedMs)) return told.done
+    const done = fenceProcess.feed({ containerIds, leftMs: atMs - clock.monotonicMs() })
+    const mine = (told = { ids, atMs, done })
+    done.then(
+      () => (isFailing = false),
+      (error: unknown) => {
+        if (told === mine) told = undefined
+        if (!isFailing) logger.error({ error: String(error) }, 'pods that must be unique may outlive the agent')
+        isFailing = true
+      },
+    )
+    return done
+  }
+
+  return {
+    async takeOver(): Promise<void> {
+      const left = await fenceProcess?.takeOver()
+      const nowMs = clock.monotonicMs()
+      for (const id of left?.containerIds ?? []) listed.set(id, nowMs)
+      if (left !== undefined) inheritedAtMs = nowMs + left.leftMs
+    },
+    add(containerId: string, sinceMs: number): Promise<void> {
+      listed.set(containerId, clock.monotonicMs())
+      return tell(sinceMs)
+    },
+    look(sinceMs: number, uniquePods: () => readonly Pod[]): void {
+      const live = containers?.()
+      if (live === undefined) return
+      const nowMs = clock.monotonicMs()
+      // One stays listed until it has ended, whatever becomes of its pod's object.
+      for (const [id, atMs] of listed) if (!live.has(id) && nowMs - atMs > observedMs) listed.delete(id)
+      const uids = new Set(uniquePods().map(({ metadata }) => metadata.uid))
+      for (const [id, uid] of live) if (uids.has(uid) && !listed.has(id)) listed.set(id, nowMs)
+      // What went wrong was told; the next look tries again.
+      tell(sinceMs).catch(() => undefined)
     },
   }
 }

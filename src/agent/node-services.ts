@@ -18,6 +18,7 @@ import { createNetwork } from '../network/network.ts'
 import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
 import type { NodeAccess } from '../streams/node-access.ts'
 import { dnsAddresses, type Membership } from './membership-file.ts'
+import { createFenceProcess } from './fence-process.ts'
 import { createFencing } from './fencing.ts'
 import { lowestOomScoreAdjust } from './oom-score.ts'
 import { defaultDataDir, paths, type Settings } from './settings.ts'
@@ -104,6 +105,11 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     leaseSinceMs: () => decisions.leaseSinceMs(),
     isAlone: () => decisions.members().length <= 1,
     fail: (podUid, failure, graceMs) => kubelet.fail(podUid, failure, graceMs),
+    containers: () => kubelet.liveContainers(),
+    fenceProcess: createFenceProcess({
+      directory: paths(settings.dataDir).fence,
+      id: Buffer.from(random.bytes(8)).toString('hex'),
+    }),
     clock,
     logger,
   })
@@ -129,6 +135,7 @@ export async function createNodeServices(parts: NodeParts): Promise<NodeServices
     // The way to the other nodes serves this one's kubelet too, and is made of it.
     nodeAccess: { open: (node, request, signal) => access.open(node, request, signal) },
     mayStart: (pod) => fencing.mayStart(pod),
+    beforeStart: (pod, containerId) => fencing.beforeStart(pod, containerId),
     nodeAnnotations: network.nodeAnnotations,
     // Upstream's kubelets with --cloud-provider=external do the same.
     nodeTaints:

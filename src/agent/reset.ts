@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { exec } from '../lib/exec.ts'
 import { removeNetwork } from '../network/remove.ts'
 import { labelKeys } from '../runtime/container-names.ts'
+import { endFences } from './fence-process.ts'
 import { loadMembership, type Membership } from './membership-file.ts'
 import { kubeconfigPath, paths } from './settings.ts'
 
@@ -34,6 +35,7 @@ export async function removeAll(options: ResetOptions): Promise<void> {
   const { dataDir, progress } = options
   progress('Removing containers…')
   await removeContainers(options)
+  await endFences(paths(dataDir).fence, options.clock)
   progress('Removing network and proxy…')
   await createHaproxyProcess({ ...options, dir: paths(dataDir).ingress }).remove()
   await removeNetwork(options.exec)

@@ -250,6 +250,7 @@ export const paths = (dataDir: string) => ({
   store: join(dataDir, 'store'),
   log: join(dataDir, 'log'),
   kubelet: join(dataDir, 'kubelet'),
+  fence: join(dataDir, 'fence'),
   ingress: join(dataDir, 'ingress'),
   auditLog: join(dataDir, 'audit', 'audit.log'),
   linkKey: join(dataDir, 'network', 'wireguard.key'),

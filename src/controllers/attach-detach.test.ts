@@ -114,6 +114,14 @@ test('drivers that need no attachment, and attachments of others, are left alone
   expect(look(stored, [foreign]).words).toEqual([])
 })
 
+test('a node no longer tells of a volume that was deleted before it was detached', () => {
+  const telling = { ...node('a'), status: { volumesAttached: [{ name: used, devicePath: '' }] } }
+  const { made } = look([...stored, [refs.nodes, node('a')], [refs.pods, pod('a')]])
+  const attached = made.map((one) => ({ ...one, status: { attached: true } }))
+  expect(look([[refs.nodes, telling]], attached).words).toEqual(['delete'])
+  expect(look([[refs.nodes, telling]]).words).toEqual(['mutate'])
+})
+
 describe('a volume that is gone', () => {
   const { made } = look([
     [refs.persistentVolumes, volume],

@@ -153,7 +153,7 @@ function detachVanished(volumeName: string, view: View): Action[] {
   const attachments = view
     .indexed<VolumeAttachment>(refs.volumeAttachments, byVolume, volumeName)
     .filter(({ metadata }) => ours.test(metadata.name ?? '') && !metadata.deletionTimestamp)
-  if (attachments.length === 0) return []
+  if (attachments.length === 0) return tellVanished(view)
   const isInUse = view
     .indexed<PersistentVolumeClaim>(refs.persistentVolumeClaims, byBoundVolume, volumeName)
     .some((claim) => view.indexed<Pod>(refs.pods, byClaim, keyOf(claim)).some((pod) => !isFinished(pod)))
@@ -162,13 +162,22 @@ function detachVanished(volumeName: string, view: View): Action[] {
     .filter(({ metadata, spec }) => {
       const node = view.get<Node>(refs.nodes, '', spec.nodeName)
       // What the volume was called is known by the node alone.
-      return !(node?.status?.volumesInUse ?? []).some((unique) => {
-        const [driver = '', handle = ''] = unique.replace('kubernetes.io/csi/', '').split('^')
-        return attachmentName(handle, driver, spec.nodeName) === metadata.name
-      })
+      return !(node?.status?.volumesInUse ?? []).some((unique) => attachmentOf(unique, spec.nodeName) === metadata.name)
     })
     .map(deletion)
 }
+
+/** Takes from nodes what nothing attaches to them any more: of a volume that is gone its name there is not known. */
+const tellVanished = (view: View): Action[] =>
+  view.list<Node>(refs.nodes).flatMap((node) =>
+    (node.status?.volumesAttached ?? [])
+      .filter(({ name }) => name.startsWith(csiPrefix))
+      .filter(({ name }) => {
+        const attachment = attachmentOf(name, node.metadata.name ?? '')
+        return view.get<VolumeAttachment>(refs.volumeAttachments, '', attachment) === undefined
+      })
+      .map(({ name }) => tell(node, name, false)),
+  )
 
 /** Never under the feet of a node that still has it mounted, unless that node is gone for certain. */
 function mayDetach(nodeName: string, uniqueName: string, view: View): boolean {
@@ -216,8 +225,16 @@ function attach(
   return [{ do: 'create', ref: refs.volumeAttachments, object: attachment }]
 }
 
+const csiPrefix = 'kubernetes.io/csi/'
+
 const uniqueNameOf = ({ driver, volumeHandle }: { driver: string; volumeHandle: string }): string =>
-  `kubernetes.io/csi/${driver}^${volumeHandle}`
+  `${csiPrefix}${driver}^${volumeHandle}`
+
+/** Name of the attachment of a volume by its unique name. */
+function attachmentOf(uniqueName: string, node: string): string {
+  const [driver = '', handle = ''] = uniqueName.replace(csiPrefix, '').split('^')
+  return attachmentName(handle, driver, node)
+}
 
 const tellsOf = ({ status }: Node, uniqueName: string): boolean =>
   status?.volumesAttached?.some(({ name }) => name === uniqueName) === true

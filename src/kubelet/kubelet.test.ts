@@ -165,6 +165,7 @@ test('a crashing container is restarted at once, then after 10 s, then after 20 
   behaviours.set('main', { exitAfterMs: 100, exitCode: 1 })
   run('crash')
   await until('second start', () => (state('crash')?.restartCount ?? 0) >= 1)
+  await until('second end', () => state('crash')?.state?.terminated?.exitCode === 1)
   await until('backing off', () => state('crash')?.state?.waiting?.reason === 'CrashLoopBackOff')
   expect(state('crash')?.lastState?.terminated?.exitCode).toBe(1)
   await until('fourth start', () => state('crash')?.restartCount === 3)

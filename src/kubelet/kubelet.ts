@@ -24,7 +24,7 @@ import { podReference, type KubeletOptions } from './options.ts'
 import { parseResolvConf } from './pod/name-resolution.ts'
 import type { PodContext } from './pod/pod-context.ts'
 import { createPodWorkers, type PodWorkers } from './pod/pod-workers.ts'
-import { createRuntimeObserver } from './pod/runtime-observer.ts'
+import { createRuntimeObserver, type RuntimeObserver } from './pod/runtime-observer.ts'
 import { createPluginRegistry } from './plugins/plugin-registry.ts'
 import { nameRootDirectory } from './root-directory.ts'
 import { createSemaphore } from './semaphore.ts'
@@ -47,6 +47,8 @@ export interface Kubelet extends Service, NodeServer {
   imagesChanged(): void
   /** Ends a pod of this node for a cause of the node: it becomes Failed with this reason. */
   fail(podUid: string, failure: StartFailure, graceMs: number): void
+  /** Ids of containers that have not ended, with their pods' uids; undefined until the runtime was asked. */
+  liveContainers(): ReadonlyMap<string, string> | undefined
 }
 
 /**
@@ -61,6 +63,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   let parts:
     | {
         workers: PodWorkers
+        observer: RuntimeObserver
         reporter: NodeReporter
         drivers: CsiDrivers
         services: Service[]
@@ -176,7 +179,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         measure: options.pressure,
       }),
     ]
-    parts = { workers, reporter, drivers, services, images, server: createNodeServer(context, summary, images) }
+    const server = createNodeServer(context, summary, images)
+    parts = { workers, observer, reporter, drivers, services, images, server }
     for (const service of services) await service.start()
   }
 
@@ -190,6 +194,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     },
     imagesChanged: () => parts?.reporter.imagesChanged(),
     fail: (podUid, failure, graceMs) => parts?.workers.fail(podUid, failure, graceMs),
+    liveContainers: () => parts?.observer.live(),
     async serve(request, channels, signal) {
       assert(parts !== undefined, 'the kubelet serves only after it was started')
       await parts.server.serve(request, channels, signal)

@@ -77,6 +77,8 @@ export interface KubeletOptions {
   readonly nodeAccess?: NodeAccess
   /** Asked before anything of a pod is started, and again until it may be. Default: every pod may. */
   readonly mayStart?: (pod: Pod) => boolean
+  /** Awaited before a container is started; it is not where this throws. */
+  readonly beforeStart?: (pod: Pod, containerId: string) => Promise<void>
   /** What is left of the machine. Default: as its kernel says. */
   readonly pressure?: () => Promise<Pressure>
   /** Folder of static pods' manifests; default `manifests` in the data directory. */

@@ -142,7 +142,8 @@ describe('decisions', () => {
 
     test('waits as any crash does', () => {
       const crashes = new Map([['source', { delayMs: 10_000, updatedAtMs: now - 5_000 }]])
-      expect(plan(told(view(spec, [sandbox, exited('source', 42)], { crashes })))).toEqual(['wait source'])
+      const source = exited('source', 42, { finishedAtMs: now - 6_000 })
+      expect(plan(told(view(spec, [sandbox, source], { crashes })))).toEqual(['wait source'])
     })
 
     test('applies to an init container that may not fail otherwise', () => {
@@ -155,15 +156,23 @@ describe('decisions', () => {
 
   test('crash back-off waits, says so and comes back in time', () => {
     const crashes = new Map([['a', { delayMs: 10_000, updatedAtMs: now - 5_000 }]])
-    const one = view({ containers: [app('a')] }, [sandbox, exited('a', 1)], { crashes })
+    const one = view({ containers: [app('a')] }, [sandbox, exited('a', 1, { finishedAtMs: now - 6_000 })], { crashes })
     expect(plan(one)).toEqual(['wait a'])
-    expect(decide(one, now).recheckAtMs).toBe(now + 9_000)
+    expect(decide(one, now).recheckAtMs).toBe(now + 4_000)
     expect(decide(one, now).actions[0]).toMatchObject({
       failure: {
         reason: 'CrashLoopBackOff',
         message: 'back-off 10s restarting failed container=a pod=web_default(u1)',
       },
     })
+  })
+
+  test('an end is shown for a moment before the wait that follows it', () => {
+    const crashes = new Map([['a', { delayMs: 10_000, updatedAtMs: now - 1_000 }]])
+    const one = view({ containers: [app('a')] }, [sandbox, exited('a', 1)], { crashes })
+    expect(plan(one)).toEqual([])
+    expect(decide(one, now).recheckAtMs).toBe(now + 4_000)
+    expect(status(one).containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(1)
   })
 
   test.each(['startup', 'liveness'] as const)('a failed %s probe ends its container', (kind) => {

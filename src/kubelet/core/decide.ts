@@ -243,12 +243,21 @@ function start(plan: Plan, container: AnyContainer, kind: ContainerKind, sandbox
   })
 }
 
+/** For so long an end is shown before it is said that its container waits (upstream: until the next sync, 10 s or more). */
+const endShownMs = 5_000
+
 /** Whether what has ended must wait before it starts again; then that is said, and when to look again. */
 function isBackingOff(plan: Plan, ended: RuntimeContainer): boolean {
   const { view, nowMs, actions } = plan
   const backoff = view.crashes.get(ended.name)
   const remainingMs = backoffRemainingMs(backoff, ended.finishedAtMs, nowMs)
   if (remainingMs === 0) return false
+  const shownMs = ended.finishedAtMs + endShownMs - nowMs
+  // A clock that was set back must not hide the wait.
+  if (shownMs > 0 && shownMs <= endShownMs) {
+    plan.recheckAtMs = Math.min(plan.recheckAtMs ?? Infinity, nowMs + Math.min(shownMs, remainingMs))
+    return true
+  }
   const { name, namespace, uid } = view.pod.metadata
   const message = `back-off ${goDuration(backoff?.delayMs ?? 0)} restarting failed container=${ended.name} pod=${name}_${namespace}(${uid})`
   actions.push({ do: 'wait', name: ended.name, failure: { reason: 'CrashLoopBackOff', message } })

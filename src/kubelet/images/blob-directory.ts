@@ -69,7 +69,12 @@ export async function blobDirectory(directory: string): Promise<BlobDirectory> {
       const path = partPath(digest)
       const file = await open(path, 'a', 0o600)
       try {
-        for await (const chunk of bytes) await file.write(chunk)
+        let { size } = await file.stat()
+        for await (const chunk of bytes) {
+          await file.write(chunk)
+          size += chunk.length
+          if (size > sizeBytes) break
+        }
       } finally {
         await file.close()
       }

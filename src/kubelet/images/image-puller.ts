@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import { isLatest, parseImageReference } from '../../runtime/image-reference.ts'
 import { RuntimeError, type ContainerRuntime, type RegistryAuth, type RuntimeImage } from '../../runtime/runtime.ts'
 import type { StartFailure } from '../core/pod-view.ts'
@@ -80,24 +81,29 @@ export function createImagePuller({ runtime, clock, maxParallelPulls, peers }: I
       timer.cancel()
       timer = clock.after(stalledMs, () => stalled.abort())
     }
-    const both = AbortSignal.any([signal, stalled.signal])
     try {
-      if (policyOf(wanted) !== 'Always') {
-        const image = await peers?.fetch(wanted.image, onProgress, both)
-        if (image !== undefined) return image
-      }
-      let last: unknown
-      for (const auth of wanted.credentials.length > 0 ? wanted.credentials : [undefined]) {
-        try {
-          return await runtime.pull(wanted.image, auth, onProgress, both)
-        } catch (error) {
-          last = stalled.signal.aborted ? new Error(`no progress for ${stalledMs / 1000}s`) : error
-        }
-      }
-      throw last
+      return await underSignals([signal, stalled.signal], (both) => pullWhole(wanted, onProgress, both))
+    } catch (error) {
+      throw stalled.signal.aborted ? new Error(`no progress for ${stalledMs / 1000}s`) : error
     } finally {
       timer.cancel()
     }
+  }
+
+  async function pullWhole(wanted: ImageWanted, onProgress: () => void, signal: AbortSignal): Promise<RuntimeImage> {
+    if (policyOf(wanted) !== 'Always') {
+      const image = await peers?.fetch(wanted.image, onProgress, signal)
+      if (image !== undefined) return image
+    }
+    let last: unknown
+    for (const auth of wanted.credentials.length > 0 ? wanted.credentials : [undefined]) {
+      try {
+        return await runtime.pull(wanted.image, auth, onProgress, signal)
+      } catch (error) {
+        last = error
+      }
+    }
+    throw last
   }
 
   function failed(key: string, wanted: ImageWanted, error: Error): ImageError {

@@ -4,6 +4,7 @@ import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import type { VirtualReader } from '../../registry/environment.ts'
 import { channel } from '../../streams/channels.ts'
 import type { NodeAccess } from '../../streams/node-access.ts'
@@ -34,24 +35,29 @@ export function metricsReaders(options: MetricsReaderOptions): Record<string, Vi
   async function summaryOf(nodeName: string, signal: AbortSignal | undefined): Promise<Summary | undefined> {
     const late = new AbortController()
     const timer = clock.after(nodeTimeoutMs, () => late.abort())
-    const either = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
     try {
-      const channels = await access.open(nodeName, { kind: 'stats' }, either)
-      const parts: Uint8Array[] = []
-      let bytes = 0
-      for await (const frame of channels.frames) {
-        if (frame.channel !== channel.stdout || frame.data === undefined) continue
-        parts.push(frame.data)
-        bytes += frame.data.length
-        if (bytes > maxSummaryBytes) throw new Error(`more than ${maxSummaryBytes} bytes of figures`)
-      }
-      return JSON.parse(Buffer.concat(parts).toString()) as Summary
+      return await underSignals(signal === undefined ? [late.signal] : [signal, late.signal], (either) =>
+        readSummary(nodeName, either),
+      )
     } catch (error) {
       logger.debug({ node: nodeName, error: (error as Error).message }, 'a node gives no figures')
       return undefined
     } finally {
       timer.cancel()
     }
+  }
+
+  async function readSummary(nodeName: string, signal: AbortSignal): Promise<Summary> {
+    const channels = await access.open(nodeName, { kind: 'stats' }, signal)
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    for await (const frame of channels.frames) {
+      if (frame.channel !== channel.stdout || frame.data === undefined) continue
+      parts.push(frame.data)
+      bytes += frame.data.length
+      if (bytes > maxSummaryBytes) throw new Error(`more than ${maxSummaryBytes} bytes of figures`)
+    }
+    return JSON.parse(Buffer.concat(parts).toString()) as Summary
   }
 
   async function summaries(names: readonly string[], signal: AbortSignal | undefined): Promise<Map<string, Summary>> {

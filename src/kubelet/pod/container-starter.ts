@@ -1,4 +1,5 @@
 import type { Pod } from '../../api/kinds.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import { RuntimeError, type RuntimeContainer } from '../../runtime/runtime.ts'
 import { instancesOf } from '../core/pod-view.ts'
 import type { MountedVolume } from '../volumes/pod-volumes.ts'
@@ -21,18 +22,20 @@ export interface StartInput {
 /** Brings one container to run. Throws ImageError, {@link StartError}, or what the runtime throws when it is unreachable. */
 export async function startContainer(context: PodContext, input: StartInput, signal: AbortSignal): Promise<void> {
   const { observer } = context
-  const { runtime } = context.options
+  const { runtime, beforeStart } = context.options
   const { pod, action, mounted, observed, prepared } = input
   const { container } = action
   const image = prepared === undefined ? await ensureImage(context, pod, action, signal) : undefined
   const started = await context.limit(async () => {
     await removeOld(context, observed, container.name)
-    const id = image === undefined ? prepared : await createContainer(context, pod, action, mounted, image, signal)
+    const created = image === undefined ? prepared : await createContainer(context, pod, action, mounted, image, signal)
+    const id = created ?? ''
     try {
+      await beforeStart?.(pod, id)
       // Not aborted half-way: the container must be seen as it is afterwards.
-      return await runtime.start(id ?? '')
+      return await runtime.start(id)
     } catch (error) {
-      const failedId = (error instanceof RuntimeError && error.containerId) || (id ?? '')
+      const failedId = (error instanceof RuntimeError && error.containerId) || id
       await observer.refresh(failedId).catch(() => undefined)
       say(context, pod, 'Warning', 'Failed', `Error: ${(error as Error).message}`, container.name)
       throw new StartError('RunContainerError', error as Error)
@@ -68,8 +71,8 @@ async function postStart(
   const { runtime, clock } = context.options
   const host = downwardFacts(context, pod).podIp ?? context.options.nodeIp
   try {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(postStartTimeoutMs)])
-    await runHook(handler, { runtime, clock, container, containerId, host }, limited)
+    const target = { runtime, clock, container, containerId, host }
+    await underSignals([signal], (limited) => runHook(handler, target, limited), postStartTimeoutMs)
   } catch (error) {
     if (signal.aborted) throw error
     const message = `PostStartHook failed: ${(error as Error).message}`

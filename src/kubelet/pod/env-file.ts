@@ -28,7 +28,7 @@ export async function readEnvFiles(
   const files = new Map<string, string>()
   for (const { valueFrom } of container.env ?? []) {
     const wanted = valueFrom?.fileKeyRef
-    if (!wanted) continue
+    if (!wanted || files.has(envFileKey(wanted.volumeName, wanted.path))) continue
     const volume = mounted.get(wanted.volumeName)
     if (volume === undefined)
       throw new ConfigError(`cannot find the volume "${wanted.volumeName}" referenced by FileKeyRef`)

@@ -1,4 +1,5 @@
 import type { Pod } from '../../api/kinds.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import type { RuntimeContainer } from '../../runtime/runtime.ts'
 import { containersOf, type AnyContainer } from '../core/pod-view.ts'
 import { runHook } from './lifecycle-hook.ts'
@@ -46,11 +47,8 @@ async function preStop(
   // A hook of a container that has ended by itself is not waited for: there is nothing to prepare any more.
   void context.observer.ended(instance.id, done.signal).then(() => ended.abort())
   try {
-    await runHook(
-      handler,
-      { runtime, clock, container, containerId: instance.id, host },
-      AbortSignal.any([over.signal, ended.signal]),
-    )
+    const target = { runtime, clock, container, containerId: instance.id, host }
+    await underSignals([over.signal, ended.signal], (signal) => runHook(handler, target, signal))
   } catch (error) {
     if (ended.signal.aborted) return
     const message = over.signal.aborted

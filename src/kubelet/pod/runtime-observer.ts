@@ -18,6 +18,8 @@ export interface RuntimeObserver extends Service {
   /** Undefined until the runtime has been listed for the first time: nothing may be concluded from absence before. */
   pods(): ReadonlySet<string> | undefined
   of(podUid: string): readonly RuntimeContainer[]
+  /** Ids of containers that have not ended, with their pods' uids; undefined until the runtime has been listed. */
+  live(): ReadonlyMap<string, string> | undefined
   /** Resolves once the container does not run, or the signal fires. */
   ended(id: string, signal: AbortSignal): Promise<void>
   /** Looks at one container now. */
@@ -194,6 +196,14 @@ export function createRuntimeObserver(options: RuntimeObserverOptions): RuntimeO
     },
     pods: () => (listed ? new Set(byPod.keys()) : undefined),
     of: (podUid) => [...(byPod.get(podUid)?.values() ?? [])],
+    live() {
+      if (!listed) return undefined
+      const found = new Map<string, string>()
+      for (const { id, role, state, pod } of containers.values()) {
+        if (role === 'container' && state !== 'exited') found.set(id, pod.uid)
+      }
+      return found
+    },
     ended(id, signal) {
       if (containers.get(id)?.state !== 'running' || signal.aborted) return Promise.resolve()
       return new Promise((resolve) => {

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import type { Probe } from '../../api/kinds.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import type { ContainerRuntime } from '../../runtime/runtime.ts'
 import type { AnyContainer } from '../core/pod-view.ts'
 import { grpcHealth } from './grpc-health.ts'
@@ -27,29 +28,37 @@ const userAgent = 'kube-probe/1.36'
 /** Makes one check of a probe; never throws. */
 export async function check(probe: Probe, target: CheckTarget, stop: AbortSignal): Promise<CheckResult> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)])
   try {
-    if (probe.exec) return await checkExec(probe.exec.command ?? [], target, timeoutMs, signal)
-    if (probe.httpGet) {
-      const port = resolvePort(probe.httpGet.port, target.container.ports)
-      const host = probe.httpGet.host || target.host
-      const answer = await httpGet(probe.httpGet, host, port, userAgent, signal)
-      const ok = answer.statusCode >= 200 && answer.statusCode < 400
-      return { ok, output: ok ? answer.body : `HTTP probe failed with statuscode: ${answer.statusCode}` }
-    }
-    if (probe.tcpSocket) {
-      const port = resolvePort(probe.tcpSocket.port, target.container.ports)
-      return await checkTcp(probe.tcpSocket.host || target.host, port, timeoutMs)
-    }
-    if (probe.grpc) {
-      const failure = await grpcHealth(target.host, probe.grpc.port, probe.grpc.service ?? '', timeoutMs)
-      return { ok: failure === undefined, output: failure ?? '' }
-    }
-    return { ok: false, output: 'missing probe handler', errored: true }
+    return await underSignals([stop], (signal) => checkWithin(probe, target, timeoutMs, signal), timeoutMs)
   } catch (error) {
     const http = probe.httpGet !== undefined
     return { ok: false, output: (error as Error).message, errored: !http }
   }
+}
+
+async function checkWithin(
+  probe: Probe,
+  target: CheckTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  if (probe.exec) return await checkExec(probe.exec.command ?? [], target, timeoutMs, signal)
+  if (probe.httpGet) {
+    const port = resolvePort(probe.httpGet.port, target.container.ports)
+    const host = probe.httpGet.host || target.host
+    const answer = await httpGet(probe.httpGet, host, port, userAgent, signal)
+    const ok = answer.statusCode >= 200 && answer.statusCode < 400
+    return { ok, output: ok ? answer.body : `HTTP probe failed with statuscode: ${answer.statusCode}` }
+  }
+  if (probe.tcpSocket) {
+    const port = resolvePort(probe.tcpSocket.port, target.container.ports)
+    return await checkTcp(probe.tcpSocket.host || target.host, port, timeoutMs)
+  }
+  if (probe.grpc) {
+    const failure = await grpcHealth(target.host, probe.grpc.port, probe.grpc.service ?? '', timeoutMs)
+    return { ok: failure === undefined, output: failure ?? '' }
+  }
+  return { ok: false, output: 'missing probe handler', errored: true }
 }
 
 async function checkExec(

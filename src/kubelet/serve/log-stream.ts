@@ -1,9 +1,10 @@
 import type { PodLogOptions } from '../../api/pod-options.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import { channel, type Channels } from '../../streams/channels.ts'
 import type { ContainerRuntime } from '../../runtime/runtime.ts'
 
 /** Sends a container's log with all options of PodLogOptions; ends with the log, or with the container when following. */
-export async function streamLogs(
+export function streamLogs(
   runtime: ContainerRuntime,
   containerId: string,
   options: PodLogOptions,
@@ -11,7 +12,19 @@ export async function streamLogs(
   channels: Channels,
   signal: AbortSignal,
 ): Promise<void> {
-  const stopped = AbortSignal.any([signal, channels.closed])
+  return underSignals([signal, channels.closed], (stopped) =>
+    sendLogs(runtime, containerId, options, nowMs, channels, stopped),
+  )
+}
+
+async function sendLogs(
+  runtime: ContainerRuntime,
+  containerId: string,
+  options: PodLogOptions,
+  nowMs: number,
+  channels: Channels,
+  stopped: AbortSignal,
+): Promise<void> {
   const stream = options.stream ?? 'All'
   let leftBytes = options.limitBytes ?? Infinity
   const since =

@@ -85,8 +85,8 @@ async function join(
   signal: AbortSignal,
   destroy: () => void,
 ): Promise<void> {
-  const stopped = AbortSignal.any([signal, channels.closed])
-  stopped.addEventListener('abort', destroy, { once: true })
+  signal.addEventListener('abort', destroy, { once: true })
+  channels.closed.addEventListener('abort', destroy, { once: true })
   from.on('error', () => {})
   to.on('error', () => {})
   const input = (async () => {
@@ -102,9 +102,10 @@ async function join(
     await channels.end(dataChannel)
     await channels.end(errorChannel)
   } catch (error) {
-    if (!stopped.aborted) throw error
+    if (!signal.aborted && !channels.closed.aborted) throw error
   } finally {
-    stopped.removeEventListener('abort', destroy)
+    signal.removeEventListener('abort', destroy)
+    channels.closed.removeEventListener('abort', destroy)
     destroy()
     void input
   }

@@ -5,6 +5,7 @@ import type { ContainerRuntime, RuntimeImage } from '../../runtime/runtime.ts'
 import { createKeyedQueue } from '../keyed-queue.ts'
 import { podPaths, podsDirectory } from './pod-paths.ts'
 import { unpack } from './unpack.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 
 export interface ImageVolumesOptions {
   readonly dataDir: string
@@ -34,8 +35,7 @@ export function createImageVolumes({ dataDir, runtime, ensure }: ImageVolumesOpt
     const next = `${path}.new`
     await rm(next, { recursive: true, force: true })
     await mkdir(next, { recursive: true, mode: 0o755 })
-    const signal = AbortSignal.any([stopped, AbortSignal.timeout(unpackTimeoutMs)])
-    await unpack(runtime.files(id, signal), next, signal)
+    await underSignals([stopped], (signal) => unpack(runtime.files(id, signal), next, signal), unpackTimeoutMs)
     await rename(next, path)
     return path
   }

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import Docker from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import { labelKeys } from '../container-names.ts'
 import { RuntimeError, type ContainerRuntime, type RuntimeContainer } from '../runtime.ts'
 import { dockerContainers } from './containers.ts'
@@ -132,13 +133,9 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       const timer = State.Running
         ? undefined
         : clock.after(lastOutputMs, () => ended.abort(new RuntimeError('failed', `container ${id} is not running`)))
-      const left = AbortSignal.any([signal, ended.signal])
-      await joinStreams(
-        socket as unknown as Duplex,
-        { ...streams, tty: info.Config.Tty },
-        channels,
-        resize,
-        left,
+      const shape = { ...streams, tty: info.Config.Tty }
+      await underSignals([signal, ended.signal], (left) =>
+        joinStreams(socket as unknown as Duplex, shape, channels, resize, left),
       ).finally(() => timer?.cancel())
     },
 

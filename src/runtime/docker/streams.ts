@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { underSignals } from '../../lib/under-signals.ts'
 import { channel, type Channels } from '../../streams/channels.ts'
 import type { StreamOptions } from '../runtime.ts'
 import { demultiplex, undivided } from './stream-frames.ts'
@@ -7,18 +8,24 @@ import { demultiplex, undivided } from './stream-frames.ts'
  * Joins a hijacked Docker connection with channels: stdin and window sizes inwards, output outwards, with back-pressure
  * both ways. Resolves when the process closed its output; rejects when the peer leaves before that.
  */
-export async function joinStreams(
+export function joinStreams(
   socket: Duplex,
   options: StreamOptions,
   channels: Channels,
   resize: (columns: number, rows: number) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const leave = (): void => {
-    socket.destroy()
-  }
-  const stopped = AbortSignal.any([signal, channels.closed])
-  stopped.addEventListener('abort', leave, { once: true })
+  return underSignals([signal, channels.closed], (stopped) => join(socket, options, channels, resize, stopped))
+}
+
+async function join(
+  socket: Duplex,
+  options: StreamOptions,
+  channels: Channels,
+  resize: (columns: number, rows: number) => Promise<void>,
+  stopped: AbortSignal,
+): Promise<void> {
+  stopped.addEventListener('abort', () => socket.destroy(), { once: true })
   socket.on('error', () => {})
   const input = pumpInput(socket, options, channels, resize).catch(() => {})
   try {
@@ -32,7 +39,6 @@ export async function joinStreams(
     stopped.throwIfAborted()
     throw error
   } finally {
-    stopped.removeEventListener('abort', leave)
     socket.destroy()
     // The pump ends with the channels; it is not waited for, because the peer may keep its stdin open.
     void input

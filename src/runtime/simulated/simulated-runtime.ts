@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
+import { underSignals } from '../../lib/under-signals.ts'
 import { labelKeys } from '../container-names.ts'
 import { channel } from '../../streams/channels.ts'
 import {
@@ -278,8 +279,7 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
         logOptions.tailLines === undefined ? all : all.slice(all.length - Math.min(all.length, logOptions.tailLines))
       if (logOptions.stdout) yield* chosen
       if (!logOptions.follow) return
-      const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-      await Promise.race([ended(entry), aborted])
+      await underSignals([signal], (left) => Promise.race([ended(entry), aborted(left)]))
     },
     async exec(id, command, streams, channels) {
       await reach()
@@ -299,9 +299,7 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
       await reach(signal)
       const entry = entryOf(id)
       if (entry.container.state !== 'running') throw new RuntimeError('failed', `container ${id} is not running`)
-      const left = AbortSignal.any([signal, channels.closed])
-      const aborted = new Promise<void>((resolve) => left.addEventListener('abort', () => resolve(), { once: true }))
-      await Promise.race([ended(entry), aborted])
+      await underSignals([signal, channels.closed], (left) => Promise.race([ended(entry), aborted(left)]))
     },
     async image(reference) {
       await reach()
@@ -353,3 +351,6 @@ export function createSimulatedRuntime(options: SimulatedRuntimeOptions): Simula
     },
   }
 }
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

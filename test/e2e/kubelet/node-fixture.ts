@@ -43,9 +43,9 @@ export interface AgentHands {
 
 export interface NodeFixtureOptions {
   readonly clock?: Clock
-  /** Stands between each new agent and the machine. */
   /** What is left of the machine; undefined: as it is. */
   readonly pressure?: () => Pressure | undefined
+  /** Stands between each new agent and the machine. */
   readonly between?: (hands: AgentHands) => AgentHands
 }
 
