@@ -7,7 +7,7 @@ import {
   type PublishRequest,
   type StageRequest,
 } from '../../src/kubelet/csi/csi-api.ts'
-import { answerCall, createRpcServer, listenAt } from '../../src/kubelet/plugins/serve.ts'
+import { answerCall, serveRpcs, type RpcServer } from '../../src/kubelet/plugins/serve.ts'
 import { registrationApi } from '../../src/kubelet/plugins/registration-api.ts'
 import { exec, execOk } from '../../src/lib/exec.ts'
 
@@ -74,69 +74,68 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
     return backing(request.volumeId)
   }
 
-  const server = createRpcServer(
-    {
-      getCapabilities: csiNode.getCapabilities,
-      stage: csiNode.stage,
-      unstage: csiNode.unstage,
-      publish: csiNode.publish,
-      unpublish: csiNode.unpublish,
-      expand: csiNode.expand,
-      nodeInfo: csiNode.getInfo,
-      pluginInfo: registrationApi.getInfo,
-      registered: registrationApi.notifyRegistrationStatus,
-    } as never,
-    {
-      nodeInfo: handler('nodeInfo', async () => ({
-        nodeId: options.nodeId ?? 'node-1',
-        maxVolumesPerNode: 16,
-        accessibleTopology: { segments: topology },
-      })),
-      pluginInfo: handler('pluginInfo', async () => ({
-        type: 'CSIPlugin',
-        name,
-        endpoint: join(home, 'csi.sock'),
-        supportedVersions: ['1.0.0'],
-      })),
-      registered: handler('registered', async ({ pluginRegistered }: { pluginRegistered: boolean }) => {
-        isRegistered = pluginRegistered
+  const rpcs = {
+    getCapabilities: csiNode.getCapabilities,
+    stage: csiNode.stage,
+    unstage: csiNode.unstage,
+    publish: csiNode.publish,
+    unpublish: csiNode.unpublish,
+    expand: csiNode.expand,
+    nodeInfo: csiNode.getInfo,
+    pluginInfo: registrationApi.getInfo,
+    registered: registrationApi.notifyRegistrationStatus,
+  } as never
+  const handlers = {
+    nodeInfo: handler('nodeInfo', async () => ({
+      nodeId: options.nodeId ?? 'node-1',
+      maxVolumesPerNode: 16,
+      accessibleTopology: { segments: topology },
+    })),
+    pluginInfo: handler('pluginInfo', async () => ({
+      type: 'CSIPlugin',
+      name,
+      endpoint: join(home, 'csi.sock'),
+      supportedVersions: ['1.0.0'],
+    })),
+    registered: handler('registered', async ({ pluginRegistered }: { pluginRegistered: boolean }) => {
+      isRegistered = pluginRegistered
+      return {}
+    }),
+    getCapabilities: handler('getCapabilities', async () => ({
+      capabilities: capabilities.map((type) => ({ rpc: { type } })),
+    })),
+    stage: handler('stage', async ({ volumeId, stagingTargetPath }: StageRequest) => {
+      await mkdir(backing(volumeId), { recursive: true, mode: 0o777 })
+      await bind(backing(volumeId), stagingTargetPath, false)
+      return {}
+    }),
+    unstage: handler('unstage', async ({ stagingTargetPath }: { stagingTargetPath: string }) => {
+      await unbind(stagingTargetPath)
+      return {}
+    }),
+    publish: handler('publish', async (request: PublishRequest) => {
+      if (request.volumeCapability.block) {
+        await execOk('mknod', [request.targetPath, 'b', ...blockDevice])
         return {}
-      }),
-      getCapabilities: handler('getCapabilities', async () => ({
-        capabilities: capabilities.map((type) => ({ rpc: { type } })),
-      })),
-      stage: handler('stage', async ({ volumeId, stagingTargetPath }: StageRequest) => {
-        await mkdir(backing(volumeId), { recursive: true, mode: 0o777 })
-        await bind(backing(volumeId), stagingTargetPath, false)
-        return {}
-      }),
-      unstage: handler('unstage', async ({ stagingTargetPath }: { stagingTargetPath: string }) => {
-        await unbind(stagingTargetPath)
-        return {}
-      }),
-      publish: handler('publish', async (request: PublishRequest) => {
-        if (request.volumeCapability.block) {
-          await execOk('mknod', [request.targetPath, 'b', ...blockDevice])
-          return {}
-        }
-        await bind(await sourceOf(request), request.targetPath, request.readonly)
-        return {}
-      }),
-      unpublish: handler('unpublish', async ({ targetPath }: { targetPath: string }) => {
-        await unbind(targetPath)
-        return {}
-      }),
-      expand: handler('expand', async ({ capacityRange }: ExpandRequest) => ({
-        capacityBytes: capacityRange.requiredBytes,
-      })),
-    },
-  )
+      }
+      await bind(await sourceOf(request), request.targetPath, request.readonly)
+      return {}
+    }),
+    unpublish: handler('unpublish', async ({ targetPath }: { targetPath: string }) => {
+      await unbind(targetPath)
+      return {}
+    }),
+    expand: handler('expand', async ({ capacityRange }: ExpandRequest) => ({
+      capacityBytes: capacityRange.requiredBytes,
+    })),
+  }
+  const servers: RpcServer[] = []
   await mkdir(volumes, { recursive: true })
   const registration = join(root, 'plugins_registry', `${name}-reg.sock`)
   await mkdir(join(root, 'plugins_registry'), { recursive: true })
   for (const path of [join(home, 'csi.sock'), registration]) {
     await rm(path, { force: true })
-    await listenAt(server, path)
+    servers.push(await serveRpcs(rpcs, handlers, path))
   }
   return {
     calls,
@@ -151,9 +150,7 @@ export async function startTestCsiDriver(options: TestCsiDriverOptions): Promise
     },
     fail: (method, words) => void (words === undefined ? failing.delete(method) : failing.set(method, words)),
     async stop() {
-      server.forceShutdown()
-      await rm(registration, { force: true })
-      await rm(join(home, 'csi.sock'), { force: true })
+      for (const server of servers) await server.stop()
     },
   }
 }

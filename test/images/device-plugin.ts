@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import { connectPlugin } from '../../src/kubelet/plugins/rpc.ts'
-import { answerCall, createRpcServer, listenAt } from '../../src/kubelet/plugins/serve.ts'
+import { answerCall, serveRpcs } from '../../src/kubelet/plugins/serve.ts'
 import { devicePlugin, registerDevicePlugin } from '../../src/kubelet/devices/device-api.ts'
 
 /** A device plugin whose devices are all /dev/null under names of their own. */
@@ -38,7 +38,7 @@ export async function startTestDevicePlugin(
     devices: deviceIds.map((id) => ({ containerPath: `/dev/test-${id}`, hostPath: '/dev/null', permissions: 'rw' })),
   })
 
-  const server = createRpcServer(devicePlugin as never, {
+  const handlers = {
     getOptions: answerCall(async () => options),
     listAndWatch(watcher: ServerWritableStream<object, object>) {
       watchers.add(watcher)
@@ -66,9 +66,10 @@ export async function startTestDevicePlugin(
       calls.push(`preStart ${deviceIds.join(',')}`)
       return {}
     }),
-  })
-  await rm(join(directory, endpoint), { force: true })
-  await listenAt(server, join(directory, endpoint))
+  }
+  const socket = join(directory, endpoint)
+  await rm(socket, { force: true })
+  const server = await serveRpcs(devicePlugin as never, handlers, socket)
 
   async function register(): Promise<void> {
     const kubelet = connectPlugin(join(directory, 'kubelet.sock'))
@@ -89,8 +90,7 @@ export async function startTestDevicePlugin(
     register,
     fail: (next) => void (words = next),
     async stop() {
-      server.forceShutdown()
-      await rm(join(directory, endpoint), { force: true })
+      await server.stop()
     },
   }
 }

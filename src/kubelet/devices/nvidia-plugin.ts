@@ -1,10 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Server } from '@grpc/grpc-js'
 import type { Logger } from '../../lib/log.ts'
 import type { Service } from '../../lib/service.ts'
 import { connectPlugin } from '../plugins/rpc.ts'
-import { answerCall, createRpcServer, listenAt } from '../plugins/serve.ts'
+import { answerCall, serveRpcs, type RpcServer } from '../plugins/serve.ts'
 import { deviceApiVersion, devicePlugin, healthy, registerDevicePlugin } from './device-api.ts'
 import { findNvidiaDevices, nvidiaAccess, nvidiaResource } from './nvidia.ts'
 
@@ -29,14 +28,14 @@ interface Watcher {
  * registers for the same resource. On a machine without such devices it does nothing.
  */
 export function createNvidiaPlugin({ directory, logger, deviceDirectory }: NvidiaPluginOptions): Service {
-  let server: Server | undefined
+  let server: RpcServer | undefined
   const socket = join(directory, endpoint)
 
   return {
     async start() {
       const devices = await findNvidiaDevices(deviceDirectory)
       if (devices.length === 0) return
-      server = createRpcServer(devicePlugin as never, {
+      const handlers = {
         getOptions: answerCall(async () => options),
         listAndWatch: (watcher: Watcher) =>
           void watcher.write({ devices: devices.map(({ id }) => ({ id, health: healthy })) }),
@@ -47,11 +46,11 @@ export function createNvidiaPlugin({ directory, logger, deviceDirectory }: Nvidi
             ),
           }),
         ),
-      })
+      }
       await rm(socket, { force: true })
       const kubelet = connectPlugin(join(directory, 'kubelet.sock'))
       try {
-        await listenAt(server, socket)
+        server = await serveRpcs(devicePlugin as never, handlers, socket)
         const request = { version: deviceApiVersion, endpoint, resourceName: nvidiaResource, options }
         await kubelet.call(registerDevicePlugin, request, registerTimeoutMs)
       } catch (error) {
@@ -61,8 +60,7 @@ export function createNvidiaPlugin({ directory, logger, deviceDirectory }: Nvidi
       }
     },
     async stop() {
-      server?.forceShutdown()
-      await rm(socket, { force: true })
+      await server?.stop()
     },
   }
 }

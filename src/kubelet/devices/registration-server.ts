@@ -1,8 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { status } from '@grpc/grpc-js'
 import type { Service } from '../../lib/service.ts'
-import { answerCall, createRpcServer, listenAt } from '../plugins/serve.ts'
+import { answerCall, rpcCodes, serveRpcs, type RpcServer } from '../plugins/serve.ts'
 import { deviceApiVersion, registerDevicePlugin, type RegisterRequest } from './device-api.ts'
 
 export interface RegistrationServerOptions {
@@ -35,15 +34,13 @@ export function createRegistrationServer({ directory, register }: RegistrationSe
     await register(request)
   }
 
-  const server = createRpcServer(
-    { register: registerDevicePlugin as never },
-    {
-      register: answerCall(async (request: RegisterRequest) => {
-        await take(request)
-        return {}
-      }, status.INVALID_ARGUMENT),
-    },
-  )
+  const handlers = {
+    register: answerCall(async (request: RegisterRequest) => {
+      await take(request)
+      return {}
+    }, rpcCodes.invalidArgument),
+  }
+  let server: RpcServer | undefined
 
   return {
     async start() {
@@ -51,11 +48,10 @@ export function createRegistrationServer({ directory, register }: RegistrationSe
       for (const entry of await readdir(directory, { withFileTypes: true })) {
         if (entry.isSocket()) await rm(join(directory, entry.name), { force: true })
       }
-      await listenAt(server, path)
+      server = await serveRpcs({ register: registerDevicePlugin as never }, handlers, path)
     },
     async stop() {
-      server.forceShutdown()
-      await rm(path, { force: true })
+      await server?.stop()
     },
   }
 }

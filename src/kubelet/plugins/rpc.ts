@@ -1,4 +1,4 @@
-import { Client, credentials, type MethodDefinition, type ServiceError } from '@grpc/grpc-js'
+import type { Client, MethodDefinition, ServiceError } from '@grpc/grpc-js'
 import type { Messages } from './messages.ts'
 
 /** One call of a plugin protocol. */
@@ -50,17 +50,25 @@ export interface PluginConnection {
   close(): void
 }
 
-export function connectPlugin(socketPath: string): PluginConnection {
-  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
+/** gRPC is loaded for the first plugin: it takes 18 MB, and most machines have none. */
+async function createClient(socketPath: string): Promise<Client> {
+  const grpc = await import('@grpc/grpc-js')
+  return new grpc.Client(`unix:${socketPath}`, grpc.credentials.createInsecure(), {
     // A plugin that has come back is found soon.
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
     // The default is the path, which is no name that a server may be asked for.
     'grpc.default_authority': 'localhost',
   })
+}
+
+export function connectPlugin(socketPath: string): PluginConnection {
+  const connecting = createClient(socketPath)
   return {
-    call: (rpc, request, timeoutMs, signal) =>
-      new Promise((resolve, reject) => {
+    async call(rpc, request, timeoutMs, signal) {
+      const client = await connecting
+      signal?.throwIfAborted()
+      return new Promise((resolve, reject) => {
         const cancel = (): void => call.cancel()
         const call = client.makeUnaryRequest(
           rpc.path,
@@ -76,8 +84,10 @@ export function connectPlugin(socketPath: string): PluginConnection {
           },
         )
         signal?.addEventListener('abort', cancel, { once: true })
-      }),
+      })
+    },
     async *stream(rpc, request, signal) {
+      const client = await connecting
       const call = client.makeServerStreamRequest(rpc.path, rpc.requestSerialize, rpc.responseDeserialize, request)
       const cancel = (): void => call.cancel()
       signal.addEventListener('abort', cancel, { once: true })
@@ -88,6 +98,6 @@ export function connectPlugin(socketPath: string): PluginConnection {
         call.cancel()
       }
     },
-    close: () => client.close(),
+    close: () => void connecting.then((client) => client.close()),
   }
 }

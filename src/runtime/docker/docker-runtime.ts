@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream'
-import Docker from 'dockerode'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import { underSignals } from '../../lib/under-signals.ts'
@@ -8,6 +7,7 @@ import { RuntimeError, type ContainerRuntime, type RuntimeContainer } from '../r
 import { dockerContainers } from './containers.ts'
 import { resourceOptions, type DockerDefaults } from './create-options.ts'
 import { asking, askingFor } from './docker-error.ts'
+import { Dockerode } from './dockerode.ts'
 import { watchEvents } from './events.ts'
 import { execInteractive, execToEnd } from './exec.ts'
 import { gatedContainers } from './gated-containers.ts'
@@ -40,7 +40,7 @@ const lastOutputMs = 1_000
 
 /** The runtime on a Docker Engine (API 1.41, Docker 20.10, or later). */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
-  const docker = new Docker({ socketPath: options.socketPath ?? '/var/run/docker.sock' })
+  const docker = new Dockerode({ socketPath: options.socketPath ?? '/var/run/docker.sock' })
   const { clock, logger } = options
   const defaults: DockerDefaults = {
     cgroupParent: options.cgroupParent ?? '',

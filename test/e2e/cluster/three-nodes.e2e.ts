@@ -1,4 +1,5 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -352,12 +353,7 @@ describe('three machines', () => {
     const before = await containerOf(node, 'patient')
     await kubectlOk(node, 'delete', 'configmap', 'survives', '--ignore-not-found')
     await kubectlOk(node, 'create', 'configmap', 'survives', '--from-literal=a=b')
-    await onNode(
-      node,
-      'sh',
-      '-c',
-      'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null | grep -q "[m]ain.ts agent" && kill -9 ${p#/proc/}; done; true',
-    )
+    await killAgent(node)
     expect((await kubectl(node, 'get', 'configmap', 'survives', '--request-timeout=2s')).code).not.toBe(0)
     await stormoOk('cluster', 'start', node)
     expect(
@@ -372,7 +368,71 @@ describe('three machines', () => {
     expect(await containerOf(node, 'patient')).toEqual(before)
     await kubectlOk(node, 'delete', 'pod', 'patient', '--wait=false', '--grace-period=1')
   })
+
+  it('run a StatefulSet’s pod once, also when the agent of its node is killed and not started', async () => {
+    const [near] = nodes
+    const program = ['sleep', '86423']
+    const template = {
+      metadata: { labels: { app: 'lone' } },
+      spec: {
+        // Not where it is asked from.
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'NotIn', values: [near] }] },
+              ],
+            },
+          },
+        },
+        containers: [{ name: 'main', image: 'stormo-hello:1', command: program }],
+      },
+    }
+    const spec = { serviceName: 'lone', selector: { matchLabels: { app: 'lone' } }, template }
+    const path = join(work, 'lone.json')
+    writeFileSync(
+      path,
+      JSON.stringify({ apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'lone' }, spec }),
+    )
+    await kubectlOk(near, 'apply', '-f', path)
+    await kubectlOk(near, 'rollout', 'status', 'statefulset/lone', '--timeout=60s')
+    const where = () => kubectlOk(near, 'get', 'pod', 'lone-0', '-o', 'jsonpath={.spec.nodeName}')
+    const first = await where()
+    expect(await copies(program)).toBe(1)
+    await killAgent(first)
+    let [most, least] = [1, 1]
+    await eventually(
+      'the pod elsewhere',
+      async () => {
+        const running = await copies(program)
+        most = Math.max(most, running)
+        least = Math.min(least, running)
+        return least === 0 && running === 1
+      },
+      120_000,
+    )
+    expect(await where()).not.toBe(first)
+    await stormoOk('cluster', 'start', first)
+    await kubectlOk(near, 'wait', `node/${first}`, '--for=condition=Ready', '--timeout=60s')
+    expect([most, await copies(program)]).toEqual([1, 1])
+    await kubectlOk(near, 'delete', 'statefulset', 'lone', '--timeout=60s')
+  })
 })
+
+const killAgent = (node: string): Promise<Output> =>
+  onNode(
+    node,
+    'sh',
+    '-c',
+    'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline 2>/dev/null | grep -q "[m]ain.ts agent" && kill -9 ${p#/proc/}; done; true',
+  )
+
+/** How many processes of all machines run this program. */
+async function copies(program: readonly string[]): Promise<number> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.filter((line) => line === `${program.join('\0')}\0`).length
+}
 
 /** The first container of a pod, as its status has it. */
 async function containerOf(node: string, pod: string): Promise<{ id: string; restarts: number }> {
