@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 
 /**
  * Kills containers that must be unique when nobody says in time that they may go on: their agent may be dead while they
- * live. A process of its own (decision 0012), which outlives the agent. It ends with the need for it.
+ * live. A process of its own (decision 0013), which outlives the agent. It ends with the need for it.
  */
 export interface FenceProcess {
   /** What earlier agents left in the care of theirs, which the first {@link feed} takes over; undefined: nothing. */
