@@ -219,6 +219,13 @@ describe('status', () => {
     expect(() => printStatus(status, 'xml')).toThrow('unable to match a printer')
   })
 
+  it('says whose disk takes no writes, and why', () => {
+    const replica = { documents: 1, appliedIndex: 1, sinceSyncMs: null, diskBytes: 0, diskFault: 'no space left' }
+    expect(printStatus({ ...status, nodes: [{ ...status.nodes[0]!, replica }] }, undefined)).toContain(
+      '\n\na refuses writes, its disk does not take them: no space left\n',
+    )
+  })
+
   it('says which members do not replicate with each other', () => {
     const refusals = ['a speaks version 2 of the wire format, b versions 3 to 4: upgrade a first']
     expect(printStatus({ ...status, refusals }, undefined)).toMatch(

@@ -2,7 +2,7 @@ import type { ClusterStatus } from '../../src/local/cluster.ts'
 import { UsageError } from '../command.ts'
 import { printTable } from './table.ts'
 
-/** `stormo status`: JSON for programs, else a line about the leader, a table of the members, and who does not replicate with whom. */
+/** `stormo status`: JSON for programs, else a line about the leader, a table of the members, and what is wrong with them. */
 export function printStatus(status: ClusterStatus, output: string | undefined): string {
   if (output === 'json') return JSON.stringify(agreedFields(status)) + '\n'
   if (output !== undefined)
@@ -20,8 +20,12 @@ export function printStatus(status: ClusterStatus, output: string | undefined): 
     known(node.replica?.sinceSyncMs, (ms) => `${Math.round(ms / 1000)}s`),
     known(node.replica?.diskBytes, (bytes) => `${(bytes / 2 ** 20).toFixed(1)}Mi`),
   ])
-  const refusals = (status.refusals ?? []).map((refusal) => `\nNot replicated: ${refusal}\n`)
-  return `Leader: ${status.leader ?? '<none>'}   Term: ${status.term}\n\n${printTable(columns, rows)}${refusals.join('')}`
+  const faults = status.nodes.flatMap(({ name, replica }) =>
+    replica?.diskFault ? [`${name} refuses writes, its disk does not take them: ${replica.diskFault}`] : [],
+  )
+  const refusals = (status.refusals ?? []).map((refusal) => `Not replicated: ${refusal}`)
+  const warnings = [...faults, ...refusals].map((line) => `\n${line}\n`)
+  return `Leader: ${status.leader ?? '<none>'}   Term: ${status.term}\n\n${printTable(columns, rows)}${warnings.join('')}`
 }
 
 const columns = ['NAME', 'STATUS', 'ROLE', 'TERM', 'LAG', 'DOCUMENTS', 'APPLIED', 'LAST SYNC', 'DISK']

@@ -104,6 +104,7 @@ export async function openReplica(parts: AgentParts, mesh: Mesh): Promise<LocalR
       appliedIndex: decisions.status().appliedIndex,
       sinceSyncMs: sinceSyncOf(replicator, clock.nowMs()),
       diskBytes: (databaseBytes(files.store) ?? 0) + (databaseBytes(files.log) ?? 0),
+      diskFault: store.diskFault ?? null,
     }),
     metrics: () =>
       storeMetrics({
@@ -111,6 +112,7 @@ export async function openReplica(parts: AgentParts, mesh: Mesh): Promise<LocalR
         log: decisions.status(),
         tombstones: store.tombstoneCount(),
         refused: store.refused,
+        isDiskFailing: store.diskFault !== undefined,
         storeBytes: databaseBytes(files.store),
         logBytes: databaseBytes(files.log),
         nodeOf: (peer) => decisions.members().find((member) => member.peer === peer)?.node ?? peer,

@@ -37,6 +37,8 @@ export interface ReplicaReport {
   sinceSyncMs: number | null
   /** Store and decision log. */
   diskBytes: number
+  /** Why its disk did not take the last write, null when it did: until it takes one, the node refuses all. */
+  diskFault: string | null
 }
 
 /** What nodes tell each other. */

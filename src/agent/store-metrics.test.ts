@@ -16,6 +16,7 @@ test('replica and log are told by node, and what is not known is left out', () =
     },
     tombstones: 1,
     refused: 0,
+    isDiskFailing: true,
     storeBytes: 4096,
     logBytes: undefined,
     nodeOf: () => 'n2',
@@ -31,6 +32,7 @@ test('replica and log are told by node, and what is not known is left out', () =
     'stormo_decision_log_voters 2',
     'stormo_decision_log_lag_entries{node="n2"} 5',
     'stormo_store_disk_bytes 4096',
+    'stormo_store_disk_failing 1',
   ])
     expect(text.split('\n')).toContain(line)
   for (const absent of ['last_sync', 'generation', 'log_disk']) expect(text).not.toContain(absent)

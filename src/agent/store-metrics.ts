@@ -10,6 +10,8 @@ export interface StoreFacts {
   readonly tombstones: number
   /** Changes of peers that were refused since the start. */
   readonly refused: number
+  /** The disk did not take the last write. */
+  readonly isDiskFailing: boolean
   /** Sizes of the files, undefined where there is none. */
   readonly storeBytes: number | undefined
   readonly logBytes: number | undefined
@@ -34,6 +36,7 @@ export function storeMetrics(facts: StoreFacts): string {
       facts.refused,
     ),
     gauge('store_disk_bytes', "Size of the store's file.", facts.storeBytes),
+    gauge('store_disk_failing', '1 while the disk takes no writes.', facts.isDiskFailing ? 1 : 0),
     counter('replication_sessions_total', 'Anti-entropy sessions that ended well.', replication.sessions),
     counter('replication_failed_sessions_total', 'Anti-entropy sessions that failed.', replication.failedSessions),
     counter('replication_overflowed_total', 'Changes left to anti-entropy for want of room.', replication.overflowed),

@@ -29,7 +29,14 @@ export interface ClusterStatus {
     term: number
     lagMs: number | null
     /** Absent from an older agent's answer. */
-    replica?: { documents: number; appliedIndex: number; sinceSyncMs: number | null; diskBytes: number } | null
+    replica?: {
+      documents: number
+      appliedIndex: number
+      sinceSyncMs: number | null
+      diskBytes: number
+      /** Why its disk takes no writes. Absent from an older agent's answer. */
+      diskFault?: string | null
+    } | null
   }[]
   /** Members that do not replicate with each other, and what to do. Absent from an older agent's answer. */
   refusals?: string[]

@@ -31,6 +31,7 @@ export class CommitQueue {
   #running: Promise<void> | undefined
   #closed = false
   #staging: Staging | undefined
+  #fault: string | undefined
 
   constructor(options: CommitQueueOptions) {
     this.#options = options
@@ -39,6 +40,11 @@ export class CommitQueue {
   /** What is on its way to the disk now. */
   get inFlight(): Staging | undefined {
     return this.#staging
+  }
+
+  /** Why the disk did not take the last commit; undefined when it did. */
+  get fault(): string | undefined {
+    return this.#fault
   }
 
   /**
@@ -85,11 +91,15 @@ export class CommitQueue {
     }
     this.#staging = staging
     try {
-      if (!staging.isEmpty) await this.#options.disk.commit(staging.toBatch())
+      if (!staging.isEmpty) {
+        await this.#options.disk.commit(staging.toBatch())
+        this.#fault = undefined
+      }
     } catch (error) {
       this.#staging = undefined
+      this.#fault = String(error)
       this.#options.logger.error({ err: error }, 'store: the disk refused a commit')
-      const refusal = errors.unavailable(`the node's disk did not take the write: ${String(error)}`)
+      const refusal = errors.unavailable(`the node's disk did not take the write: ${this.#fault}`)
       for (const { operation } of staged) operation.reject(refusal)
       return
     }

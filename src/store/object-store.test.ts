@@ -77,8 +77,10 @@ describe('one node', () => {
     one.disk.setFull(true)
     await expect(create(one)).rejects.toMatchObject({ reason: 'ServiceUnavailable' })
     expect(one.store.get(key)).toBeUndefined()
+    expect(one.store.diskFault).toContain('no space left on device')
     one.disk.setFull(false)
     await expect(create(one)).resolves.toMatchObject(web())
+    expect(one.store.diskFault).toBeUndefined()
   })
 
   test('an object of more than 1.5 MB is refused with 413', async () => {

@@ -1,6 +1,6 @@
 import type { GroupResource, KubeObject, ObjectKey } from '../api/object.ts'
 import { errors } from '../api/status-error.ts'
-import type { Clock, Random, Timer } from '../lib/clock.ts'
+import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Service } from '../lib/service.ts'
 import { CommitQueue } from './commit-queue.ts'
@@ -12,6 +12,7 @@ import type { Disk } from './disk.ts'
 import { History } from './history.ts'
 import { HotDocuments } from './hot-documents.ts'
 import { Incarnations, type NameClash } from './incarnations.ts'
+import { defaultStoreLimits, type StoreLimits } from './limits.ts'
 import { loadReplica } from './load.ts'
 import type { Tombstone } from './record.ts'
 import type { Change, MergeResult, Replica } from './replica.ts'
@@ -27,37 +28,12 @@ import {
 import type { Staging } from './staging.ts'
 import { msOfStamp, stampClock, stampOf, writerId, type StampClock, type WriterId } from './stamp.ts'
 import type { FieldLayout, Store, StoreEvent, Write } from './store.ts'
+import { Sweeper } from './sweeper.ts'
 import { Tombstones } from './tombstones.ts'
 import { VersionSource } from './versions.ts'
 
-export interface StoreLimits {
-  /** How long a deletion is remembered for members that are away. Default 24 h. */
-  retentionMs: number
-  /** How far ahead of this machine's clock a peer's may be before its writes are refused. Default 1 h. */
-  maxDriftMs: number
-  /** How long an Event lives after its last write. Default 1 h, as kube-apiserver's --event-ttl. */
-  eventTtlMs: number
-  /** Watch events remembered a resource. Default 10,000. */
-  historyEvents: number
-  /** Encoded bytes of watch events remembered a resource. Default 16 MiB. */
-  historyBytes: number
-}
-
-export const defaultStoreLimits: StoreLimits = {
-  retentionMs: 24 * 3_600_000,
-  maxDriftMs: 3_600_000,
-  eventTtlMs: 3_600_000,
-  historyEvents: 10_000,
-  historyBytes: 16 * 2 ** 20,
-}
-
 /** A tombstone that all members have is kept a little longer, for messages that are still under way. */
 const settleMs = 10 * 60_000
-/** How often expired Events and tombstones are looked for. */
-const sweepIntervalMs = 30_000
-/** Removed at one sweep at most, so that a sweep never holds up writes for long. */
-const sweepLimit = 5_000
-
 export interface ObjectStoreOptions {
   disk: Disk
   clock: Clock
@@ -100,8 +76,8 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
   /** Deleted uids of which the decision log still keeps values: their tombstones stay until it forgets them. */
   readonly #decidedGone = new Set<string>()
   readonly #decidedWrites: DecidedWrites
+  readonly #sweeper: Sweeper
   #onLocal: (changes: readonly Change[]) => Promise<void> = () => Promise.resolve()
-  #sweepTimer: Timer | undefined
   #refused = 0
 
   constructor(
@@ -154,6 +130,12 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
         })
       },
     })
+    this.#sweeper = new Sweeper({
+      clock: options.clock,
+      context: this.#context,
+      isKept: (uid) => this.#decidedGone.has(uid),
+      submit: (stage) => this.#background(stage),
+    })
     const clashes = loaded.documents.map((document) => this.#incarnations.setDocument(document))
     this.#history = new History(
       { maxEvents: limits.historyEvents, maxBytes: limits.historyBytes },
@@ -166,14 +148,13 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
 
   /** Begins to sweep away what has outlived its time. */
   start(): Promise<void> {
-    this.#sweepTimer ??= this.#options.clock.after(sweepIntervalMs, () => void this.#sweep())
+    this.#sweeper.start()
     return Promise.resolve()
   }
 
   /** Waits for writes under way. The disk stays open: it is its owner's. */
   async stop(): Promise<void> {
-    this.#sweepTimer?.cancel()
-    this.#sweepTimer = undefined
+    this.#sweeper.stop()
     await this.#queue.close()
   }
 
@@ -310,6 +291,11 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     return this.#refused
   }
 
+  /** Why this node's disk takes no writes; undefined while it does. */
+  get diskFault(): string | undefined {
+    return this.#queue.fault
+  }
+
   document(uid: string): { key: ObjectKey; encoded: Uint8Array } | undefined {
     const document = this.#incarnations.get(uid)?.document
     return document && { key: document.key, encoded: document.encoded }
@@ -382,28 +368,5 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
   #isExpired(key: ObjectKey, newest: string): boolean {
     if (key.group !== '' || key.resource !== 'events' || newest === '') return false
     return msOfStamp(newest) + this.#limits.eventTtlMs < this.#options.clock.nowMs()
-  }
-
-  /** Drops Events whose hour is over, without a trace, and tombstones that nobody needs any more. */
-  async #sweep(): Promise<void> {
-    const nowMs = this.#options.clock.nowMs()
-    const events: string[] = []
-    for (const { key, uid, document } of this.#incarnations.values()) {
-      if (events.length >= sweepLimit) break
-      if (document && this.#isExpired(key, document.newest)) events.push(uid)
-    }
-    const tombstones = this.#tombstones.expired(nowMs, sweepLimit).filter((uid) => !this.#decidedGone.has(uid))
-    if (events.length + tombstones.length > 0) {
-      this.#background((staging) => {
-        for (const uid of events) {
-          const document = staging.documents.get(uid) ?? this.#incarnations.get(uid)?.document
-          if (!document || !this.#isExpired(document.key, document.newest)) continue
-          staging.documents.delete(uid)
-          staging.dropped.add(uid)
-        }
-        for (const uid of tombstones) staging.forgottenTombstones.add(uid)
-      })
-    }
-    if (this.#sweepTimer) this.#sweepTimer = this.#options.clock.after(sweepIntervalMs, () => void this.#sweep())
   }
 }

@@ -103,6 +103,11 @@ export class DecisionCluster {
     return this.node(name)
   }
 
+  /** Proposes through a node, letting virtual time pass until the answer is there. */
+  propose(node: string, proposal: ObjectProposal): Promise<{ index: number }> {
+    return this.run(this.node(node).log.propose(proposal, {}))
+  }
+
   /** `speaks`: of the release that it starts with. */
   async start(name: string, speaks?: WireRange): Promise<void> {
     const node = this.node(name)
