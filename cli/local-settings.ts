@@ -30,3 +30,9 @@ export function checkedName(invocation: Invocation): string {
   if (wrong) throw new UsageError(wrong)
   return name
 }
+
+/** A node's own name tells its cluster, so `--name` is needed only for numbers, and where no node is named. */
+export function clusterOfNode(invocation: Invocation, settings: LocalSettings, node: string | undefined): LocalCluster {
+  const name = /^(.+)-\d+$/.exec(node ?? '')?.[1]
+  return (name && loadCluster(settings.root, name)) || namedCluster(invocation, settings)
+}

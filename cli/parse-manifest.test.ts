@@ -33,7 +33,7 @@ describe('parseManifest', () => {
     ['apiVersion: v1\nmetadata: {name: a}', /a\.yaml: kind not set/],
     ['apiVersion: v1\nkind: X', /a\.yaml: X has no metadata\.name/],
     ['- a\n- b', /a\.yaml: a manifest must be an object/],
-    ['a: [1', /error parsing a\.yaml: error converting YAML to JSON/],
+    ['a: b\nc: [1', /error parsing a\.yaml: error converting YAML to JSON: yaml: line 2: /],
   ])('%j is refused', (text, message) => {
     expect(() => parseManifest(text, 'a.yaml')).toThrow(message)
   })

@@ -20,7 +20,7 @@ import { listClusters, loadCluster } from '../../src/local/state.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { runProgram } from '../run-program.ts'
 import { settingOptions, settingsOf } from '../setting-options.ts'
-import { checkedName, localSettings, namedCluster } from '../local-settings.ts'
+import { checkedName, clusterOfNode, localSettings, namedCluster } from '../local-settings.ts'
 import { printStatus } from '../printers/status.ts'
 import { printTable } from '../printers/table.ts'
 
@@ -108,8 +108,7 @@ const kubeconfigCommand: CommandDefinition = {
   options: [nameOption, nodeOption],
   async run(invocation) {
     const settings = localSettings(invocation.io)
-    const cluster = namedCluster(invocation, settings)
-    const node = nodesOf(invocation, settings, cluster)[0]!
+    const node = nodesOf(invocation, settings).nodes[0]!
     const config = readFileSync(join(node.dir, 'etc-stormo', 'kubeconfig'), 'utf8')
     invocation.io.out(config.replace(/server: https:\/\/[^:\s]+:/, `server: https://${node.address}:`))
   },
@@ -125,7 +124,7 @@ const sshCommand: CommandDefinition = {
     const settings = localSettings(invocation.io)
     const [name, ...words] = invocation.args
     const command = [...words, ...invocation.rest]
-    const cluster = clusterOfNode(invocation, settings, name!)
+    const cluster = clusterOfNode(invocation, settings, name)
     const node = selectNodes(settings, cluster, name)[0]!
     // No login shell: /etc/profile sets a PATH of its own, without `stormo`.
     const env = nodeEnvironment(node, binDir(settings, cluster))
@@ -133,14 +132,11 @@ const sshCommand: CommandDefinition = {
   },
 }
 
-/** A node's own name tells its cluster, so `--name` is needed only for numbers. */
-function clusterOfNode(invocation: Invocation, settings: LocalSettings, node: string): LocalCluster {
-  const cluster = /-\d+$/.test(node) ? loadCluster(settings.root, node.replace(/-\d+$/, '')) : undefined
-  return cluster ?? namedCluster(invocation, settings)
-}
-
-function nodesOf(invocation: Invocation, settings: LocalSettings, cluster: LocalCluster): LocalNode[] {
-  return selectNodes(settings, cluster, option.text(invocation, 'node') ?? invocation.args[0])
+/** The cluster that `--node` or `--name` tell, and of its nodes the one that is named, or all. */
+function nodesOf(invocation: Invocation, settings: LocalSettings): { cluster: LocalCluster; nodes: LocalNode[] } {
+  const node = option.text(invocation, 'node')
+  const cluster = clusterOfNode(invocation, settings, node)
+  return { cluster, nodes: selectNodes(settings, cluster, node) }
 }
 
 function powerCommand(
@@ -157,7 +153,7 @@ function powerCommand(
     async run(invocation) {
       const settings = localSettings(invocation.io)
       const [node] = invocation.args
-      const cluster = node ? clusterOfNode(invocation, settings, node) : namedCluster(invocation, settings)
+      const cluster = clusterOfNode(invocation, settings, node)
       await act(settings, cluster, selectNodes(settings, cluster, node))
     },
   }
@@ -169,8 +165,8 @@ const statusCommand: CommandDefinition = {
   options: [nameOption, nodeOption, { flags: '-o, --output <format>', summary: 'json' }],
   async run(invocation) {
     const settings = localSettings(invocation.io)
-    const cluster = namedCluster(invocation, settings)
-    const status = await firstStatus(settings, cluster, nodesOf(invocation, settings, cluster))
+    const { cluster, nodes } = nodesOf(invocation, settings)
+    const status = await firstStatus(settings, cluster, nodes)
     if (!status)
       throw new UsageError(
         `no node of cluster "${cluster.name}" answers: see 'stormo cluster list', and start it with 'stormo cluster start'`,

@@ -6,7 +6,7 @@ import { paths } from '../../src/agent/settings.ts'
 import { loadCluster } from '../../src/local/state.ts'
 import { type CommandDefinition, type Invocation, option, UsageError } from '../command.ts'
 import { connectionOptions, withClient } from '../connection.ts'
-import { localSettings, namedCluster } from '../local-settings.ts'
+import { clusterOfNode, localSettings } from '../local-settings.ts'
 import { printTable } from '../printers/table.ts'
 import { settingOptions, settingsOf } from '../setting-options.ts'
 import { namespaceOf, namespaceOptions } from '../targets.ts'
@@ -100,7 +100,7 @@ export const ipCommand: CommandDefinition = {
       invocation.io.out(`${address}\n`)
       return
     }
-    const cluster = namedCluster(invocation, settings)
+    const cluster = clusterOfNode(invocation, settings, node)
     const [chosen] = node === undefined ? localNodes(settings.root, cluster) : selectNodes(settings, cluster, node)
     invocation.io.out(`${chosen!.address}\n`)
   },

@@ -40,7 +40,10 @@ export function yamlToJson(text: string): { json: string; duplicates: string[] }
     logLevel: 'silent',
   })
   const failure = document.errors[0]
-  if (failure) throw errors.badRequest(`error converting YAML to JSON: yaml: ${failure.message}`)
+  if (failure) {
+    const { line } = lineCounter.linePos(failure.pos[0])
+    throw errors.badRequest(`error converting YAML to JSON: yaml: line ${line}: ${failure.message}`)
+  }
   const duplicates: string[] = []
   visit(document, {
     Map(_, node) {
