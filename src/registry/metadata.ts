@@ -5,9 +5,13 @@ import type { Random } from '../lib/clock.ts'
 import type { ResourceDefinition } from '../kinds/definition.ts'
 import type { Target } from './options.ts'
 
-/** Seconds are what metav1.Time carries. */
+let latest = { second: Number.NaN, text: '' }
+
+/** Seconds are what metav1.Time carries; the latest is remembered, for a write asks three times. */
 export function timestamp(nowMs: number): string {
-  return new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z')
+  const second = Math.floor(nowMs / 1000)
+  if (second !== latest.second) latest = { second, text: `${new Date(second * 1000).toISOString().slice(0, -5)}Z` }
+  return latest.text
 }
 
 // Without vowels and look-alikes, so that no word comes about (apimachinery util/rand).
