@@ -97,7 +97,7 @@ export async function openReplica(parts: AgentParts, mesh: Mesh): Promise<LocalR
     reportConflictsTo: (report) => (reportConflict = report),
     lagMs(peer) {
       const known = replicator.status().peers.find((one) => one.peer === peer)
-      return known?.lagMs ?? (known?.lastSyncMs === undefined ? null : 0)
+      return known?.lagMs ?? (known?.lastSyncMs ? 0 : null)
     },
     report: () => ({
       documents: store.documentCount(),

@@ -3,7 +3,7 @@ import { errors } from '../api/status-error.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Mesh, PeerId } from '../mesh/mesh.ts'
 import { MalformedBytes, type ByteReader } from '../store/bytes.ts'
-import { bucketOf, sameDigest } from '../store/digest.ts'
+import { bucketCount, bucketOf, sameDigest } from '../store/digest.ts'
 import { missingFrom, stateVectorOf } from '../store/document.ts'
 import type { Change, Replica } from '../store/replica.ts'
 import { changeBytes, decodeChanges, encodeChanges } from './batch.ts'
@@ -115,7 +115,7 @@ export class AntiEntropy {
         await this.#ask(
           peer,
           syncProtocols.buckets,
-          encodeBuckets(this.#version(peer), replica.digests.buckets()),
+          (version) => encodeBuckets(version, replica.digests.buckets()),
           signal,
         ),
       )
@@ -130,15 +130,16 @@ export class AntiEntropy {
     return result
   }
 
-  async #ask(peer: PeerId, protocol: string, body: Uint8Array, signal: AbortSignal): Promise<ByteReader> {
+  /** `encode` is given the version in which the peer is to be asked. */
+  async #ask(
+    peer: PeerId,
+    protocol: string,
+    encode: (version: number) => Uint8Array,
+    signal: AbortSignal,
+  ): Promise<ByteReader> {
     const { mesh, speech } = this.#options
-    const answer = await mesh.request(peer, protocol, body, { signal, timeoutMs: requestTimeoutMs })
+    const answer = await mesh.request(peer, protocol, encode(speech.to(peer)), { signal, timeoutMs: requestTimeoutMs })
     return openMessage(answer, speech.own).reader
-  }
-
-  /** The version in which to ask a peer. */
-  #version(peer: PeerId): number {
-    return this.#options.speech.to(peer)
   }
 
   /** Exchanges roots, and gives the peer the tombstones that it lacks. Undefined: the two must not merge. */
@@ -151,7 +152,7 @@ export class AntiEntropy {
       tombstones: offered.map(({ uid }) => uidHash(uid)),
     }
     const answer = decodeGreetingAnswer(
-      await this.#ask(peer, syncProtocols.greet, encodeGreeting(this.#version(peer), greeting), signal),
+      await this.#ask(peer, syncProtocols.greet, (version) => encodeGreeting(version, greeting), signal),
     )
     if (answer.isStale) {
       onStale(peer)
@@ -163,12 +164,8 @@ export class AntiEntropy {
       return tombstone ? [{ type: 'tombstone', tombstone } as const] : []
     })
     for (let at = 0; at < wanted.length; at += pullLimit) {
-      await this.#ask(
-        peer,
-        syncProtocols.push,
-        encodeChanges(wanted.slice(at, at + pullLimit), this.#version(peer)),
-        signal,
-      )
+      const part = wanted.slice(at, at + pullLimit)
+      await this.#ask(peer, syncProtocols.push, (version) => encodeChanges(version, part), signal)
     }
     tombstones.set(peer, last)
     return answer
@@ -232,7 +229,7 @@ export class AntiEntropy {
         return { hash, stateVector: own ? stateVectorOf(own.encoded) : new Uint8Array() }
       })
       const answer = decodePulled(
-        await this.#ask(peer, syncProtocols.pull, encodePull(this.#version(peer), items), signal),
+        await this.#ask(peer, syncProtocols.pull, (version) => encodePull(version, items), signal),
       )
       const changes = answer.documents.map(({ uid, key, update }): Change => {
         return { type: 'document', key: parseKey(key), uid, update }
@@ -276,7 +273,7 @@ export class AntiEntropy {
         part.push(change)
       }
       const dead = decodeTombstones(
-        await this.#ask(peer, syncProtocols.push, encodeChanges(part, this.#version(peer)), signal),
+        await this.#ask(peer, syncProtocols.push, (version) => encodeChanges(version, part), signal),
       )
       await this.#options.replica.merge(dead.map((tombstone) => ({ type: 'tombstone', tombstone })))
     }
@@ -288,7 +285,7 @@ export class AntiEntropy {
     const documents: PulledItem[] = []
     const items = decodePull(question)
     const uids = new Map<string, string>()
-    for (const bucket of new Set(items.map(({ hash }) => hash.lo % 4096))) {
+    for (const bucket of new Set(items.map(({ hash }) => hash.lo % bucketCount))) {
       for (const { uid } of replica.digests.entries(bucket)) uids.set(hashKey(uidHash(uid)), uid)
     }
     let bytes = 0

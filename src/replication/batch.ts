@@ -30,7 +30,7 @@ export interface Batch {
 }
 
 /** `version` is of the wire format, here and below; `own` what this program reads. */
-export function encodeChanges(changes: readonly Change[], version: number): Uint8Array {
+export function encodeChanges(version: number, changes: readonly Change[]): Uint8Array {
   const writer = beginMessage(version)
   writeChanges(writer, changes)
   return deflate(writer.done())
@@ -41,7 +41,7 @@ export function decodeChanges(bytes: Uint8Array, own: WireRange): Change[] {
   return readChanges(open(bytes, own))
 }
 
-export function encodeBatch(batch: Batch, version: number): Uint8Array {
+export function encodeBatch(version: number, batch: Batch): Uint8Array {
   const writer = beginMessage(version).uint(batch.epoch).uint(batch.sequence).uint(Math.floor(batch.sentMs))
   writeChanges(writer, batch.changes)
   writer.uint(batch.announced.length)

@@ -76,7 +76,7 @@ export class DurableCopies {
       const changes = batch.flatMap((one) => one.changes)
       if (peer && changes.length > 0) {
         try {
-          const body = encodeChanges(changes, this.#speech.to(peer))
+          const body = encodeChanges(this.#speech.to(peer), changes)
           await this.#mesh.request(peer, durableProtocol, body, { timeoutMs: waitMs })
         } catch {
           this.#turn += 1

@@ -165,7 +165,7 @@ export class Replicator implements Service {
     this.#sequence += 1
     const sentMs = this.#options.clock.nowMs()
     this.#options.mesh.broadcast(
-      encodeBatch({ epoch: this.#epoch, sequence: this.#sequence, sentMs, changes, announced }, this.#speech.toAll()),
+      encodeBatch(this.#speech.toAll(), { epoch: this.#epoch, sequence: this.#sequence, sentMs, changes, announced }),
     )
   }
 

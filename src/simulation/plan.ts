@@ -42,17 +42,14 @@ export interface Plan {
   readonly faults: readonly PlannedFault[]
 }
 
-export interface PlanSize {
-  operations: number
-  faults: number
-}
-
-export const usualPlanSize: PlanSize = { operations: 100, faults: 5 }
+const operationCount = 100
+const faultCount = 5
 
 /** Three nodes, most often: a cluster costs by the node, and four or five find little more. */
 const clusterSizes = [3, 3, 3, 3, 3, 3, 3, 4, 4, 5]
-/** Milliseconds between operations, on average, and how long a fault lasts at most. */
-const operationGapMs = 45
+/** Operations, and beginnings of faults, are spread over so long: one every 45 ms. */
+const lengthMs = operationCount * 45
+/** Long enough for another leader, twice over. */
 const longestFaultMs = 3_500
 
 /** How often a client does what: declared writes, and reads, are the most. */
@@ -71,33 +68,23 @@ const weights: Record<OperationName, number> = {
 const bag = operationNames.flatMap((name) => Array.from({ length: weights[name] }, () => name))
 
 /** The plan of a seed. Each fault is met about equally often over many seeds. */
-export function planOf(seed: number, size: PlanSize = usualPlanSize): Plan {
+export function planOf(seed: number): Plan {
   const chance = seededRandom(seed * 2_654_435_761 + 97)
   const nodes = clusterSizes[pick(chance, clusterSizes.length)] ?? 3
-  const lengthMs = size.operations * operationGapMs
-  const operations = Array.from({ length: size.operations }, (): PlannedOperation => ({
+  const operations = Array.from({ length: operationCount }, (): PlannedOperation => ({
     atMs: pick(chance, lengthMs),
     node: 1 + pick(chance, nodes),
     operation: bag[pick(chance, bag.length)] ?? 'set',
     a: pick(chance, 1_000),
     b: pick(chance, 1_000),
   }))
-  const faults = Array.from({ length: size.faults }, (_, index) =>
-    planFault(chance, seed, index, size, nodes, lengthMs),
-  )
+  const faults = Array.from({ length: faultCount }, (_, index) => planFault(chance, seed, index, nodes))
   return { seed, nodes, operations: operations.toSorted(byTime), faults: faults.toSorted(byTime) }
 }
 
-function planFault(
-  chance: Random,
-  seed: number,
-  index: number,
-  size: PlanSize,
-  nodes: number,
-  lengthMs: number,
-): PlannedFault {
+function planFault(chance: Random, seed: number, index: number, nodes: number): PlannedFault {
   // Half of them go through all there are in turn, the others are left to chance.
-  const turn = index % 2 === 0 ? seed * Math.ceil(size.faults / 2) + index / 2 : pick(chance, faultNames.length)
+  const turn = index % 2 === 0 ? seed * Math.ceil(faultCount / 2) + index / 2 : pick(chance, faultNames.length)
   return {
     atMs: pick(chance, lengthMs),
     fault: faultNames[turn % faultNames.length] ?? 'process.kill',

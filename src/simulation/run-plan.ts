@@ -1,3 +1,4 @@
+import { must } from '../lib/assert.ts'
 import { applyFault } from './faults.ts'
 import { checkAtRest } from './invariants.ts'
 import { operate, prepare } from './operations.ts'
@@ -17,10 +18,7 @@ export function runPlan(plan: Plan): Promise<RunResult> {
     plan,
     checkEveryMs: 100,
     async prepare() {
-      const prepared = cluster.leader && prepare(cluster.leader)
-      let isReady = false
-      void prepared?.then(() => (isReady = true))
-      if (!(await time.until(() => isReady, 30_000))) throw new Error('the first objects could not be made')
+      await cluster.settled(prepare(must(cluster.leader, 'a cluster that has formed has a leader')))
       await time.advance(500)
     },
     operate: (planned) => operate(cluster, planned, `v${planned.atMs}-${planned.a}-${planned.b}`),

@@ -1,19 +1,19 @@
 import type { Problem } from './records.ts'
 
-/** Runs spent on making a failure smaller. */
-const shrinkRuns = 200
-
 interface Shrinkable {
   readonly faults: readonly unknown[]
   readonly operations: readonly unknown[]
 }
 
-/** The same failure with as few faults and operations as can be found: parts are dropped while it still fails. */
+/**
+ * The same failure with as few faults and operations as can be found in so many runs: parts are dropped while it still
+ * fails.
+ */
 export async function shrink<Plan extends Shrinkable>(
   plan: Plan,
   invariant: string,
   run: (plan: Plan) => Promise<{ problems: readonly Problem[] }>,
-  runs = shrinkRuns,
+  runs: number,
 ): Promise<Plan> {
   const fails = async (candidate: Plan): Promise<boolean> =>
     (await run(candidate)).problems.some((problem) => problem.invariant === invariant)

@@ -45,12 +45,8 @@ export interface WorkloadPlan {
   readonly faults: readonly WorkloadFault[]
 }
 
-export interface WorkloadPlanSize {
-  operations: number
-  faults: number
-}
-
-export const usualWorkloadSize: WorkloadPlanSize = { operations: 30, faults: 7 }
+const operationCount = 30
+const faultCount = 7
 
 /** Users act while this lasts; faults begin within it. */
 const lengthMs = 60_000
@@ -79,22 +75,22 @@ const bag = workloadOperationNames.flatMap((name) => Array.from({ length: weight
 const allFaults: readonly (FaultName | ViewFaultName)[] = [...faultNames, ...viewFaultNames]
 
 /** The plan of a seed. The first StatefulSet and Deployment are there before anything goes wrong. */
-export function workloadPlanOf(seed: number, size: WorkloadPlanSize = usualWorkloadSize): WorkloadPlan {
+export function workloadPlanOf(seed: number): WorkloadPlan {
   const chance = seededRandom(seed * 2_246_822_519 + 31)
   const nodes = 3 + pick(chance, 2)
-  const operations = Array.from({ length: size.operations }, (_, index): WorkloadOperation => ({
+  const operations = Array.from({ length: operationCount }, (_, index): WorkloadOperation => ({
     atMs: index < 2 ? 0 : pick(chance, lengthMs),
     node: 1 + pick(chance, nodes),
     operation: index === 0 ? 'set-up' : index === 1 ? 'deploy' : (bag[pick(chance, bag.length)] ?? 'deploy'),
     a: pick(chance, 1_000),
     b: pick(chance, 1_000),
   }))
-  const faults = Array.from({ length: size.faults }, (_, index) => planFault(chance, seed, index, size, nodes))
+  const faults = Array.from({ length: faultCount }, (_, index) => planFault(chance, seed, index, nodes))
   return { seed, nodes, operations: operations.toSorted(byTime), faults: faults.toSorted(byTime) }
 }
 
-function planFault(chance: Random, seed: number, index: number, size: WorkloadPlanSize, nodes: number): WorkloadFault {
-  const turn = index % 2 === 0 ? seed * Math.ceil(size.faults / 2) + index / 2 : pick(chance, allFaults.length)
+function planFault(chance: Random, seed: number, index: number, nodes: number): WorkloadFault {
+  const turn = index % 2 === 0 ? seed * Math.ceil(faultCount / 2) + index / 2 : pick(chance, allFaults.length)
   const fault = allFaults[turn % allFaults.length] ?? 'process.kill'
   const longestMs = fault.includes('pause') ? longestPauseMs : longestFaultMs
   return {
