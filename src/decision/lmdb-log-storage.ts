@@ -96,7 +96,7 @@ export function openLmdbLogStorage(path: string): LogStorage {
       apply(next)
       putMeta(next)
     })
-    return committed(work)
+    return committed(work, path)
   }
 
   const readChunk = (index: number, at: number) => unseal(`snapshot ${index}/${at}`, chunks.get(at))

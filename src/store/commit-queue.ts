@@ -97,7 +97,7 @@ export class CommitQueue {
       }
     } catch (error) {
       this.#staging = undefined
-      this.#fault = String(error)
+      this.#fault = error instanceof Error ? error.message : String(error)
       this.#options.logger.error({ err: error }, 'store: the disk refused a commit')
       const refusal = errors.unavailable(`the node's disk did not take the write: ${this.#fault}`)
       for (const { operation } of staged) operation.reject(refusal)

@@ -58,7 +58,7 @@ export function lmdbDisk(options: LmdbDiskOptions): Disk {
           void db.put(key, Buffer.from(value.buffer, value.byteOffset, value.length))
         for (const key of batch.remove) void db.remove(key)
       })
-      await committed(work)
+      await committed(work, path)
     },
     close() {
       closed ??= db.close()
