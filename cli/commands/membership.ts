@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node } from '../../src/api/kinds.ts'
 import { isStatus, StatusError } from '../../src/api/status-error.ts'
@@ -57,7 +58,11 @@ export const agentCommand: CommandDefinition = {
     await runAgent(
       (written) => settingsOf(invocation, written),
       signal,
-      () => notifyReady(env),
+      () => {
+        // Not only at its end, which may come by a signal: a start with it is faster, and needs no parser of types (30 MB).
+        flushCompileCache()
+        return notifyReady(env)
+      },
     )
   },
 }
