@@ -5,7 +5,7 @@ import { generateKeyPair, signingAlgorithm } from '../pki/keys.ts'
 import * as x509 from '../pki/x509.ts'
 import { memoryProvider } from './cloud/testing/memory-provider.ts'
 import { defaultControllers } from './default-controllers.ts'
-import { checkScenario, findIdle, type Scenario } from './testing/scenario.ts'
+import { allPerturbations, checkPerturbation, checkScenario, findIdle, type Scenario } from './testing/scenario.ts'
 import { credentialScenario } from './testing/scenarios/credentials.ts'
 import { cloudScenario, namespaceScenario, serviceScenario } from './testing/scenarios/services.ts'
 import { storageScenario } from './testing/scenarios/storage.ts'
@@ -56,6 +56,14 @@ test('there is a scenario for every controller', () => {
 test.each(Object.entries(scenarios))(
   '%s: whatever was seen late, never or twice, all is in order at last, and then nothing is written, by no leader',
   (_name, { of, numRuns }) => checkScenario(of(), authority, numRuns),
+  60_000,
+)
+
+test.each(
+  allPerturbations.flatMap((perturbation) => Object.keys(scenarios).map((name) => [perturbation, name] as const)),
+)(
+  '%s, for each controller of %s: all is in order at last',
+  (perturbation, name) => checkPerturbation(scenarios[name]!.of(), authority, perturbation),
   60_000,
 )
 

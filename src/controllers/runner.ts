@@ -83,7 +83,16 @@ async function runController(
   })
   const watch = ({ ref, keysOf }: Watch): (() => void) =>
     informers.for<KubeObject>(ref).onChange((change) => {
-      for (const key of keysOf(change, view)) queue.add(key)
+      const { object, previous } = change
+      // Another object of the same name: the end of the one before was not seen by itself.
+      const isReplaced = object && previous && object.metadata.uid !== previous.metadata.uid
+      const changes = isReplaced
+        ? [
+            { ...change, object: undefined },
+            { ...change, previous: undefined },
+          ]
+        : [change]
+      for (const one of changes) for (const key of keysOf(one, view)) queue.add(key)
     })
   const stops = controller.watches.map(watch)
   const { changingWatches } = controller

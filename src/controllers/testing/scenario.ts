@@ -117,10 +117,43 @@ const sampleSize = 160
 
 /** One long run that is always the same. Answers with the scenario's controllers that had nothing to do in it. */
 export async function findIdle(scenario: Scenario, authority: CertificateAuthority): Promise<string[]> {
-  const pass = stepOf('pass', ({ cluster }) => cluster.pass(1500))
-  const sample = fc.sample(scenario.step, { seed: 1, numRuns: sampleSize }).flatMap((step) => [step, pass])
-  const work = await run(scenario, authority, 1, sample, () => undefined)
+  const work = await run(scenario, authority, 1, sampleOf(scenario, sampleSize), () => undefined)
   return scenario.controllers.filter((name) => !((work.get(name)?.actions ?? 0) > 0))
+}
+
+/** The first happenings of all runs that are always the same, with a pause after each. */
+const sampleOf = ({ step }: Scenario, size: number): Step[] =>
+  fc
+    .sample(step, { seed: 1, numRuns: size })
+    .flatMap((one) => [one, stepOf('pass', ({ cluster }) => cluster.pass(1500))])
+
+/** What a view may do to a controller (Sieve's three). A new leader looks at everything as that view shows it. */
+const perturbations = {
+  'stale state': ['freeze', 'go on', 'lead', 'thaw'],
+  'states never seen': ['freeze', 'go on', 'thaw', 'lead'],
+  'time travel': ['mark', 'go on', 'travelBack', 'lead', 'thaw'],
+} as const
+export type Perturbation = keyof typeof perturbations
+export const allPerturbations = Object.keys(perturbations) as Perturbation[]
+
+const leadInSize = 16
+const perturbedSize = 20
+
+/** Checks one perturbation in the midst of a run that is always the same, as {@link checkScenario} does. */
+export async function checkPerturbation(
+  scenario: Scenario,
+  authority: CertificateAuthority,
+  perturbation: Perturbation,
+): Promise<void> {
+  let seen: PerturbedInformers | undefined
+  const sample = sampleOf(scenario, leadInSize + perturbedSize)
+  const meanwhile = sample.splice(2 * leadInSize)
+  const happens = perturbations[perturbation].flatMap((one): Step[] => {
+    if (one === 'go on') return meanwhile
+    if (one !== 'lead') return [stepOf(one, async () => seen![one]())]
+    return [stepOf(one, ({ cluster }) => cluster.newTerm()), stepOf('pass', ({ cluster }) => cluster.pass(1500))]
+  })
+  await run(scenario, authority, 1, [...sample, ...happens], (informers) => (seen = informers))
 }
 
 async function run(
