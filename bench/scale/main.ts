@@ -10,7 +10,8 @@ import { createFleet } from './fleet.ts'
 import { startMachine, type Machine } from './machine.ts'
 
 /*
- * A large cluster on one machine: npx node bench/scale/main.ts [--nodes 1000] [--pods 30000] [--deployments 100].
+ * A large cluster on one machine: npx node bench/scale/main.ts [--nodes 1000] [--pods 30000] [--deployments 100]
+ * [--phases update,kill]: what comes after all pods were made, in this order.
  * Everything but containers, disk and network is production code. Waiting costs nothing here, so that each phase takes as
  * long as its work; beside it stands how long it takes by the cluster's own clock, start-ups and rates of eviction included.
  */
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: '1000' },
     pods: { type: 'string', default: '30000' },
     deployments: { type: 'string', default: '100' },
+    phases: { type: 'string', default: 'update,kill' },
   },
 })
 const [nodeCount, podCount, deploymentCount] = [values.nodes, values.pods, values.deployments].map(Number) as [
@@ -69,6 +71,7 @@ async function phase(what: string, { time, informers }: Machine, begin: () => Pr
   rows.push(
     { what: name(''), value: (performance.now() - startMs) / 1000, unit: 's' },
     { what: name(': processor'), value: (user + system) / 1e6, unit: 's' },
+    { what: name(': processor a pod'), value: (user + system) / 1e3 / podCount, unit: 'ms' },
     { what: name(": the cluster's own clock"), value: (time.nowMs - simulatedMs) / 1000, unit: 's' },
     { what: name(': resident at most'), value: peakMb, unit: 'MB' },
     { what: name(': heap afterwards'), value: heapMb(), unit: 'MB' },
@@ -119,8 +122,16 @@ let isRegistered = false
 void fleet.register().then(() => (isRegistered = true))
 await machine.time.until(() => isRegistered, limitMs, lookMs)
 await phase(`empty → ${podCount} pods`, machine, () => deploy(machine))
-await phase('a rolling update of all', machine, () => update(machine))
-await phase(`half of ${nodeCount} nodes killed`, machine, async () => fleet.kill(fleet.names.slice(0, nodeCount / 2)))
+const later: Record<string, () => Promise<void>> = {
+  update: () => phase('a rolling update of all', machine, () => update(machine)),
+  kill: () =>
+    phase(`half of ${nodeCount} nodes killed`, machine, async () => fleet.kill(fleet.names.slice(0, nodeCount / 2))),
+}
+for (const name of values.phases.split(',').filter(Boolean)) {
+  const run = later[name]
+  if (!run) throw new Error(`no phase ${JSON.stringify(name)}: there are ${Object.keys(later).join(', ')}`)
+  await run()
+}
 machine.stop()
 console.log(
   printRows(`scale: ${nodeCount} nodes, ${podCount} pods in ${deploymentCount} Deployments with Services`, rows),

@@ -3,7 +3,7 @@ import { openDocument, type DocumentState } from './document.ts'
 import { readDocument, type DocumentContent } from './document-content.ts'
 
 /** Documents kept hydrated, at most. */
-const hotLimit = 1_024
+const hotLimit = 4_096
 /** Encoded bytes of them; hydrated they take some five times as much. */
 const hotLimitBytes = 8 * 2 ** 20
 
