@@ -162,11 +162,11 @@ export class SimulatedNetwork {
     return true
   }
 
+  /** What arrives: nobody changes the bytes of a message, so that all who get it share them. */
   #spoil(kind: MessageKind, body: Uint8Array): Uint8Array {
-    const copy = body.slice()
-    if (kind !== 'broadcast' || this.weather.corrupt === 0 || this.chance.next() >= this.weather.corrupt) return copy
+    if (kind !== 'broadcast' || this.weather.corrupt === 0 || this.chance.next() >= this.weather.corrupt) return body
     this.#countHit('network.truncate-broadcast')
-    return copy.subarray(0, Math.floor(this.chance.next() * copy.length))
+    return body.subarray(0, Math.floor(this.chance.next() * body.length))
   }
 
   #schedule(from: PeerId, to: PeerId, flow: string, run: (mesh: SimulatedMesh) => void): void {

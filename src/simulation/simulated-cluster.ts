@@ -14,14 +14,15 @@ import { VirtualTime } from './virtual-time.ts'
 import { WatchObserver } from './watch-observer.ts'
 
 /**
- * Few entries, so that snapshots and cut-off logs are met within a short run; and half as many ticks for the same
- * election timeout, as these are half of what a run costs.
+ * Few entries, so that snapshots and cut-off logs are met within a short run, and few addresses in reserve, so that they
+ * are used up; and half as many ticks for the same election timeout, as these are half of what a run costs.
  */
 const config: Partial<DecisionLogConfig> = {
   snapshotEveryEntries: 30,
   trailingEntries: 5,
   tickMs: 100,
   electionTicks: 9,
+  reservedClusterIps: 8,
 }
 const formLimitMs = 60_000
 /** A cluster is at rest once all nodes have shown the same for so long. */
