@@ -234,10 +234,12 @@ export const jobs = (bench: () => Workbench) =>
 
     test('with successPolicy succeededCount rule should succeeded even when some indexes remain pending', async () => {
       const space = await bench().space()
-      const line = `test $JOB_COMPLETION_INDEX = 0 || ${forever}`
       const successPolicy = { rules: [{ succeededCount: 1 }] }
-      await space.create('jobs', job(line, { completionMode: 'Indexed', successPolicy }))
-      expect(has(await untilComplete(space), 'Complete', 'SuccessPolicy')).toBe(true)
+      const spec = { parallelism: 2, completions: 5, completionMode: 'Indexed', backoffLimit: 2 ** 31 - 1 }
+      await space.create('jobs', job(failOn(1, 3), { ...spec, successPolicy }))
+      const done = await untilComplete(space)
+      expect(has(done, 'Complete', 'SuccessPolicy')).toBe(true)
+      expect(done.status).toMatchObject({ completedIndexes: '0', ready: 0, terminating: 0 })
       await space.remove()
     })
 
