@@ -146,6 +146,20 @@ describe('decisions', () => {
       expect(plan(told(view(spec, [sandbox, source], { crashes })))).toEqual(['wait source'])
     })
 
+    test('keeps the pod, whatever becomes of its other containers, when a sidecar has ended', () => {
+      const sidecar = { ...source, name: 'side', restartPolicy: 'Always' }
+      const one: PodSpec = {
+        restartPolicy: 'Never',
+        initContainers: [app('init'), sidecar],
+        containers: [app('other')],
+      }
+      const ended = [sandbox, exited('init', 0), exited('side', 42), exited('other', 137)]
+      expect(status(view(one, ended)).phase).toBe('Running')
+      expect(plan(told(view(one, ended)))).toEqual(['forget init other side'])
+      const starting = [sandbox, exited('init', 137), exited('side', 42)]
+      expect(status(view(one, starting)).phase).toBe('Pending')
+    })
+
     test('applies to an init container that may not fail otherwise', () => {
       const init: PodSpec = { ...spec, initContainers: [{ ...source, name: 'init' }], containers: [app('other')] }
       const one = told(view(init, [sandbox, exited('init', 42)]))

@@ -82,6 +82,7 @@ export function podPhase(
   ending: boolean,
 ): string {
   const policy = pod.spec?.restartPolicy ?? 'Always'
+  const startsOver = !ending && asksForAll(pod, [...initStatuses, ...statuses])
   const count = { pendingInit: 0, failedInit: 0, running: 0, waiting: 0, stopped: 0, succeeded: 0 }
   for (const container of pod.spec?.initContainers ?? []) {
     const status = initStatuses.find((one) => one.name === container.name)
@@ -111,6 +112,8 @@ export function podPhase(
     } else if (lastState?.terminated) count.stopped++
     else count.waiting++
   }
+  // What ends because all are to start anew is no end of the pod.
+  if (startsOver) return count.pendingInit + count.failedInit > 0 ? 'Pending' : 'Running'
   if (count.failedInit > 0) return 'Failed'
   if (count.pendingInit > 0 || count.waiting > 0) return 'Pending'
   if (count.running > 0) return 'Running'
@@ -118,6 +121,13 @@ export function podPhase(
   if (count.succeeded === count.stopped) return ending || policy !== 'Always' ? 'Succeeded' : 'Running'
   return ending || willNeverRestart(pod, statuses) ? 'Failed' : 'Running'
 }
+
+/** Whether a container has ended in a way after which all of them start anew. */
+const asksForAll = ({ spec }: Pod, statuses: readonly ContainerStatus[]): boolean =>
+  [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].some((container) => {
+    const ended = statuses.find(({ name }) => name === container.name)?.state?.terminated
+    return ended !== undefined && ruleFor(container, ended.exitCode)?.action === 'RestartAllContainers'
+  })
 
 /** Whether every container that failed stays so. */
 function willNeverRestart(pod: Pod, statuses: readonly ContainerStatus[]): boolean {

@@ -7,7 +7,9 @@ export function defaultPodSpec(spec: PodSpec): void {
   spec.restartPolicy ||= 'Always'
   // kubectl and the kubelet rely on its presence, be it empty.
   spec.securityContext ??= {}
-  spec.terminationGracePeriodSeconds ??= 30
+  // Negative ones count as one second, and are not refused: old workloads have them (upstream's conversion).
+  const graceSeconds = spec.terminationGracePeriodSeconds ?? 30
+  spec.terminationGracePeriodSeconds = graceSeconds < 0 ? 1 : graceSeconds
   spec.schedulerName ||= 'default-scheduler'
   if (spec.serviceAccountName && !spec.serviceAccount) spec.serviceAccount = spec.serviceAccountName
   if (spec.serviceAccount && !spec.serviceAccountName) spec.serviceAccountName = spec.serviceAccount

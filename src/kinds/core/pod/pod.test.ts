@@ -45,6 +45,11 @@ describe('defaults', () => {
     })
   })
 
+  test('of a negative time to end', () => {
+    const containers = [{ name: 'main', image: 'nginx' }]
+    expect(defaulted({ containers, terminationGracePeriodSeconds: -1 }).spec?.terminationGracePeriodSeconds).toBe(1)
+  })
+
   test('of probes, ports, volumes and requests', () => {
     const { spec } = defaulted({
       hostNetwork: true,
@@ -120,6 +125,11 @@ describe('validation', () => {
       'a bad name',
       { containers: [{ ...container, name: 'A_b' }] },
       `spec.containers[0].name: Invalid value: "A_b": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')`,
+    ],
+    [
+      'two ways to a host name',
+      { containers: [container], hostnameOverride: 'a', setHostnameAsFQDN: true },
+      'spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true',
     ],
     [
       'an unknown restart policy',

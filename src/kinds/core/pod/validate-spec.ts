@@ -1,7 +1,7 @@
 import type { PodSpec } from '../../../api/kinds.ts'
 import { fieldErrors, type FieldError } from '../../../api/status-error.ts'
 import { dns1123Label, dns1123Subdomain, qualifiedName } from '../../meta/names.ts'
-import { invalidEach, nonNegative, oneOf, validateLabels } from '../../meta/validate.ts'
+import { invalidEach, oneOf, validateLabels } from '../../meta/validate.ts'
 import { validateContainers, validateEphemeralContainers, validateInitContainers } from './validate-container.ts'
 import { validateDns, validateHostAliases } from './validate-dns.ts'
 import { validateAffinity, validateTolerations, validateTopologySpread } from './validate-placement.ts'
@@ -29,7 +29,6 @@ export function validatePodSpec(spec: PodSpec | undefined, path: string): FieldE
     ...validateTopologySpread(spec.topologySpreadConstraints, `${path}.topologySpreadConstraints`),
     ...validateDns(spec, path),
     ...validateHostAliases(spec.hostAliases, `${path}.hostAliases`),
-    ...nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds),
     ...validateNames(spec, path),
   ]
   const deadline = spec.activeDeadlineSeconds
@@ -72,6 +71,9 @@ function validateNames(spec: PodSpec, path: string): FieldError[] {
   check('hostnameOverride', spec.hostnameOverride, dns1123Subdomain)
   if (spec.hostnameOverride && spec.hostNetwork) {
     wrong.push(fieldErrors.forbidden(`${path}.hostnameOverride`, 'may not be specified when hostNetwork is true'))
+  }
+  if (spec.hostnameOverride && spec.setHostnameAsFQDN) {
+    wrong.push(fieldErrors.forbidden(`${path}.hostnameOverride`, 'may not be specified when setHostnameAsFQDN is true'))
   }
   for (const [index, secret] of (spec.imagePullSecrets ?? []).entries()) {
     if (!secret.name) wrong.push(fieldErrors.required(`${path}.imagePullSecrets[${index}].name`))
