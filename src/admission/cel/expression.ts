@@ -5,7 +5,7 @@ import { registerNamedFormats } from './library/named-format.ts'
 import { registerNet } from './library/net.ts'
 import { registerQuantity } from './library/quantity.ts'
 import { registerText } from './library/text.ts'
-import { CostMeter, meterExpression } from './meter.ts'
+import { CostMeter, costExceeded, meterExpression } from './meter.ts'
 import { problemOf, type CelProblem } from './problem.ts'
 import { rewriteSource } from './source.ts'
 
@@ -122,7 +122,7 @@ export function compileCel(source: string, variables: readonly string[]): CelExp
         )
       }
       // Operators that put off errors may have come to a result all the same.
-      if (meter.isExceeded) throw new CelEvaluationError('operation cancelled: actual cost limit exceeded', true)
+      if (meter.isExceeded) throw new CelEvaluationError(costExceeded, true)
       if (failure !== undefined) throw new CelEvaluationError(firstLine(failure))
       return value
     },

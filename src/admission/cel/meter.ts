@@ -5,10 +5,8 @@ import { callCost, type Operand } from './call-cost.ts'
 export const listSteps = 10
 export const mapSteps = 30
 
-/** An evaluation has cost more than one expression may. */
-export class CelCostExceeded extends Error {
-  override name = 'CelCostExceeded'
-}
+/** What is said of an evaluation that has cost more than one expression may. */
+export const costExceeded = 'operation cancelled: actual cost limit exceeded'
 
 /** Counts the steps of one evaluation of one expression. */
 export class CostMeter {
@@ -25,7 +23,7 @@ export class CostMeter {
 
   charge(steps: number): void {
     this.spent += steps
-    if (this.isExceeded) throw new CelCostExceeded('operation cancelled: actual cost limit exceeded')
+    if (this.isExceeded) throw new Error(costExceeded)
   }
 }
 
