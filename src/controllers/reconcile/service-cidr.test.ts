@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { IPAddress, ServiceCIDR } from '../../api/kinds.ts'
+import type { IPAddress, Node, ServiceCIDR } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import { listedInformers } from '../../client/listed-informers.ts'
 import { indexedView } from '../indexed-view.ts'
@@ -23,11 +23,23 @@ const address = (name: string, manager = 'ipallocator.k8s.io'): IPAddress => ({
 })
 
 /** What becomes of the first range, and when it is looked at again. */
-function plan(ranges: ServiceCIDR[], addresses: IPAddress[] = [], nowMs = deletedAtMs + 10_000) {
+function plan(
+  ranges: ServiceCIDR[],
+  addresses: IPAddress[] = [],
+  nowMs = deletedAtMs + 10_000,
+  nodeAddresses: string[] = [],
+) {
+  const nodes = nodeAddresses.map((one, index): Node => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: `n${index + 1}` },
+    status: { addresses: [{ type: 'InternalIP', address: one }] },
+  }))
   const view = indexedView(
     listedInformers([
       [refs.serviceCidrs, ranges],
       [refs.ipAddresses, addresses],
+      [refs.nodes, nodes],
     ]),
   )
   const [first] = ranges
@@ -46,6 +58,13 @@ test('a new range is held by its finalizer and becomes Ready, beside the conditi
   expect(after.metadata.finalizers).toEqual([finalizer])
   expect(after.status?.conditions).toMatchObject([other, { type: 'Ready', status: 'True' }])
   expect(plan([after]).changes).toBe(0)
+})
+
+test('one that holds the address of a machine is not Ready, until that is gone', () => {
+  const { after } = plan([range('a', ['10.1.0.0/24'])], [], undefined, ['192.0.2.1', '10.1.0.7'])
+  const message = '10.1.0.0/24 holds 10.1.0.7, an address of node n2'
+  expect(readyOf(after)).toMatchObject({ status: 'False', reason: 'Overlap', message })
+  expect(readyOf(plan([after], [], undefined, ['192.0.2.1']).after)).toMatchObject({ status: 'True' })
 })
 
 test('one that is deleted stays, and is not Ready, while a Service has an address of it', () => {

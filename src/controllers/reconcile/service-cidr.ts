@@ -1,4 +1,5 @@
-import type { IPAddress, ServiceCIDR } from '../../api/kinds.ts'
+import type { IPAddress, Node, ServiceCIDR } from '../../api/kinds.ts'
+import { rangeClash } from '../../api/service-ranges.ts'
 import { refs } from '../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
 import { rangeHas, rangesOf } from './address-ranges.ts'
@@ -11,13 +12,15 @@ const finalizer = 'networking.k8s.io/service-cidr-finalizer'
 const graceMs = 10_000
 
 /**
- * Says of each range of cluster IPs that it may be used, and keeps it as long as a Service has an address of it that no
+ * Says of each range of cluster IPs whether it may be used, and keeps it as long as a Service has an address of it that no
  * other range holds (KEP-1880). Others' conditions stay.
  */
 export const serviceCidrController: Controller = {
   name: 'service-cidr',
   watches: [
     selfWatch(refs.serviceCidrs),
+    // A machine that comes, or gets another address, may have one that lies in a range.
+    { ref: refs.nodes, keysOf: (_change, view) => view.list<ServiceCIDR>(refs.serviceCidrs).map(keyOf) },
     // Another range that holds the same addresses sets one free.
     { ref: refs.serviceCidrs, keysOf: (_change, view) => leaving(view).map(keyOf) },
     {
@@ -32,7 +35,7 @@ export const serviceCidrController: Controller = {
   plan(key, view, nowMs) {
     const range = view.get<ServiceCIDR>(refs.serviceCidrs, '', splitKey(key).name)
     if (!range) return nothing
-    return range.metadata.deletionTimestamp ? planDeletion(range, view, nowMs) : planUse(range, nowMs)
+    return range.metadata.deletionTimestamp ? planDeletion(range, view, nowMs) : planUse(range, view, nowMs)
   },
 }
 
@@ -41,7 +44,7 @@ const leaving = (view: View): ServiceCIDR[] =>
 
 const holds = (one: ServiceCIDR, address: string): boolean => rangesOf(one).some((range) => rangeHas(range, address))
 
-function planUse(range: ServiceCIDR, nowMs: number): Plan {
+function planUse(range: ServiceCIDR, view: View, nowMs: number): Plan {
   const actions: Action[] = []
   if (!range.metadata.finalizers?.includes(finalizer)) {
     actions.push(
@@ -52,7 +55,13 @@ function planUse(range: ServiceCIDR, nowMs: number): Plan {
       }),
     )
   }
-  actions.push(...setReady(range, { status: 'True', reason: '', message: 'Kubernetes Service CIDR is ready' }, nowMs))
+  const nodes = view.list<Node>(refs.nodes)
+  const clash = range.spec?.cidrs?.map((cidr) => rangeClash(cidr, nodes)).find((one) => one !== undefined)
+  const ready =
+    clash === undefined
+      ? ({ status: 'True', reason: '', message: 'Kubernetes Service CIDR is ready' } as const)
+      : ({ status: 'False', reason: 'Overlap', message: clash } as const)
+  actions.push(...setReady(range, ready, nowMs))
   return { actions }
 }
 

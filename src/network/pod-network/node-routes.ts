@@ -1,4 +1,5 @@
 import type { Node, ServiceCIDR } from '../../api/kinds.ts'
+import { serviceRanges } from '../../api/service-ranges.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import type { Clock, Timer } from '../../lib/clock.ts'
@@ -85,12 +86,17 @@ export function createNodeRoutes(
   const { ipv6 } = options
   const cidrs = options.informers.for<ServiceCIDR>(refs.serviceCidrs)
   /** Ranges of cluster IPs: those that the cluster was made with, and what was added. */
-  const serviceRanges = (): string[] => {
-    const all = cidrs.list().flatMap(({ spec }) => spec?.cidrs ?? [])
-    const usable = all.filter((range) => parseCidr(range) || (ipv6 && range.includes(':')))
+  const allServiceRanges = (): string[] => {
+    const usable = serviceRanges(cidrs.list(), nodes.list()).filter(
+      (range) => parseCidr(range) || (ipv6 && range.includes(':')),
+    )
     return [...new Set([options.serviceCidr, ...(ipv6 ? [ipv6.serviceCidr] : []), ...usable])]
   }
-  const guardedRanges = (): string[] => [...serviceRanges(), options.clusterCidr, ...(ipv6 ? [ipv6.clusterCidr] : [])]
+  const guardedRanges = (): string[] => [
+    ...allServiceRanges(),
+    options.clusterCidr,
+    ...(ipv6 ? [ipv6.clusterCidr] : []),
+  ]
   const families = ipv6 ? (['-4', '-6'] as const) : (['-4'] as const)
 
   /** Our routes of every family in use. */
@@ -147,7 +153,7 @@ export function createNodeRoutes(
 
   async function reconcile(): Promise<void> {
     const peers = peerNodes(nodes.list(), options.nodeName)
-    const services = serviceRanges()
+    const services = allServiceRanges()
     const subject = JSON.stringify([peers, services])
     // Nodes say every few seconds that they are well; that is no news here.
     if (subject === settled) return

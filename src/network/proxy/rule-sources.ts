@@ -1,4 +1,5 @@
 import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service, ServiceCIDR } from '../../api/kinds.ts'
+import { serviceRanges } from '../../api/service-ranges.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import type { Logger } from '../../lib/log.ts'
@@ -84,10 +85,8 @@ export function createRuleSources({
       family,
     })
 
-  const ofRanges = (): Contribution => {
-    const further = serviceCidrs.list().flatMap(({ spec }) => spec?.cidrs ?? [])
-    return furtherRangesContribution(further, ranges, family)
-  }
+  const ofRanges = (): Contribution =>
+    furtherRangesContribution(serviceRanges(serviceCidrs.list(), nodes.list()), ranges, family)
 
   /** Returns the owners that the change is about. */
   function takeSlice(current: EndpointSlice | undefined, previous: EndpointSlice | undefined): string[] {
@@ -135,7 +134,8 @@ export function createRuleSources({
         }),
         policies.onChange(() => touch(policyOwner)),
         serviceCidrs.onChange(() => touch(rangesOwner)),
-        nodes.onChange(({ name }) => {
+        nodes.onChange(({ name, object, previous }) => {
+          if (!sameJson(addressesOf(previous), addressesOf(object))) touch(rangesOwner)
           if (name !== nodeName || ownZone() === zone) return
           zone = ownZone()
           touchServices()
@@ -155,6 +155,9 @@ export function createRuleSources({
     },
   }
 }
+
+/** What of a node a range of cluster IPs must not hold. */
+const addressesOf = (node: Node | undefined) => [node?.status?.addresses, node?.spec?.podCIDRs]
 
 /** Whether a pod changed in what policies look at: address, labels, and that it is there. */
 function mattersToPolicies(before: Pod | undefined, after: Pod | undefined): boolean {
