@@ -1,5 +1,6 @@
 import { request } from 'node:https'
 import type { Clock, Random } from '../../lib/clock.ts'
+import { sleep } from '../../lib/sleep.ts'
 import type { ProviderConfig } from './provider-config.ts'
 
 /** Largest answer that is read. */
@@ -51,7 +52,7 @@ export function providerRequests(
         if (!canRetry || attempt === attempts || retryAfterMs > maxRetryAfterMs)
           throw new Error(`${asked.method} ${config.server}/v1${asked.path}: ${message}`, { cause: error })
         const backOffMs = firstDelayMs * 2 ** (attempt - 1) * (0.5 + random.next())
-        await wait(clock, Math.max(backOffMs, retryAfterMs), signal)
+        await sleep(clock, Math.max(backOffMs, retryAfterMs), signal)
       }
     }
   }
@@ -130,19 +131,4 @@ function messageOf(text: string): string {
     // In words.
   }
   return text.slice(0, 200) || 'without a reason'
-}
-
-function wait(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = (): void => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    }
-    const timer = clock.after(delayMs, done)
-    const stop = (): void => {
-      timer.cancel()
-      reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', stop, { once: true })
-  })
 }

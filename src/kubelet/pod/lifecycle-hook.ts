@@ -1,5 +1,6 @@
 import type { LifecycleHandler } from '../../api/kinds.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { sleep } from '../../lib/sleep.ts'
 import type { ContainerRuntime } from '../../runtime/runtime.ts'
 import type { AnyContainer } from '../core/pod-view.ts'
 import { httpGet, resolvePort } from '../probes/http-get.ts'
@@ -28,21 +29,9 @@ export async function runHook(handler: LifecycleHandler, target: HookTarget, sig
     const { statusCode } = await httpGet(handler.httpGet, host, port, 'kube-lifecycle/1.36', signal)
     if (statusCode >= 400) throw new Error(`http hook failed with statuscode: ${statusCode}`)
   } else if (handler.sleep) {
-    await sleep(target.clock, handler.sleep.seconds * 1000, signal)
+    await sleep(target.clock, handler.sleep.seconds * 1000, signal).catch(() => {
+      throw new Error('the grace period is over')
+    })
   }
   // tcpSocket is accepted by the API and does nothing, as upstream says.
-}
-
-function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      timer.cancel()
-      reject(new Error('the grace period is over'))
-    }
-    const timer = clock.after(ms, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    signal.addEventListener('abort', abort, { once: true })
-  })
 }
