@@ -247,7 +247,10 @@ describe('three machines', () => {
     expect(refused.stderr).toMatch(/leader|ServiceUnavailable|unable to handle|timeout/i)
     await eventually('the cut-off node says whom it does not reach', async () => {
       const { stdout, stderr } = await onNode(cut, 'kubectl', 'get', 'nodes', '--no-headers')
-      const words = stdout.split('\n').map((line) => line.split(/ +/)[1])
+      const words = stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/ +/)[1])
       return isDeepStrictEqual(words, ['NotReady', 'NotReady', 'Ready']) && stderr.includes(`does not reach ${near}`)
     })
     expect(await containers()).toEqual(running)
