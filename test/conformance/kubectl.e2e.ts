@@ -132,11 +132,11 @@ describe.concurrent.each(cases)('kubectl $version, node $node', (binary) => {
     expect(
       await inNamespace('get deployment web -o jsonpath={.spec.replicas}/{.spec.template.spec.containers[0].image}'),
     ).toBe('3/nginx:2')
-    const current = await inNamespace('get deployment web -o json')
+    // What no controller writes to between get and replace.
+    const current = await inNamespace('get configmap settings -o json')
     expect(await inNamespace('replace -f -', current)).toContain('replaced')
-    const stale = JSON.parse(current) as { metadata: { resourceVersion: string } }
-    await inNamespace('annotate deployment web note=changed --overwrite')
-    const refused = await kubectl(`-n ${namespace} replace -f -`, JSON.stringify(stale))
+    await inNamespace('annotate configmap settings note=changed')
+    const refused = await kubectl(`-n ${namespace} replace -f -`, current)
     expect(refused.stderr).toContain('the object has been modified')
   })
 
