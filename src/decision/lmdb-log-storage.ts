@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { open } from 'lmdb'
 import { decodeEntry, encodeEntry } from './entry-codec.ts'
-import { committed, durableCommits } from '../store/lmdb-commit.ts'
+import { committed, durableCommits, requireRoom } from '../store/lmdb-commit.ts'
 import {
   CorruptLogError,
   UnknownFormatError,
@@ -84,7 +84,9 @@ export function openLmdbLogStorage(path: string): LogStorage {
     for (const index of Array.from(entries.getKeys(range))) entries.removeSync(index)
   }
 
-  function change(apply: (next: MetaRecord) => void): Promise<void> {
+  /** `records`: what will be added, roughly. */
+  async function change(records: readonly Uint8Array[], apply: (next: MetaRecord) => void): Promise<void> {
+    requireRoom(path, records)
     const work = root.transaction(() => {
       // Read inside the transaction: writes that share a commit see each other.
       const next: MetaRecord = readMeta() ?? {
@@ -96,7 +98,7 @@ export function openLmdbLogStorage(path: string): LogStorage {
       apply(next)
       putMeta(next)
     })
-    return committed(work, path)
+    await committed(work)
   }
 
   const readChunk = (index: number, at: number) => unseal(`snapshot ${index}/${at}`, chunks.get(at))
@@ -127,8 +129,9 @@ export function openLmdbLogStorage(path: string): LogStorage {
       }
       return { generation: record.generation, hardState: record.hardState, snapshot, entries: kept }
     },
-    write: (write: LogWrite) =>
-      change((next) => {
+    write: (write: LogWrite) => {
+      const added = (write.entries ?? []).map((entry) => (entry.kind === 'data' ? entry.data : new Uint8Array()))
+      return change([...added, ...(write.snapshot?.chunks ?? [])], (next) => {
         if (write.snapshot) {
           putSnapshot(next, write.snapshot)
           dropEntries({})
@@ -140,9 +143,10 @@ export function openLmdbLogStorage(path: string): LogStorage {
         }
         if (write.hardState) next.hardState = write.hardState
         if (write.generation !== undefined) next.generation = write.generation
-      }),
+      })
+    },
     compact: (snapshot) =>
-      change((next) => {
+      change(snapshot.chunks, (next) => {
         putSnapshot(next, snapshot)
         dropEntries({ end: snapshot.meta.index + 1 })
       }),

@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises'
+import { statfsSync } from 'node:fs'
 
 /**
  * How our LMDB environments commit. `overlappingSync` would report a commit before it is synced. Batching by turns of the
@@ -7,22 +7,32 @@ import { statfs } from 'node:fs/promises'
  */
 export const durableCommits = { overlappingSync: false, eventTurnBatching: false } as const
 
-/** With less room than this left, that is why a commit failed. */
-const fullBelowBytes = 2 ** 20
+/** What a commit may take besides its records, and what others may write to the disk while it is made. */
+const marginBytes = 2 ** 20
+/** A record changes its leaf and the pages on the way to it, each of which is copied. */
+const copiedPagesBytes = 4 * 4_096
 
 /**
- * Waits for a commit to the environment in `directory`. LMDB tells of a failed one by an error whose `commitError` is a
- * promise, which rejects with the cause: that is what this rejects with. If nobody took it, it too would end the process.
+ * Throws where the disk of `directory` has no room for a commit of these records. LMDB must not find out by itself: where
+ * a write fails for want of room, it writes its message past the end of a buffer (lmdb 3.5.6: `last_error` in mdb.c), and
+ * sooner or later the process ends by that. Without awaiting anything, so that commits stay in their order.
  */
-export async function committed(work: Promise<unknown>, directory: string): Promise<void> {
+export function requireRoom(directory: string, records: Iterable<Uint8Array>): void {
+  let neededBytes = marginBytes
+  for (const { length } of records) neededBytes += 2 * length + copiedPagesBytes
+  const { bfree, bsize } = statfsSync(directory)
+  if (bfree * bsize < neededBytes) throw new Error('no space left on device')
+}
+
+/**
+ * Waits for a commit. LMDB tells of a failed one by an error whose `commitError` is a promise, which rejects with the
+ * cause: that is what this rejects with. If nobody took it, it too would end the process.
+ */
+export async function committed(work: Promise<unknown>): Promise<void> {
   try {
     await work
   } catch (error) {
-    const cause = await ((error as { commitError?: Promise<never> }).commitError ?? Promise.reject(error)).catch(
-      (reason: unknown) => reason,
-    )
-    // A write that was cut short for want of room is an I/O error to LMDB.
-    const { bavail, bsize } = await statfs(directory)
-    throw bavail * bsize < fullBelowBytes ? new Error('no space left on device', { cause }) : cause
+    await (error as { commitError?: Promise<never> }).commitError
+    throw error
   }
 }

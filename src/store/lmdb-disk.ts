@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import type { Disk } from './disk.ts'
-import { committed, durableCommits } from './lmdb-commit.ts'
+import { committed, durableCommits, requireRoom } from './lmdb-commit.ts'
 
 export interface LmdbDiskOptions {
   /** Directory; made when missing, readable by its owner only. */
@@ -52,13 +52,17 @@ export function lmdbDisk(options: LmdbDiskOptions): Disk {
     },
     async commit(batch) {
       if (closed) throw new Error('the disk is closed')
+      requireRoom(
+        path,
+        batch.put.map(([, value]) => value),
+      )
       // One transaction, which LMDB's own thread makes: this one only lists what is to be written.
       const work = db.batch(() => {
         for (const [key, value] of batch.put)
           void db.put(key, Buffer.from(value.buffer, value.byteOffset, value.length))
         for (const key of batch.remove) void db.remove(key)
       })
-      await committed(work, path)
+      await committed(work)
     },
     close() {
       closed ??= db.close()
