@@ -17,6 +17,7 @@ import { createEventRecorder } from './event-recorder.ts'
 import { leadWhenElected } from './leadership.ts'
 import { createLogger } from './log.ts'
 import { loadMembership } from './membership-file.ts'
+import { ownMemoryReducer } from './memory-reducer.ts'
 import { createNodeServices } from './node-services.ts'
 import { watchPeers } from './peers.ts'
 import { precedePods } from './priority.ts'
@@ -135,5 +136,15 @@ async function composeAgent(parts: AgentParts): Promise<Service[]> {
   const podMetrics = must(readers['pods.metrics.k8s.io'], 'pods have metrics')
   leadWhenElected({ ...parts, replica, peers, api, client, events, authority, podMetrics })
 
-  return [...replica.storage, api.customResources, mesh, replicator, decisions, ...apiServices, ...node.services]
+  const reducer = ownMemoryReducer(clock)
+  return [
+    ...replica.storage,
+    api.customResources,
+    mesh,
+    replicator,
+    decisions,
+    ...apiServices,
+    ...node.services,
+    reducer,
+  ]
 }
