@@ -24,10 +24,12 @@ const { seeds, hits, failures, neverHit } = await runSeeds({
   least: count,
   most: count,
   seconds: Infinity,
-  progress: (done) => done % 1_000 === 0 && console.log(`${done} of ${count} seeds after ${seconds()} s`),
+  progress(done, failure) {
+    if (failure !== undefined) console.error(failure)
+    if (done % 1_000 === 0) console.log(`${done} of ${count} seeds after ${seconds()} s`)
+  },
 })
 console.log(hitTable(hits))
-for (const failure of failures) console.error(failure)
 if (neverHit.length > 0) console.error(`no seed met ${neverHit.join(', ')}`)
 console.log(`${seeds} seeds of ${simulation} from ${first} in ${seconds()} s: ${failures.length} failed`)
 process.exitCode = failures.length + neverHit.length > 0 ? 1 : 0

@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs'
 import { connectionFromKubeconfig } from '../../src/client/kubeconfig.ts'
 import { createRestClient, type RestClient } from '../../src/client/rest-client.ts'
 import { run, stormo, stormoOk } from '../support/cluster.ts'
+import { giveSmallDisk, takeSmallDisk } from './small-disk.ts'
 
 /** A machine of the cluster under test, with what reaches it from this host. */
 export interface ChaosNode {
   readonly name: string
+  readonly cluster: string
   readonly address: string
   readonly netns: string
   readonly client: RestClient
@@ -19,22 +21,36 @@ export interface ChaosCluster {
 export interface NodeStatus {
   leader: string | null
   term: number
-  nodes: { name: string; ready: boolean; voter: boolean; lagMs: number }[]
+  nodes: {
+    name: string
+    ready: boolean
+    voter: boolean
+    lagMs: number
+    replica: { diskFault: string | null } | null
+  }[]
 }
 
-/** Starts three machines under the name, in place of any that are left of an earlier run. */
+const namesOf = (cluster: string): string[] => [1, 2, 3].map((index) => `${cluster}-${index}`)
+
+/** Starts three machines of small disks under the name, in place of any that are left of an earlier run. */
 export async function startCluster(name: string): Promise<ChaosCluster> {
-  await stormo('cluster', 'down', '--name', name)
+  await removeCluster(name)
+  for (const node of namesOf(name)) await giveSmallDisk(name, node)
   await stormoOk('cluster', 'up', '--name', name, '--nodes', '3')
   const nodes: ChaosNode[] = []
-  for (const index of [1, 2, 3]) {
-    const node = `${name}-${index}`
+  for (const node of namesOf(name)) {
     const kubeconfig = await stormoOk('cluster', 'kubeconfig', '--name', name, '--node', node)
     const connection = connectionFromKubeconfig(kubeconfig, (path) => readFileSync(path, 'utf8'))
     const address = new URL(connection.server).hostname
-    nodes.push({ name: node, address, netns: `stormo-${node}`, client: createRestClient(connection) })
+    nodes.push({ name: node, cluster: name, address, netns: `stormo-${node}`, client: createRestClient(connection) })
   }
   return { name, nodes }
+}
+
+/** Removes the machines, whatever is left of them. */
+export async function removeCluster(name: string): Promise<void> {
+  for (const node of namesOf(name)) await takeSmallDisk(name, node)
+  await stormo('cluster', 'down', '--name', name)
 }
 
 /** Who leads and who is there, as the node itself says. Fails when it does not answer. */

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../../src/api/object.ts'
-import { eventually, run, stormo, stormoOk } from '../support/cluster.ts'
-import { type ChaosCluster, startCluster } from './chaos-cluster.ts'
+import { eventually, run, stormoOk } from '../support/cluster.ts'
+import { type ChaosCluster, removeCluster, startCluster } from './chaos-cluster.ts'
 import { type ChaosRun, objectsOf, runChaos } from './chaos-run.ts'
 import * as checks from './checks.ts'
 import { configMaps, counterState, namespace } from './clients.ts'
@@ -17,7 +17,7 @@ import { first, type Lease, leasePath, leaseState } from './lease-client.ts'
  * STORMO_CHAOS_HISTORY names a file that the records are written to.
  */
 const seed = Number(
-  process.env['STORMO_CHAOS_SEED'] ?? (process.env['STORMO_TEST_ALL'] ? Math.floor(Math.random() * 2 ** 31) : 4),
+  process.env['STORMO_CHAOS_SEED'] ?? (process.env['STORMO_TEST_ALL'] ? Math.floor(Math.random() * 2 ** 31) : 14),
 )
 const seconds = Number(process.env['STORMO_CHAOS_SECONDS'] ?? 60)
 const clusterName = 'chaos'
@@ -52,7 +52,7 @@ beforeAll(
 afterAll(async () => {
   await chaos?.stopWatching()
   if (cluster) for (const { client } of cluster.nodes) client.close()
-  await stormo('cluster', 'down', '--name', clusterName)
+  await removeCluster(clusterName)
   rmSync(scratch, { recursive: true, force: true })
 })
 

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run, stormoOk } from '../support/cluster.ts'
-import { agentOf, type ChaosCluster, type ChaosNode, nft } from './chaos-cluster.ts'
+import { eventually, run, stormoOk } from '../support/cluster.ts'
+import { agentOf, type ChaosCluster, type ChaosNode, nft, statusOf } from './chaos-cluster.ts'
+import { configMaps } from './clients.ts'
+import { settled } from './history.ts'
 import { between, pick, type Random } from './random.ts'
+import { fillDisk, freeDisk } from './small-disk.ts'
 
 /** One way to harm a node; `undo` makes it whole again. */
 interface Fault {
@@ -29,12 +32,49 @@ async function filter(node: ChaosNode, rules: { hook: 'input' | 'output'; match:
 
 const unfilter = (node: ChaosNode): Promise<void> => nft(node, 'table ip chaos\ndelete table ip chaos\n')
 
+/** More than the store finds within its own file. */
+const largeText = 'x'.repeat(200_000)
+
+let largeWrites = 0
+
+async function writeLarge({ name, client }: ChaosNode): Promise<Error | undefined> {
+  const metadata = { name: `large-${name}-${largeWrites++}` }
+  const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { text: largeText } }
+  return (await settled(client.json({ method: 'POST', path: configMaps, body, timeoutMs: 5_000 }))).error
+}
+
+/** Fills the node's disk; it must refuse writes then, with the reason, and say so of itself. */
+async function fillUp(node: ChaosNode): Promise<void> {
+  fillDisk(node.cluster, node.name)
+  await eventually(`${node.name} refuses writes, its disk is full`, async () => {
+    const error = await writeLarge(node)
+    if (!error) return false
+    if (/disk did not take the write: .*no space/i.test(error.message)) return true
+    throw error
+  })
+  await eventually(`${node.name} tells that its disk is full`, async () => {
+    const { nodes } = await statusOf(node)
+    return nodes.some(({ name, replica }) => name === node.name && /no space/i.test(replica?.diskFault ?? ''))
+  })
+}
+
+/** Makes room again; the node must take writes, without being started anew. */
+async function makeRoom(node: ChaosNode): Promise<void> {
+  freeDisk(node.cluster, node.name)
+  await eventually(`${node.name} takes writes, its disk has room`, async () => {
+    const error = await writeLarge(node)
+    if (error) throw error
+    return true
+  })
+}
+
 const setOf = (peers: readonly ChaosNode[]): string => `{ ${peers.map(({ address }) => address).join(', ')} }`
 
 export const faults: readonly Fault[] = [
   { name: 'power-off', apply: async (node) => void (await stormoOk('cluster', 'stop', node.name)), undo: start },
   { name: 'kill-agent', apply: (node) => signal(node, 'SIGKILL'), undo: start },
   { name: 'pause-agent', apply: (node) => signal(node, 'SIGSTOP'), undo: (node) => signal(node, 'SIGCONT') },
+  { name: 'full-disk', apply: fillUp, undo: makeRoom },
   { name: 'pull-cable', apply: async (node) => void (await stormoOk('cluster', 'cut', node.name)), undo: plugIn },
   {
     name: 'isolate-from-peers',
@@ -84,6 +124,7 @@ export const faults: readonly Fault[] = [
 /** Makes a node whole, whatever was done to it. */
 export async function healNode(node: ChaosNode): Promise<void> {
   await signal(node, 'SIGCONT')
+  freeDisk(node.cluster, node.name)
   await plugIn(node)
   await run('ip', ['netns', 'exec', node.netns, 'nft', 'delete', 'table', 'ip', 'chaos'])
   await start(node)

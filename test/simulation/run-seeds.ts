@@ -10,8 +10,8 @@ export interface SeedsAsked {
   most: number
   /** None is begun later, once `least` are done. */
   seconds: number
-  /** Called after each seed with how many are done. */
-  progress?(done: number): void
+  /** Called after each seed, with how many are done. */
+  progress?(done: number, failure: string | undefined): void
 }
 
 export interface SeedsDone {
@@ -36,7 +36,7 @@ export async function runSeeds(asked: SeedsAsked): Promise<SeedsDone> {
     seeds += 1
     for (const [fault, effects] of run.hits) hits.set(fault, (hits.get(fault) ?? 0) + effects)
     if (run.failure !== undefined) failures.push(run.failure)
-    progress?.(seeds)
+    progress?.(seeds, run.failure)
   }
   const step = availableParallelism()
   const ranges = Array.from({ length: step }, (_, index): SeedRange => {
