@@ -47,3 +47,15 @@ test('a claim that goes, and that a pod still holds, follows the volume that is 
   if (action?.do !== 'mutate') throw new Error('the claim is written')
   expect(action.change(structuredClone(goingClaim))).toMatchObject({ spec: { volumeName: 'disk' } })
 })
+
+test('a volume that is reserved is looked at when its claim ends before it follows, and is released', () => {
+  const reference = { kind: 'PersistentVolumeClaim', namespace: 'default', name: 'data', uid: 'claim-1' }
+  const binder = volumeBinder(createAbsence(60_000))
+  const view = indexedView(listedInformers([[refs.persistentVolumes, [volume(reference)]]]))
+  const [claims] = binder.watches.filter(({ ref }) => ref === refs.persistentVolumeClaims)
+  const change = { object: undefined, previous: goingClaim, namespace: 'default', name: 'data' }
+  expect(claims!.keysOf(change, view)).toContain('volume//disk')
+  const [action] = binder.plan('volume//disk', view, 0).actions
+  if (action?.do !== 'mutate') throw new Error('the volume is written')
+  expect(action.change(volume(reference))).toMatchObject({ status: { phase: 'Released' } })
+})

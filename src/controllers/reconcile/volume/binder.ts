@@ -1,7 +1,15 @@
 import type { PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus } from '../../../api/kinds.ts'
 import { refs } from '../../../client/client.ts'
 import type { Absence } from '../../absence.ts'
-import { type Action, type Controller, nothing, type Plan, referenceTo, type View } from '../../controller.ts'
+import {
+  type Action,
+  type Controller,
+  type Index,
+  nothing,
+  type Plan,
+  referenceTo,
+  type View,
+} from '../../controller.ts'
 import { sameJson } from '../same-json.ts'
 import { eventAction, mutateAction } from '../workload.ts'
 import { classOf, findVolume, isReservedFor, satisfies, storageClassOf } from './matching.ts'
@@ -12,6 +20,15 @@ const selectedNode = 'volume.kubernetes.io/selected-node'
 const provisionerKeys = ['volume.kubernetes.io/storage-provisioner', 'volume.beta.kubernetes.io/storage-provisioner']
 /** A claim that found no volume looks again this often, as upstream's resync does. */
 const pollMs = 15_000
+
+/** Volumes by the claim that they are reserved for. */
+const byClaimRef: Index = {
+  name: 'claim-ref',
+  valuesOf: (volume) => {
+    const { claimRef } = (volume as PersistentVolume).spec ?? {}
+    return claimRef ? [`${claimRef.namespace}/${claimRef.name}`] : []
+  },
+}
 
 const { persistentVolumes: volumes, persistentVolumeClaims: claims, storageClasses } = refs
 
@@ -32,12 +49,15 @@ export function volumeBinder(absence: Absence): Controller {
     watches: [
       {
         ref: claims,
-        keysOf({ object, previous, namespace, name }) {
+        keysOf({ object, previous, namespace, name }, view) {
           const { uid = '' } = (object ?? previous)!.metadata
           if (object) absence.present(uid)
           else absence.went(uid)
           const volumeName = ((object ?? previous) as PersistentVolumeClaim).spec?.volumeName
-          return [claimKey(namespace, name), ...(volumeName ? [`volume//${volumeName}`] : [])]
+          // A volume may be reserved for a claim that does not name it yet.
+          const reserved = view.indexed<PersistentVolume>(volumes, byClaimRef, `${namespace}/${name}`)
+          const names = new Set([...reserved.map(({ metadata }) => metadata.name), ...(volumeName ? [volumeName] : [])])
+          return [claimKey(namespace, name), ...[...names].map((one) => `volume//${one}`)]
         },
       },
       {
