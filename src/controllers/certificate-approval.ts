@@ -54,10 +54,11 @@ function judge(request: CertificateSigningRequest, authorize: Authorize, nowMs: 
         lastUpdateTime: now,
         lastTransitionTime: now,
       }
-      const approve = (current: CertificateSigningRequest) => ({
-        ...current,
-        status: { ...current.status, conditions: [...(current.status?.conditions ?? []), approved] },
-      })
+      // Somebody may have decided meanwhile, be it by denying it.
+      const approve = (current: CertificateSigningRequest) =>
+        current.status?.conditions?.length
+          ? undefined
+          : { ...current, status: { ...current.status, conditions: [approved] } }
       return [mutateAction(ref, request, approve, 'approval')]
     },
   }

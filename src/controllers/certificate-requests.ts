@@ -51,7 +51,7 @@ function sign(request: CertificateSigningRequest, authority: CertificateAuthorit
     async compute() {
       try {
         const pem = await signRequest(authority, { signerName, requestPem, usages, lifetimeMs }, nowMs)
-        return [write(request, { certificate: btoa(pem) })]
+        return [write(request, () => ({ certificate: btoa(pem) }))]
       } catch (error) {
         const now = timestamp(nowMs)
         const failed = {
@@ -62,14 +62,23 @@ function sign(request: CertificateSigningRequest, authority: CertificateAuthorit
           lastUpdateTime: now,
           lastTransitionTime: now,
         }
-        return [write(request, { conditions: [...(request.status?.conditions ?? []), failed] })]
+        return [write(request, ({ status }) => ({ conditions: [...(status?.conditions ?? []), failed] }))]
       }
     },
   }
 }
 
-const write = (request: CertificateSigningRequest, part: object): Action =>
-  mutateAction(ref, request, (current) => ({ ...current, status: { ...current.status, ...part } }), 'status')
+/** Unless it was denied, or signed, since it was looked at. */
+const write = (
+  request: CertificateSigningRequest,
+  partOf: (current: CertificateSigningRequest) => CertificateSigningRequest['status'],
+): Action =>
+  mutateAction(
+    ref,
+    request,
+    (current) => (isToSign(current) ? { ...current, status: { ...current.status, ...partOf(current) } } : undefined),
+    'status',
+  )
 
 function expiry(request: CertificateSigningRequest, nowMs: number): Plan {
   const decided = ['Denied', 'Failed', 'Approved'].map((type) => conditionOf(request, type)).find((one) => one)
