@@ -55,7 +55,8 @@ export function createDeleter(registry: RegistryOptions, reader: Reader, writer:
         const { object, gone } = await removeOnce(context, storage, target, stored, request)
         return { object: await convert(registry, object, storage, definition), gone }
       } catch (error) {
-        if (!isStatus(error, 'Conflict') || request.preconditions || attempt >= maxConflictRetries) throw error
+        // What the caller asked of the object is asked anew.
+        if (!isStatus(error, 'Conflict') || attempt >= maxConflictRetries) throw error
       }
     }
   }
@@ -84,7 +85,7 @@ export function createDeleter(registry: RegistryOptions, reader: Reader, writer:
       const object = await store.write({ op: 'update', ...base, base: stored, object: plan.object }, { signal })
       return { object, gone: false }
     }
-    const object = await store.write({ op: 'delete', ...base }, { signal })
+    const object = await store.write({ op: 'delete', ...base, base: stored }, { signal })
     await writer.released(storage, stored)
     return { object, gone: true }
   }

@@ -176,6 +176,22 @@ describe('delete', () => {
     )
     expect((await remove('pods', 'bound', { gracePeriodSeconds: 0 })).gone).toBe(true)
   })
+  test('a finalizer that comes while a deletion is admitted holds the object', async () => {
+    let registry = env
+    const hold = async (): Promise<void> => {
+      const { metadata, ...rest } = await registry.get('configmaps', 'a')
+      await registry.update('configmaps', { ...rest, metadata: { ...metadata, finalizers: ['example.com/held'] } })
+    }
+    registry = testRegistry({
+      admission: createAdmissionChain([
+        { name: 'Slow', validates: async ({ operation }) => (operation === 'DELETE' ? hold() : undefined) },
+      ]),
+    })
+    await registry.create('configmaps', { metadata: { name: 'a' } })
+    const { gone, object } = await registry.registry.delete(registry.context, registry.target('configmaps', 'a'), {})
+    expect(gone).toBe(false)
+    expect(object.metadata).toMatchObject({ finalizers: ['example.com/held'], deletionTimestamp: expect.any(String) })
+  })
   test.each([
     ['Orphan', ['orphan']],
     ['Foreground', ['foregroundDeletion']],

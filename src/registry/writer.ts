@@ -270,7 +270,7 @@ export function createWriter(registry: RegistryOptions): Writer {
     }
     const { signal } = context
     if (isFinished(storage, next)) {
-      await store.write({ op: 'delete', ...base }, { signal })
+      await store.write({ op: 'delete', ...base, base: stored }, { signal })
       await released(storage, stored)
       return convert(registry, next, storage, definition)
     }

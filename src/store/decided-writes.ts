@@ -10,6 +10,7 @@ import type { Incarnation } from './incarnations.ts'
 import { judgeProposal, modifiedText, standingAfter, versionOf } from './judge.ts'
 import type { Change } from './replica.ts'
 import { sameJson } from '../lib/same-json.ts'
+import { requireNoNewFinalizer } from './new-finalizer.ts'
 import type { StageContext } from './stages.ts'
 import type { Staging } from './staging.ts'
 import { stampOf } from './stamp.ts'
@@ -78,11 +79,12 @@ export class DecidedWrites {
     if (write.resourceVersion !== undefined && write.resourceVersion !== view.version.toString()) {
       throw errors.conflict(key, key.name, modifiedText)
     }
+    if (write.op === 'delete') requireNoNewFinalizer(key, view.object, write.base)
     const content = view.document && hot.contentOf(view.document)
     const precondition =
       write.resourceVersion === undefined ? {} : { expected: versionOf(content, incarnations.get(uid)) }
     const document = view.document ? { document: view.document.encoded } : {}
-    if (op === 'delete') return { op, key, uid, fields: {}, ...precondition, ...document }
+    if (write.op === 'delete') return { op, key, uid, fields: {}, ...precondition, ...document }
 
     const [base, wanted] = flattenDifferences(key, write.base, write.object, layout)
     const leaves = mergedLeaves(content, view.decided)

@@ -83,6 +83,18 @@ describe('one node', () => {
     expect(one.store.diskFault).toBeUndefined()
   })
 
+  test('who deletes an object does not overlook a finalizer that came meanwhile', async () => {
+    const one = await rig(1)
+    const { metadata } = await create(one)
+    const read = one.store.get(key)
+    await change(one, (object) => (object.metadata.finalizers = ['example.com/held']))
+    const remove = (base = read) =>
+      one.store.write({ op: 'delete', key, uid: metadata.uid ?? '', base, decided: false })
+    await expect(remove()).rejects.toMatchObject({ reason: 'Conflict' })
+    await remove(one.store.get(key))
+    expect(one.store.get(key)).toBeUndefined()
+  })
+
   test('an object of more than 1.5 MB is refused with 413', async () => {
     const one = await rig(1)
     const object = { ...web(), data: { blob: 'x'.repeat(1_600_000) } }

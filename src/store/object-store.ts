@@ -194,7 +194,7 @@ export class ObjectStore implements Store, DecidedSink, Replica, Service {
     const { key } = write
     const { result, spread } = await this.#queue.submit((staging) => {
       if (write.op === 'delete') {
-        const last = stageDelete(this.#context, staging, key, write.uid)
+        const last = stageDelete(this.#context, staging, key, write.uid, write.base)
         return () => last
       }
       if (write.op === 'create') {

@@ -18,6 +18,7 @@ import {
 import { readDocument } from './document-content.ts'
 import { sectionOf } from './field-path.ts'
 import { flatten, flattenDifferences } from './flatten.ts'
+import { requireNoNewFinalizer } from './new-finalizer.ts'
 import type { HotDocuments } from './hot-documents.ts'
 import type { Incarnation, Incarnations } from './incarnations.ts'
 import type { Tombstone } from './record.ts'
@@ -178,10 +179,20 @@ function differenceFrom(
   return { digest: earlier.digest, sections }
 }
 
-/** Deletes an incarnation for good. Returns how it was last. Throws NotFound. */
-export function stageDelete(context: StageContext, staging: Staging, key: ObjectKey, uid: string): KubeObject {
+/**
+ * Deletes an incarnation for good. Returns how it was last. Throws NotFound, and Conflict when somebody holds it by a
+ * finalizer that it had not in `base`.
+ */
+export function stageDelete(
+  context: StageContext,
+  staging: Staging,
+  key: ObjectKey,
+  uid: string,
+  base?: KubeObject,
+): KubeObject {
   if (standingUid(context, staging, key) !== uid) throw errors.notFound(key, key.name)
   const last = lastView(context, staging, key, uid)
+  requireNoNewFinalizer(key, last.object, base)
   stageTombstone(context, staging, {
     key,
     uid,

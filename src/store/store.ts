@@ -18,7 +18,15 @@ export type Write =
       /** Forces the decided class without a version check (bindings and other unique fields). */
       decided: boolean
     }
-  | { op: 'delete'; key: ObjectKey; uid: string; resourceVersion?: string; decided: boolean }
+  | {
+      op: 'delete'
+      key: ObjectKey
+      uid: string
+      /** The object as the caller read it: Conflict when this node knows of a finalizer that it got since. */
+      base?: KubeObject
+      resourceVersion?: string
+      decided: boolean
+    }
 
 export interface StoreEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { keyString, type GroupResource, type KubeObject, type ObjectKey } from '../../api/object.ts'
 import { errors } from '../../api/status-error.ts'
+import { requireNoNewFinalizer } from '../../store/new-finalizer.ts'
 import type { Store, StoreEvent, Write } from '../../store/store.ts'
 import { deepFreeze } from '../../lib/deep-freeze.ts'
 
@@ -56,7 +57,10 @@ export function memoryStore(): Store {
     if (write.resourceVersion !== undefined && write.resourceVersion !== current.metadata.resourceVersion) {
       throw errors.conflict(write.key, write.key.name, changedMessage)
     }
-    if (write.op === 'delete') return emit(write.key, 'DELETED', current, current)
+    if (write.op === 'delete') {
+      requireNoNewFinalizer(write.key, current, write.base)
+      return emit(write.key, 'DELETED', current, current)
+    }
     const next = mergeChanges(current, write.base, write.object) as KubeObject
     return emit(write.key, 'MODIFIED', next, current)
   }
