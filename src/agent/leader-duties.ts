@@ -13,7 +13,7 @@ import type { UsageSource } from '../controllers/reconcile/autoscaling/horizonta
 import type { Clock, Random } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
 import type { CertificateAuthority } from '../pki/certificate-authority.ts'
-import { runScheduler } from '../scheduler/scheduler.ts'
+import { runScheduler, type MeasuredPressure } from '../scheduler/scheduler.ts'
 import type { Catalogue } from '../registry/catalogue.ts'
 import { ensureBootstrapObjects } from './bootstrap-objects.ts'
 import { keepClusterInfo } from './cluster-info.ts'
@@ -49,6 +49,8 @@ export interface LeaderContext {
   onLiveness(handler: (nodeName: string) => void): () => void
   /** What pods use, while this node leads. */
   usage?(signal: AbortSignal): UsageSource
+  /** What they strain of their nodes, while this node leads. */
+  pressures?(signal: AbortSignal): MeasuredPressure
   members(): readonly Member[]
   /** Called when a member's liveness or the membership changed; returns the way to stop. */
   onMembership(handler: () => void): () => void
@@ -69,7 +71,15 @@ export async function lead(context: LeaderContext, term: number, signal: AbortSi
   await Promise.all([
     runControllers(controllers, { client, informers, clock, events: context.events, logger }, signal),
     runScheduler(
-      { client, informers, clock, random: context.random, events: context.events('default-scheduler'), logger },
+      {
+        client,
+        informers,
+        clock,
+        random: context.random,
+        events: context.events('default-scheduler'),
+        logger,
+        pressures: context.pressures?.(signal),
+      },
       signal,
     ),
     keepKubernetesEndpoints(context, signal),

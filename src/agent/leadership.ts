@@ -9,6 +9,7 @@ import type { Api } from './api.ts'
 import { lead, type LeaderContext } from './leader-duties.ts'
 import type { Peers } from './peers.ts'
 import type { LocalReplica } from './replica.ts'
+import { measurePressure } from './measured-pressure.ts'
 import { pollUsage } from './usage-cache.ts'
 
 export interface LeadershipParts extends AgentParts {
@@ -47,6 +48,7 @@ export function leadWhenElected(parts: LeadershipParts): void {
     leaseAgeMs: (nodeName) => decisions.leaseAgeMs(nodeName),
     onLiveness: peers.onLiveness,
     usage: (until) => pollUsage({ informers, metrics: parts.podMetrics, clock, logger }, until),
+    pressures: (until) => measurePressure({ informers, metrics: parts.podMetrics, clock, logger }, until),
     members: () => decisions.members(),
     onMembership: peers.onMembership,
   }

@@ -5,7 +5,7 @@ import { refs } from '../client/client.ts'
 import { silentLogger } from '../lib/log.ts'
 import { VirtualClock } from '../lib/testing/virtual-clock.ts'
 import { createProfile, defaultProfile } from './default-profile.ts'
-import { runScheduler } from './scheduler.ts'
+import { runScheduler, type MeasuredPressure } from './scheduler.ts'
 import { fakeApi, type FakeApi, fixedRandom } from './testing/fake-api.ts'
 import { affinityTerm, makeNode, makePod } from './testing/objects.ts'
 
@@ -18,7 +18,10 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop()
 })
 
-function start(prepare: (api: FakeApi) => void, options: { profiles?: (typeof defaultProfile)[] } = {}): World {
+function start(
+  prepare: (api: FakeApi) => void,
+  options: { profiles?: (typeof defaultProfile)[]; pressures?: MeasuredPressure } = {},
+): World {
   const api = fakeApi()
   prepare(api)
   const clock = new VirtualClock(Date.UTC(2030, 0, 1))
@@ -95,6 +98,34 @@ describe('binding', () => {
     expect(world.pod('plain')?.spec?.nodeName).toBe('empty')
     expect(world.pod('foreign')?.spec?.nodeName).toBeUndefined()
   })
+})
+
+test('pods that were measured to strain the same are kept apart, also when that shows later', async () => {
+  const strains = new Map<string, string>()
+  let changed = (): void => undefined
+  const pressures: MeasuredPressure = {
+    of: ({ metadata: { name = '' } }) => (strains.has(name) ? { [strains.get(name)!]: 0.9 } : undefined),
+    onChange: (handler) => {
+      changed = handler
+      return () => (changed = () => undefined)
+    },
+  }
+  const world = start(
+    ({ informers }) => {
+      for (const name of ['a', 'b']) informers.put(refs.nodes, makeNode(name))
+      informers.put(refs.pods, makePod('database', { nodeName: 'a' }))
+      informers.put(refs.pods, makePod('encoder', { nodeName: 'b' }))
+    },
+    { pressures },
+  )
+  await world.clock.pass(10)
+  for (const [name, strain] of Object.entries({ database: 'io', encoder: 'cpu', backup: 'io', render: 'cpu' }))
+    strains.set(name, strain)
+  changed()
+  for (const name of ['backup', 'render']) world.informers.put(refs.pods, makePod(name))
+  await world.clock.pass(10)
+  expect(world.pod('backup')?.spec?.nodeName).toBe('b')
+  expect(world.pod('render')?.spec?.nodeName).toBe('a')
 })
 
 describe('pods that fit nowhere', () => {

@@ -29,10 +29,16 @@ export interface SchedulerContext {
   logger: Logger
   /** One each `schedulerName` that is served; the default one when absent. */
   profiles?: readonly Profile[]
-  /** What a pod was measured to strain; its annotation `stormo.dev/pressure-profile` is taken where this is undefined. */
-  pressureOf?: (pod: Pod) => Pressure | undefined
+  pressures?: MeasuredPressure
   /** Told how long each attempt took, in milliseconds, until its outcome was known. */
   onAttempt?: (durationMs: number) => void
+}
+
+export interface MeasuredPressure {
+  /** What a pod was measured to strain; its annotation `stormo.dev/pressure-profile` is taken where this is undefined. */
+  of(pod: Pod): Pressure | undefined
+  /** Calls back when that changed; returns the way to stop. */
+  onChange(handler: () => void): () => void
 }
 
 /** Writes that may be on their way at once. */
@@ -50,7 +56,7 @@ export async function runScheduler(context: SchedulerContext, signal: AbortSigna
   const { informers, clock, events, logger } = context
   const profiles = new Map((context.profiles ?? [defaultProfile]).map((profile) => [profile.name, profile]))
   const profileOf = (pod: Pod): Profile | undefined => profiles.get(pod.spec?.schedulerName || defaultProfile.name)
-  const surroundings = createSurroundings(informers, context.pressureOf)
+  const surroundings = createSurroundings(informers, context.pressures?.of)
   const cluster = createCluster(surroundings)
   const deadlines = createDeadlineWatch(clock, events)
   const filters = new Map([...profiles.values()].flatMap((one) => one.filters).map((filter) => [filter.name, filter]))
@@ -199,6 +205,7 @@ export async function runScheduler(context: SchedulerContext, signal: AbortSigna
     },
     isAssumed: (uid) => assumed.has(uid),
   })
+  const stopMeasuring = context.pressures?.onChange(cluster.pressuresChanged)
   wakeIn(0)
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
@@ -206,6 +213,7 @@ export async function runScheduler(context: SchedulerContext, signal: AbortSigna
   })
   timer?.cancel()
   stop()
+  stopMeasuring?.()
   deadlines.stop()
   surroundings.stop()
   await Promise.allSettled([...writes, ...volumeWaits])

@@ -1,7 +1,9 @@
 import type { Node, Pod } from '../../api/kinds.ts'
 import type { KubeObject } from '../../api/object.ts'
+import { formatPressure, pressureAnnotation } from '../../scheduler/plugins/inter-pod-interference.ts'
 import type { ResourceUse, Summary } from '../serve/stats-summary.ts'
 import { metricsGroup, metricsVersion } from './metrics-kinds.ts'
+import { pressureProfile, type NodeRoom } from './pressure-profile.ts'
 
 const apiVersion = `${metricsGroup}/${metricsVersion}`
 
@@ -26,9 +28,13 @@ export function nodeMetrics(node: Node, summary: Summary): KubeObject {
   } as KubeObject
 }
 
-/** What the pods of one node use; those of other namespaces and those that the API no longer knows are left out. Pure. */
+/**
+ * What the pods of one node use, and in an annotation what they strain of it; those of other namespaces and those that
+ * the API no longer knows are left out. Pure.
+ */
 export function podMetrics(
   summary: Summary,
+  room: NodeRoom,
   podOf: (namespace: string, name: string) => Pod | undefined,
 ): KubeObject[] {
   return summary.pods.flatMap((stats) => {
@@ -36,11 +42,12 @@ export function podMetrics(
     const pod = podOf(namespace, name)
     if (pod?.metadata.uid !== uid || stats.containers.length === 0) return []
     const timestamp = stats.cpu.time
+    const annotations = { [pressureAnnotation]: formatPressure(pressureProfile(stats, room)) }
     return [
       {
         apiVersion,
         kind: 'PodMetrics',
-        metadata: { name, namespace, labels: pod.metadata.labels, creationTimestamp: timestamp },
+        metadata: { name, namespace, labels: pod.metadata.labels, annotations, creationTimestamp: timestamp },
         timestamp,
         window,
         containers: stats.containers.map((one) => ({ name: one.name, usage: usage(one) })),

@@ -4,6 +4,7 @@ import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
+import { quantityMilliValue, quantityValue } from '../../lib/quantity.ts'
 import { underSignals } from '../../lib/under-signals.ts'
 import type { VirtualReader } from '../../registry/environment.ts'
 import { channel } from '../../streams/channels.ts'
@@ -11,6 +12,7 @@ import type { NodeAccess } from '../../streams/node-access.ts'
 import type { Summary } from '../serve/stats-summary.ts'
 import { metricsGroup } from './metrics-kinds.ts'
 import { nodeMetrics, podMetrics } from './metrics-objects.ts'
+import type { NodeRoom } from './pressure-profile.ts'
 
 export interface MetricsReaderOptions {
   readonly informers: Informers
@@ -88,8 +90,8 @@ export function metricsReaders(options: MetricsReaderOptions): Record<string, Vi
     const names = new Set(wanted.flatMap((pod) => pod.spec?.nodeName ?? []))
     const found = await summaries([...names], signal)
     const byName = new Map(wanted.map((pod) => [`${pod.metadata.namespace}/${pod.metadata.name}`, pod]))
-    return [...found.values()].flatMap((summary) =>
-      podMetrics(summary, (namespace, name) => byName.get(`${namespace}/${name}`)),
+    return [...found].flatMap(([nodeName, summary]) =>
+      podMetrics(summary, roomOf(nodes.get('', nodeName)), (namespace, name) => byName.get(`${namespace}/${name}`)),
     )
   }
 
@@ -110,3 +112,8 @@ export function metricsReaders(options: MetricsReaderOptions): Record<string, Vi
     },
   }
 }
+
+const roomOf = (node: Node | undefined): NodeRoom => ({
+  cores: quantityMilliValue(node?.status?.capacity?.['cpu'] ?? '0') / 1000,
+  memoryBytes: quantityValue(node?.status?.capacity?.['memory'] ?? '0'),
+})

@@ -5,6 +5,7 @@ import type { ContainerStats, PodIdentity, RuntimeContainer } from '../../runtim
 import { must } from '../../lib/assert.ts'
 import { timeText } from '../core/container-status.ts'
 import type { PodContext } from '../pod/pod-context.ts'
+import { stallReader, type ContainerStalls, type Stalls } from './stalls.ts'
 
 /** Containers asked for their figures at a time. */
 const concurrency = 8
@@ -12,18 +13,26 @@ const concurrency = 8
 interface Sample extends ContainerStats {
   /** Cores used since the sample before, in 10⁻⁹. */
   readonly cpuRateNanos: number
+  readonly stalls: ContainerStalls | undefined
 }
 
 /** What a node, a pod or a container uses. Rates are over the time since the figures before. */
 export interface ResourceUse {
-  readonly cpu: { readonly time: string; readonly usageNanoCores: number; readonly usageCoreNanoSeconds: number }
+  readonly cpu: {
+    readonly time: string
+    readonly usageNanoCores: number
+    readonly usageCoreNanoSeconds: number
+    readonly psi?: Stalls
+  }
   readonly memory: {
     readonly time: string
     readonly usageBytes: number
     readonly workingSetBytes: number
     readonly rssBytes: number
     readonly availableBytes?: number
+    readonly psi?: Stalls
   }
+  readonly io?: { readonly time: string; readonly psi: Stalls }
 }
 
 export interface PodUse extends ResourceUse {
@@ -59,18 +68,22 @@ const minWindowMs = 5_000
 
 export function createStatsSummary(context: PodContext): StatsSummary {
   const { options, observer } = context
+  const readStalls = stallReader()
   const previous = new Map<string, ContainerStats>()
   let previousNode: { atMs: number; cpuNanos: number } | undefined
 
   async function sample(container: RuntimeContainer, signal: AbortSignal): Promise<Sample | undefined> {
     try {
-      const stats = await options.runtime.stats(container.id, signal)
+      const [stats, stalls] = await Promise.all([
+        options.runtime.stats(container.id, signal),
+        readStalls(container.pid),
+      ])
       const before = previous.get(container.id)
       previous.set(container.id, stats)
       const start = before ?? { timestampMs: container.startedAtMs, cpuNanos: 0 }
       const spanMs = Math.max(1, stats.timestampMs - start.timestampMs)
       const cpuRateNanos = Math.round(((stats.cpuNanos - start.cpuNanos) / spanMs) * 1000)
-      return { ...stats, cpuRateNanos: Math.max(0, cpuRateNanos) }
+      return { ...stats, cpuRateNanos: Math.max(0, cpuRateNanos), stalls }
     } catch {
       // It has ended since it was listed.
       return undefined
@@ -167,8 +180,10 @@ function podStats(containers: readonly RuntimeContainer[], samples: ReadonlyMap<
     containers: known.map(({ one, stats }) => ({
       name: one.name,
       startTime: timeText(one.startedAtMs),
-      cpu: cpuOf(time, stats.cpuRateNanos, stats.cpuNanos),
-      memory: memoryOf(time, stats.memoryUsageBytes, stats.memoryWorkingSetBytes, stats.memoryRssBytes),
+      ...withStalls(stats.stalls, time, {
+        cpu: cpuOf(time, stats.cpuRateNanos, stats.cpuNanos),
+        memory: memoryOf(time, stats.memoryUsageBytes, stats.memoryWorkingSetBytes, stats.memoryRssBytes),
+      }),
     })),
     cpu: cpuOf(
       time,
@@ -183,6 +198,11 @@ function podStats(containers: readonly RuntimeContainer[], samples: ReadonlyMap<
     ),
     process_stats: { process_count: sum((one) => one.pids) },
   }
+}
+
+function withStalls(stalls: ContainerStalls | undefined, time: string, { cpu, memory }: ResourceUse): ResourceUse {
+  if (stalls === undefined) return { cpu, memory }
+  return { cpu: { ...cpu, psi: stalls.cpu }, memory: { ...memory, psi: stalls.memory }, io: { time, psi: stalls.io } }
 }
 
 const cpuOf = (time: string, usageNanoCores: number, usageCoreNanoSeconds: number): ResourceUse['cpu'] => ({

@@ -25,6 +25,8 @@ export interface Cluster extends Snapshot {
   forgetNomination(uid: string): void
   nominationOf(uid: string): string | undefined
   namespacesChanged(): void
+  /** What pods strain was measured anew. */
+  pressuresChanged(): void
 }
 
 export function createCluster(surroundings: Surroundings): Cluster {
@@ -212,6 +214,12 @@ export function createCluster(surroundings: Surroundings): Cluster {
     forgetNomination,
     nominationOf: (uid) => nominatedNodes.get(uid),
     namespacesChanged: () => podIndex.forgetNamespaceSelectors(),
+    pressuresChanged() {
+      for (const info of infos.values()) {
+        for (const { uid, pod } of info.pods.values()) setPressure(info, uid, surroundings.pressureOf(pod))
+        info.memo.clear()
+      }
+    },
   }
 }
 

@@ -1,6 +1,9 @@
 import { normalizeScores, type Pressure, type ScorePlugin } from '../framework/framework.ts'
 
-/** What a pod declares to strain: `cpu=0.8,io=0.3`, each 0…1. Measured values take its place where there are any. */
+/**
+ * What a pod declares to strain: `cpu=0.8,io=0.3`, each 0…1. Measured values, which PodMetrics carry under the same name,
+ * take its place where there are any.
+ */
 export const pressureAnnotation = 'stormo.dev/pressure-profile'
 
 const maxDimensions = 16
@@ -15,6 +18,14 @@ export function parsePressure(text: string | undefined): Pressure | undefined {
     .filter(([name, amount]) => name !== '' && amount > 0 && amount <= 1)
   return found.length === 0 ? undefined : Object.fromEntries(found)
 }
+
+/** Writes what {@link parsePressure} reads; what is next to nothing is left out. */
+export const formatPressure = (pressure: Pressure): string =>
+  Object.entries(pressure)
+    .map(([name, amount]): [string, number] => [name, Math.round(Math.min(1, amount) * 1000) / 1000])
+    .filter(([, amount]) => amount > 0)
+    .map(([name, amount]) => `${name}=${amount}`)
+    .join(',')
 
 /**
  * Prefers nodes whose pods strain other things than this one: two pods of the same profile together slow each other
