@@ -157,12 +157,23 @@ describe.runIf(hasHaproxy)('the proxy of Ingresses', () => {
       method: options.method ?? 'GET',
       headers: { host, ...(options.body && !options.isChunked ? { 'content-length': options.body.length } : {}) },
     })
-    // Each write is a chunk, whose own length is announced.
-    for (let at = 0; options.isChunked && options.body && at < options.body.length; at += 10_000)
-      sent.write(options.body.subarray(at, at + 10_000))
     sent.on('error', () => undefined)
-    sent.end(options.isChunked ? undefined : options.body)
-    const [response] = (await once(sent, 'response')) as [IncomingMessage]
+    const answered = once(sent, 'response') as Promise<[IncomingMessage]>
+    let isAnswered = false
+    answered.then(
+      () => (isAnswered = true),
+      () => (isAnswered = true),
+    )
+    if (options.isChunked) {
+      // Each write is a chunk, whose own length is announced. The proxy closes on whom it refuses (RFC 9112 §9.6): who
+      // does not stop to listen finds its connection reset before it has read the answer.
+      for (let at = 0; options.body && at < options.body.length && !isAnswered; at += 10_000) {
+        sent.write(options.body.subarray(at, at + 10_000))
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+      sent.end()
+    } else sent.end(options.body)
+    const [response] = await answered
     return { code: response.statusCode, headers: response.headers, body: await text(response) }
   }
 
