@@ -65,7 +65,7 @@ async function phase(what: string, { time, informers }: Machine, begin: () => Pr
     const pods = informers.for<Pod>(refs.pods).list()
     return pods.filter(({ spec }) => !fleet.isDead(spec?.nodeName)).length === replicas * deploymentCount
   }
-  if (!(await time.until(isDone, limitMs, lookMs))) throw new Error(`${what}: not within ${limitMs / 60_000} minutes`)
+  if (!(await time.until(isDone, limitMs, lookMs))) throw new Error(`${what}: not within ${limitMs / 60_000} minutes: ${standing(informers)}`)
   const { user, system } = process.cpuUsage(cpuBefore)
   const name = (more: string): string => `${what}${more}`
   rows.push(
@@ -77,6 +77,20 @@ async function phase(what: string, { time, informers }: Machine, begin: () => Pr
     { what: name(': heap afterwards'), value: heapMb(), unit: 'MB' },
   )
   console.error(`  … ${what}: ${((performance.now() - startMs) / 1000).toFixed(0)} s`)
+}
+
+/** How far it came, for who has to find out why it came no further. */
+function standing(informers: Machine['informers']): string {
+  const pods = informers.for<Pod>(refs.pods).list()
+  const count = (what: string, is: (pod: Pod) => boolean): string => `${pods.filter(is).length} ${what}`
+  const waiting = pods.find(({ spec }) => !spec?.nodeName)?.status?.conditions?.[0]?.message
+  return [
+    `of ${pods.length} pods`,
+    count('have a node', ({ spec }) => spec?.nodeName !== undefined),
+    count('run', ({ status }) => status?.phase === 'Running'),
+    count('end', ({ metadata }) => metadata.deletionTimestamp !== undefined),
+    ...(waiting ? [`one waits: ${waiting}`] : []),
+  ].join(', ')
 }
 
 const labelsOf = (index: number) => ({ app: `app-${index}` })

@@ -132,6 +132,7 @@ export function serviceAddresses({
     ...(families ? { secondFamily: families } : {}),
     takeClusterIp: () => decisions.takeClusterIp(),
     takeNodePort: () => decisions.takeNodePort(),
+    replenish: () => decisions.replenish(),
     returnClusterIp: (ip) => decisions.returnClusterIp(ip),
     returnNodePort: (port) => decisions.returnNodePort(port),
     async claim({ clusterIp, nodePort, owner }) {

@@ -185,6 +185,7 @@ export function createDecisionLog(parts: DecisionLogParts): DecisionLog {
     onLeadership: (run) => leadership.onLeadership(run),
     takeClusterIp: () => reserve.takeClusterIp(),
     takeNodePort: () => reserve.takeNodePort(),
+    replenish: () => reserve.replenish(),
     claim: (value, options) => claims.claim(value, options),
     returnClusterIp: (ip) => reserve.giveBack(ip),
     returnNodePort: (port) => reserve.giveBack(port),

@@ -47,6 +47,8 @@ export interface DecisionLog extends Service, DecidedSource {
   /** This node's own reserve: takes a free ClusterIP / NodePort for a declared create. Refills itself while there is a leader. */
   takeClusterIp(): string
   takeNodePort(): number
+  /** Resolves when a reserve that ran short has more. Throws ServiceUnavailable without a leader. */
+  replenish(): Promise<void>
   /**
    * Gets `owner` one given ClusterIP or NodePort: of this node's own reserve without a leader, else by a decision, out of
    * the reserve of another node only if that lets go of it. `range`: the further range that a ClusterIP is out of. Throws

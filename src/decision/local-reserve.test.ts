@@ -14,6 +14,24 @@ test('nodes hand out values of their own, also when cut off; nobody gives one tw
   expect(() => Array.from({ length: 40 }, () => first.log.takeClusterIp())).toThrow(/reserve of ClusterIPs is used up/)
 })
 
+test('who needs more than the reserve holds gets it, from a leader', async () => {
+  const cluster = await DecisionCluster.of(2)
+  await cluster.clock.pass(5_000)
+  const { log } = cluster.node('n2')
+  const taken = new Set<string>()
+  const takeAll = (): void => {
+    for (;;) taken.add(log.takeClusterIp())
+  }
+  expect(takeAll).toThrow(/reserve of ClusterIPs is used up/)
+  const before = taken.size
+  await cluster.run(Promise.all([log.replenish(), log.replenish()]))
+  expect(takeAll).toThrow(/reserve of ClusterIPs is used up/)
+  expect(taken.size).toBe(2 * before)
+  cluster.network.split(['peer-n1'], ['peer-n2'])
+  await cluster.clock.pass(20_000)
+  await expect(cluster.run(log.replenish())).rejects.toMatchObject({ reason: 'ServiceUnavailable' })
+})
+
 test('what is used after a restart is not handed out again; what was given back is', async () => {
   const cluster = await DecisionCluster.of(1)
   await cluster.clock.pass(5_000)

@@ -30,7 +30,7 @@ export class LocalReserve {
   /** Taken for creates whose Service is not seen yet. Bounded by the reserve. */
   readonly #taken = new Set<string>()
   #refillMs = -Infinity
-  #refilling = false
+  #refilling: Promise<void> | undefined
 
   constructor(parts: LocalReserveParts) {
     this.#parts = parts
@@ -91,11 +91,19 @@ export class LocalReserve {
 
   /** Asks for more when half is used; called often. */
   refill(): void {
+    if (this.#refilling || this.#parts.clock.monotonicMs() - this.#refillMs < refillEveryMs) return
+    this.replenish().catch(() => undefined)
+  }
+
+  /** Resolves when what was missing is there; who calls meanwhile shares one decision. Throws ServiceUnavailable. */
+  replenish(): Promise<void> {
+    return (this.#refilling ??= this.#askForMore().finally(() => (this.#refilling = undefined)))
+  }
+
+  async #askForMore(): Promise<void> {
     const { clock, runner, config, self, furtherRanges, command } = this.#parts
-    const nowMs = clock.monotonicMs()
-    if (this.#refilling || nowMs - this.#refillMs < refillEveryMs) return
     if (!runner.machine.membership.member(self.node)) return
-    this.#refillMs = nowMs
+    this.#refillMs = clock.monotonicMs()
     const missing = (table: ReserveTable, format: (value: number) => string, wanted: number) => {
       const free = this.#held(table).filter((value) => !this.#isUsed(format(value))).length
       return free > wanted / 2 ? 0 : wanted - free
@@ -103,12 +111,7 @@ export class LocalReserve {
     const clusterIps = missing(runner.machine.clusterIps, formatIpv4, config.reservedClusterIps)
     const nodePorts = missing(runner.machine.nodePorts, String, config.reservedNodePorts)
     if (clusterIps + nodePorts === 0) return
-    this.#refilling = true
-    command({ type: 'reserve', node: self.node, clusterIps, nodePorts, ranges: furtherRanges() })
-      .catch(() => {})
-      .finally(() => {
-        this.#refilling = false
-      })
+    await command({ type: 'reserve', node: self.node, clusterIps, nodePorts, ranges: furtherRanges() })
   }
 
   #take(table: ReserveTable, format: (value: number) => string): string | undefined {

@@ -34,6 +34,7 @@ const ports = { nextIp: 10, nextPort: 30_100 }
 const addresses = {
   takeClusterIp: () => `10.96.0.${ports.nextIp++}`,
   takeNodePort: () => ports.nextPort++,
+  replenish: async () => undefined,
   returnClusterIp: () => undefined,
   returnNodePort: () => undefined,
   claim: async () => undefined,

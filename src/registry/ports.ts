@@ -63,8 +63,11 @@ export interface ServiceAddresses {
    * what is not in the range.
    */
   readonly secondFamily?: { toIpv6(ip: string): string | undefined; toIpv4(ip: string): string | undefined }
+  /** Throw ServiceUnavailable when this node has none left. */
   takeClusterIp(): string
   takeNodePort(): number
+  /** Resolves when there are more. Throws ServiceUnavailable when nobody can give them. */
+  replenish(): Promise<void>
   /** The write is over: what was taken or claimed for it is held by its Service now, or free again. */
   returnClusterIp(ip: string): void
   returnNodePort(port: number): void

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { StatusError } from '../api/status-error.ts'
+import { errors, StatusError } from '../api/status-error.ts'
 import { sameOffset } from '../lib/ip-address.ts'
 import { testRegistry } from './testing/environment.ts'
 
@@ -19,6 +19,7 @@ function withAddresses() {
     addresses: {
       takeClusterIp: () => free.shift() ?? 'none',
       takeNodePort: () => port++,
+      replenish: async () => undefined,
       returnClusterIp: (ip) => void log.push(`return ${ip}`),
       returnNodePort: (one) => void log.push(`return ${one}`),
       claim: async ({ clusterIp, nodePort }) => void log.push(`claim ${clusterIp ?? nodePort}`),
@@ -71,12 +72,37 @@ test('a port number of two protocols gets one node port', async () => {
   expect(made.spec.ports.map((one: { nodePort: number }) => one.nodePort)).toEqual([30_000, 30_000, 30_001])
 })
 
+test('a create waits for more addresses while a leader can give them', async () => {
+  let [left, gives] = [0, true]
+  env = testRegistry({
+    addresses: {
+      takeClusterIp() {
+        if (left === 0) throw errors.unavailable('the reserve is used up')
+        return `10.0.0.${left--}`
+      },
+      takeNodePort: () => 30_000,
+      async replenish() {
+        if (!gives) throw errors.unavailable('no leader')
+        left = 1
+      },
+      returnClusterIp: () => undefined,
+      returnNodePort: () => undefined,
+      claim: async () => undefined,
+      release: async () => undefined,
+    },
+  })
+  expect((await env.create('services', service('s'))).spec.clusterIP).toBe('10.0.0.1')
+  gives = false
+  await expect(env.create('services', service('t'))).rejects.toThrow('the reserve is used up')
+})
+
 test('a refused claim names the field, and nothing stays taken', async () => {
   const log: string[] = []
   env = testRegistry({
     addresses: {
       takeClusterIp: () => '10.0.0.1',
       takeNodePort: () => 30_000,
+      replenish: async () => undefined,
       returnClusterIp: (ip) => void log.push(`return ${ip}`),
       returnNodePort: () => {},
       claim: async () => {
@@ -104,6 +130,7 @@ test('of two families both addresses are one decision, and come and go with the 
       secondFamily,
       takeClusterIp: () => '10.0.0.1',
       takeNodePort: () => 30_000,
+      replenish: async () => undefined,
       returnClusterIp: () => {},
       returnNodePort: () => {},
       claim: async ({ clusterIp }) => void log.push(`claim ${clusterIp}`),

@@ -46,7 +46,7 @@ export async function allocateAddresses(
   const before = holdings(old, addresses.secondFamily)
   const taking = createTaking(next, addresses)
   const nodePort = async (wanted: number | undefined, field: string): Promise<number> => {
-    if (!wanted) return taking.anyNodePort()
+    if (!wanted) return await taking.anyNodePort()
     if (!before.nodePorts.includes(wanted)) await taking.nodePort(wanted, field)
     return wanted
   }
@@ -112,13 +112,13 @@ function createTaking(service: KubeObject, addresses: ServiceAddresses) {
   }
 
   return {
-    anyClusterIp(): string {
-      const ip = addresses.takeClusterIp()
+    async anyClusterIp(): Promise<string> {
+      const ip = await takeFrom(addresses, () => addresses.takeClusterIp())
       taken.clusterIps.push(ip)
       return ip
     },
-    anyNodePort(): number {
-      const port = addresses.takeNodePort()
+    async anyNodePort(): Promise<number> {
+      const port = await takeFrom(addresses, () => addresses.takeNodePort())
       taken.nodePorts.push(port)
       return port
     },
@@ -140,6 +140,23 @@ function createTaking(service: KubeObject, addresses: ServiceAddresses) {
   }
 }
 
+/** Each gives as much as the reserve holds: so many Services may be made at once. */
+const maxReplenishments = 64
+
+/** Takes out of this node's reserve, and waits for more when many Services are made at once. Throws ServiceUnavailable. */
+async function takeFrom<T>(addresses: ServiceAddresses, take: () => T): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return take()
+    } catch (usedUp) {
+      if (!isStatus(usedUp, 'ServiceUnavailable') || attempt >= maxReplenishments) throw usedUp
+      await addresses.replenish().catch((error: unknown) => {
+        throw isStatus(error, 'ServiceUnavailable') ? usedUp : error
+      })
+    }
+  }
+}
+
 /** One place in the ranges stands for the addresses of both families: what is decided is its IPv4 one. */
 async function allocateClusterIps(
   spec: ServiceSpec,
@@ -149,7 +166,9 @@ async function allocateClusterIps(
 ): Promise<void> {
   const given = (spec.clusterIPs ?? []).filter((ip) => ip !== '')
   const toPlace = (ip: string): string => secondFamily?.toIpv4(ip) ?? ip
-  const [place = taking.anyClusterIp(), second = place] = given.map(toPlace)
+  const places = given.map(toPlace)
+  const place = places[0] ?? (await taking.anyClusterIp())
+  const second = places[1] ?? place
   if (second !== place)
     throw taking.refusal('spec.clusterIPs', given, `the address that goes with ${given[0]} is another one`)
   if (given.length > 0 && !held.includes(place)) await taking.clusterIp(place, given)

@@ -100,6 +100,7 @@ function addressBook() {
   return {
     takeClusterIp: () => `10.96.${nextIp >> 8}.${nextIp++ & 255}`,
     takeNodePort: () => nextPort++,
+    replenish: async () => undefined,
     returnClusterIp: () => undefined,
     returnNodePort: () => undefined,
     async claim({ clusterIp, nodePort }: { clusterIp?: string; nodePort?: number }) {
