@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { Bench, Row } from './bench.ts'
 import { processesInside } from './support/bench-cluster.ts'
 import { pause } from './support/load.ts'
+import { cpuSeconds, megabytes } from './support/process-cost.ts'
 import { median } from './support/statistics.ts'
 
 /** Time for what a start leaves behind (parsed schemas, compiled code) to be collected. */
@@ -34,16 +34,4 @@ export const agentBench: Bench = {
     ]
     return rows
   },
-}
-
-function megabytes(pid: number, field: string): number {
-  const text = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) / 1024
-}
-
-/** User and system time; fields 14 and 15 of proc(5)'s stat, in ticks of 10 ms. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }

@@ -1,5 +1,7 @@
 import type { ConfigMap } from '../src/api/kinds.ts'
 import type { RestClient } from '../src/client/rest-client.ts'
+import { measureLongList } from './api-long-list.ts'
+import { measureWatches } from './api-watches.ts'
 import type { Bench, BenchOptions, Row } from './bench.ts'
 import { startEtcd } from './support/etcd.ts'
 import { load, type LoadResult } from './support/load.ts'
@@ -15,7 +17,8 @@ export const apiBench: Bench = {
   summary: `requests to one node's API over HTTPS, ${workers} callers, ConfigMaps of 1 KB`,
   needsRoot: true,
   async run(options) {
-    const client = (await options.cluster.get()).client(0)
+    const running = await options.cluster.get()
+    const client = running.client(0)
     const ours = await measureApi(client, options)
     const etcd = await measureEtcd(options)
     return [
@@ -23,6 +26,8 @@ export const apiBench: Bench = {
       row('update with a resourceVersion', ours.update, etcd && floor('etcd put', etcd.put)),
       row('get', ours.get, etcd && floor('etcd get', etcd.get)),
       row(`list of ${listed}`, ours.list, etcd && floor(`etcd range of ${listed}`, etcd.range)),
+      ...(await measureWatches(running, options)),
+      ...(await measureLongList(client, options)),
     ]
   },
 }

@@ -65,7 +65,8 @@ async function phase(what: string, { time, informers }: Machine, begin: () => Pr
     const pods = informers.for<Pod>(refs.pods).list()
     return pods.filter(({ spec }) => !fleet.isDead(spec?.nodeName)).length === replicas * deploymentCount
   }
-  if (!(await time.until(isDone, limitMs, lookMs))) throw new Error(`${what}: not within ${limitMs / 60_000} minutes: ${standing(informers)}`)
+  if (!(await time.until(isDone, limitMs, lookMs)))
+    throw new Error(`${what}: not within ${limitMs / 60_000} minutes: ${standing(informers)}`)
   const { user, system } = process.cpuUsage(cpuBefore)
   const name = (more: string): string => `${what}${more}`
   rows.push(
