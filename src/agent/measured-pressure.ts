@@ -3,6 +3,7 @@ import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/log.ts'
+import { underSignals } from '../lib/under-signals.ts'
 import type { VirtualReader } from '../registry/environment.ts'
 import type { Pressure } from '../scheduler/framework/framework.ts'
 import { parsePressure, pressureAnnotation } from '../scheduler/plugins/inter-pod-interference.ts'
@@ -27,7 +28,7 @@ export function measurePressure(
 
   const poll = async (): Promise<void> => {
     if (nodes.list().length < 2) return
-    const measured = await metrics.list('', AbortSignal.any([signal, AbortSignal.timeout(askTimeoutMs)]))
+    const measured = await underSignals([signal], (either) => metrics.list('', either), askTimeoutMs)
     const samples = measured.flatMap(({ metadata: { namespace = '', name = '', annotations } }) => {
       const pod = pods.get(namespace, name)
       return pod ? [{ pod, pressure: parsePressure(annotations?.[pressureAnnotation]) ?? {} }] : []

@@ -6,6 +6,7 @@ import type { UsageSource } from '../controllers/reconcile/autoscaling/horizonta
 import type { Clock } from '../lib/clock.ts'
 import { quantityMilliValue, quantityValue } from '../lib/quantity.ts'
 import type { Logger } from '../lib/log.ts'
+import { underSignals } from '../lib/under-signals.ts'
 import type { VirtualReader } from '../registry/environment.ts'
 
 /** As oft as the autoscaler looks. */
@@ -32,7 +33,7 @@ export function pollUsage(
     const namespaces = new Set(scalers.list().map((scaler) => scaler.metadata.namespace ?? ''))
     const next: typeof known = new Map()
     for (const namespace of namespaces) {
-      const items = await metrics.list(namespace, AbortSignal.any([signal, AbortSignal.timeout(askTimeoutMs)]))
+      const items = await underSignals([signal], (either) => metrics.list(namespace, either), askTimeoutMs)
       for (const item of items as PodMetrics[]) {
         const usage = item.containers.map(
           ({ name, usage: { cpu = '0', memory = '0' } }) =>

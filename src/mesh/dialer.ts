@@ -1,5 +1,5 @@
 import type { Clock, Random, Timer } from '../lib/clock.ts'
-import { withAnySignal } from '../lib/with-any-signal.ts'
+import { underSignals } from '../lib/under-signals.ts'
 import type { PeerId } from './mesh.ts'
 
 const firstDelayMs = 50
@@ -65,7 +65,7 @@ export function createDialer(options: {
     const timeoutMs = target.attempts % 3 === 0 ? patientDialTimeoutMs : dialTimeoutMs
     const timer = clock.after(timeoutMs, () => deadline.abort(new Error(`no connection within ${timeoutMs} ms`)))
     try {
-      await withAnySignal([deadline.signal, stopping.signal], (signal) => options.dial(peer, target.addresses, signal))
+      await underSignals([deadline.signal, stopping.signal], (signal) => options.dial(peer, target.addresses, signal))
     } catch {
       // The next attempt is scheduled below; absent peers are normal.
     } finally {

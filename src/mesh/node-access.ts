@@ -1,6 +1,6 @@
 import { errors } from '../api/status-error.ts'
 import type { Clock } from '../lib/clock.ts'
-import { withAnySignal } from '../lib/with-any-signal.ts'
+import { underSignals } from '../lib/under-signals.ts'
 import type { Channels } from '../streams/channels.ts'
 import type { NodeAccess, NodeRequest, NodeServer } from '../streams/node-access.ts'
 import { channelPair } from './channel-pair.ts'
@@ -126,7 +126,7 @@ export function meshNodeAccess(options: NodeAccessOptions): NodeAccess {
     const deadline = new AbortController()
     const timer = clock.after(openTimeoutMs, () => deadline.abort(errors.unavailable('the node does not answer')))
     try {
-      return await withAnySignal([signal, deadline.signal], (either) => openStream(peer, request, either))
+      return await underSignals([signal, deadline.signal], (either) => openStream(peer, request, either))
     } finally {
       timer.cancel()
     }
