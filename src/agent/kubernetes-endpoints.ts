@@ -1,8 +1,9 @@
 import type { Endpoints, EndpointSlice } from '../api/kinds.ts'
+import { managedByLabel, serviceNameLabel } from '../api/endpoint-slice.ts'
 import { isStatus } from '../api/status-error.ts'
 import { type Client, refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
-import { sameJson } from '../controllers/reconcile/same-json.ts'
+import { sameJson } from '../lib/same-json.ts'
 import type { Member } from '../decision/cluster-state.ts'
 import type { Clock } from '../lib/clock.ts'
 import { keepInStep } from '../lib/keep-in-step.ts'
@@ -90,7 +91,7 @@ const portOf = (apiServers: readonly ApiServer[]) => ({
 })
 
 function kubernetesEndpointSlice(apiServers: readonly ApiServer[]): EndpointSlice {
-  const labels = { 'kubernetes.io/service-name': identity.name, 'endpointslice.kubernetes.io/managed-by': 'stormo' }
+  const labels = { [serviceNameLabel]: identity.name, [managedByLabel]: 'stormo' }
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',

@@ -8,6 +8,7 @@ import type { VirtualReader } from '../registry/environment.ts'
 import type { Pressure } from '../scheduler/framework/framework.ts'
 import { parsePressure, pressureAnnotation } from '../scheduler/plugins/inter-pod-interference.ts'
 import type { MeasuredPressure } from '../scheduler/scheduler.ts'
+import { pollUntil } from './poll.ts'
 
 /** Asking costs each node a look at all its containers; what a workload strains changes slowly. */
 const pollMs = 60_000
@@ -37,13 +38,8 @@ export function measurePressure(
     known = meanByWorkload(samples)
     if (differs(before, known)) for (const handler of handlers) handler()
   }
-  const again = (): void => {
-    if (signal.aborted) return
-    poll()
-      .catch((error: unknown) => logger.debug({ error }, 'what pods strain was not read'))
-      .finally(() => clock.after(pollMs, again))
-  }
-  again()
+  const onError = (error: unknown): void => logger.debug({ error }, 'what pods strain was not read')
+  void pollUntil(signal, { clock, everyMs: pollMs, onError }, poll)
   return {
     of: (pod) => known.get(workloadOf(pod)),
     onChange(handler) {

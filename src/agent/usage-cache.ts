@@ -8,6 +8,7 @@ import { quantityMilliValue, quantityValue } from '../lib/quantity.ts'
 import type { Logger } from '../lib/log.ts'
 import { underSignals } from '../lib/under-signals.ts'
 import type { VirtualReader } from '../registry/environment.ts'
+import { pollUntil } from './poll.ts'
 
 /** As oft as the autoscaler looks. */
 const pollMs = 15_000
@@ -44,12 +45,7 @@ export function pollUsage(
     }
     known = next
   }
-  const again = (): void => {
-    if (signal.aborted) return
-    poll()
-      .catch((error: unknown) => logger.debug({ error: String(error) }, 'usage of pods not read'))
-      .finally(() => clock.after(pollMs, again))
-  }
-  again()
+  const onError = (error: unknown): void => logger.debug({ error }, 'usage of pods not read')
+  void pollUntil(signal, { clock, everyMs: pollMs, onError }, poll)
   return (namespace, podName) => known.get(`${namespace}/${podName}`)
 }
