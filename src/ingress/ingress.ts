@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { serviceNameLabel } from '../api/endpoint-slice.ts'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { ownIngresses, servesIngress, servingAnnotation } from '../api/ingress-class.ts'
@@ -72,7 +73,7 @@ export function createIngress(options: IngressOptions): Ingress {
     const seen = new Set<string>()
     const byService = Map.groupBy(
       slices.list(),
-      (slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.['kubernetes.io/service-name'] ?? ''}`,
+      (slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceNameLabel] ?? ''}`,
     )
     used = seen
     return {
@@ -214,7 +215,7 @@ export function createIngress(options: IngressOptions): Ingress {
         follow<IngressClass>(refs.ingressClasses, () => true),
         follow<Service>(refs.services, ({ metadata }) => used.has(`service/${metadata.namespace}/${metadata.name}`)),
         follow<EndpointSlice>(refs.endpointSlices, ({ metadata }) =>
-          used.has(`service/${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}`),
+          used.has(`service/${metadata.namespace}/${metadata.labels?.[serviceNameLabel]}`),
         ),
         follow<Secret>(refs.secrets, ({ metadata }) => used.has(`secret/${metadata.namespace}/${metadata.name}`)),
         // Not yet there at the first start of a node: what it serves is announced when it is.

@@ -1,4 +1,7 @@
-/** Equality of JSON values: the order of fields does not count. Costs nothing for parts that are one and the same. */
+/**
+ * Equality of JSON values: the order of fields does not count, and one that is undefined is the same as one that is absent.
+ * Costs nothing for parts that are one and the same.
+ */
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
@@ -8,11 +11,10 @@ export function sameJson(a: unknown, b: unknown): boolean {
     return true
   }
   if (Array.isArray(b)) return false
-  const names = Object.keys(a)
-  if (names.length !== Object.keys(b).length) return false
-  for (const name of names) {
-    if (!Object.hasOwn(b, name)) return false
-    if (!sameJson((a as Record<string, unknown>)[name], (b as Record<string, unknown>)[name])) return false
-  }
+  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>]
+  // An own field only: `__proto__` may be one, and is found on every object.
+  for (const name of Object.keys(left))
+    if (!sameJson(left[name], Object.hasOwn(right, name) ? right[name] : undefined)) return false
+  for (const name of Object.keys(right)) if (right[name] !== undefined && !Object.hasOwn(left, name)) return false
   return true
 }

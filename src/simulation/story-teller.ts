@@ -1,3 +1,4 @@
+import { serviceNameLabel } from '../api/endpoint-slice.ts'
 import type { EndpointSlice, Node, Pod, Service } from '../api/kinds.ts'
 import { refs } from '../client/client.ts'
 import type { PodLedger } from './pod-ledger.ts'
@@ -181,7 +182,7 @@ function endpointsOf({ informers }: ScenarioNode): Map<string, string[]> {
     if (spec?.selector) found.set(`${metadata.namespace}/${metadata.name}`, [])
   }
   for (const { metadata, endpoints } of informers.for<EndpointSlice>(refs.endpointSlices).list()) {
-    const service = `${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}`
+    const service = `${metadata.namespace}/${metadata.labels?.[serviceNameLabel]}`
     const ready = (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false)
     found.get(service)?.push(...ready.flatMap(({ addresses }) => addresses))
   }

@@ -1,4 +1,5 @@
 import type { Deployment, EndpointSlice, Job, Pod, Service, StatefulSet } from '../api/kinds.ts'
+import { serviceNameLabel } from '../api/endpoint-slice.ts'
 import { refs } from '../client/client.ts'
 import type { Informers } from '../client/informer.ts'
 import type { PodLedger } from './pod-ledger.ts'
@@ -65,7 +66,7 @@ function serviceGap({ metadata, spec }: Service, pods: readonly Pod[], slices: r
     })
     .map(({ status }) => status?.podIP ?? '')
   const told = slices
-    .filter((slice) => slice.metadata.labels?.['kubernetes.io/service-name'] === metadata.name)
+    .filter((slice) => slice.metadata.labels?.[serviceNameLabel] === metadata.name)
     .flatMap(({ endpoints }) =>
       (endpoints ?? []).filter(({ conditions }) => conditions?.ready).flatMap((one) => one.addresses),
     )

@@ -54,7 +54,6 @@ export interface Store {
    * gap or double. Throws StatusError Expired (410) when `since` is of another node, or older than the history.
    */
   watch(ref: GroupResource, since: string | undefined, listener: (event: StoreEvent) => void): { close(): void }
-  /** Calls back with each newest version given out, also those of other resources: the source of bookmarks. */
   /**
    * Durable on this disk before it resolves; declared writes also wait ≤ 100 ms for one peer. Throws StatusError:
    * AlreadyExists, NotFound, Conflict, RequestEntityTooLarge (1.5 MB), ServiceUnavailable (no leader, surely not

@@ -1,4 +1,5 @@
 import type { APIResource, APIResourceList, APIService } from '../../api/kinds.ts'
+import { serviceNameLabel } from '../../api/endpoint-slice.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { refs, type Client } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
@@ -170,7 +171,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
         services.onChange(sync),
         informers.for(refs.services).onChange(({ namespace, name }) => concerned(namespace, name)),
         informers.for(refs.endpointSlices).onChange(({ object, previous, namespace }) => {
-          const label = (object ?? previous)?.metadata.labels?.['kubernetes.io/service-name']
+          const label = (object ?? previous)?.metadata.labels?.[serviceNameLabel]
           if (label) concerned(namespace, label)
         }),
       )

@@ -1,4 +1,5 @@
 import type { EndpointSlice, Service } from '../../api/kinds.ts'
+import { serviceNameLabel } from '../../api/endpoint-slice.ts'
 import type { KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
@@ -25,7 +26,7 @@ export function findEndpoint(informers: Informers, api: RemoteApi, random: Rando
   const slices = informers
     .for<EndpointSlice & KubeObject>(refs.endpointSlices)
     .list(namespace)
-    .filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === name)
+    .filter(({ metadata }) => metadata.labels?.[serviceNameLabel] === name)
   if (slices.length === 0) throw new Unavailable('EndpointsNotFound', `cannot find endpointslices for ${what}`)
   const ready = slices.flatMap((slice) => {
     const number = slice.ports?.find((one) => (one.name ?? '') === (chosen.name ?? ''))?.port

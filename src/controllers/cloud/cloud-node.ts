@@ -1,7 +1,7 @@
 import type { Node, NodeAddress } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, referenceTo, splitKey, type View } from '../controller.ts'
-import { sameJson } from '../reconcile/same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { eventAction, mutateAction } from '../reconcile/workload.ts'
 import type { Instance } from './provider.ts'
 import { type ConnectProvider, isProviderSecret, providerOf } from './provider-config.ts'

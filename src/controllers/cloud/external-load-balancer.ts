@@ -12,7 +12,7 @@ import {
   type View,
 } from '../controller.ts'
 import { excludedFromLoadBalancers } from '../reconcile/node-addresses.ts'
-import { sameJson } from '../reconcile/same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { eventAction, mutateAction, selfWatch } from '../reconcile/workload.ts'
 import { fail, inOrder } from './actions.ts'
 import { nodeBody, serviceBody } from './external-provider.ts'

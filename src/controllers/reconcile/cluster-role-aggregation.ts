@@ -1,7 +1,7 @@
 import { effectiveRules } from '../../auth/rbac/aggregation.ts'
 import type { ClusterRole } from '../../api/kinds.ts'
 import { type Controller, keyOf, nothing, splitKey } from '../controller.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { mutateAction } from './workload.ts'
 
 const ref = { group: 'rbac.authorization.k8s.io', resource: 'clusterroles' }

@@ -5,7 +5,7 @@ import { sortedKeys } from '../../lib/canonical-json.ts'
 import type { Action, View } from '../controller.ts'
 import { templateHash } from './deployment-revision.ts'
 import { controllerReference } from './ownership.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { claimChildren, deleteAction, mutateAction } from './workload.ts'
 
 /** Label of pods (and revisions) that says of which revision they are. */

@@ -1,7 +1,7 @@
 import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../api/kinds.ts'
 import { sortedKeys } from '../../lib/canonical-json.ts'
 import { controllerReference } from './ownership.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 
 export const revisionAnnotation = 'deployment.kubernetes.io/revision'
 export const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history'

@@ -35,7 +35,7 @@ import {
   type Sizes,
   wasScaled,
 } from './rollout.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import {
   byController,
   childWatch,

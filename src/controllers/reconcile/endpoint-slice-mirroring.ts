@@ -2,9 +2,9 @@ import type { Endpoint, EndpointAddress, Endpoints, EndpointSlice, EndpointSubse
 import { refs } from '../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
 import { templateHash } from './deployment-revision.ts'
-import { managedByLabel, serviceNameLabel } from './endpoint-slice.ts'
+import { managedByLabel, serviceNameLabel } from '../../api/endpoint-slice.ts'
 import { controllerReference } from './ownership.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { deleteAction, labelled, mutateAction, selfWatch } from './workload.ts'
 
 const managedBy = 'endpointslicemirroring-controller.k8s.io'
@@ -109,7 +109,7 @@ function sliceOf(
         namespace,
         labels: {
           ...labels,
-          'endpointslice.kubernetes.io/managed-by': managedBy,
+          [managedByLabel]: managedBy,
           [serviceNameLabel]: name,
         },
         ownerReferences: [controllerReference(endpoints)],

@@ -1,4 +1,5 @@
 import type { Endpoint, EndpointPort, EndpointSlice, Node, Pod, Service, ServicePort } from '../../api/kinds.ts'
+import { managedByLabel, serviceNameLabel } from '../../api/endpoint-slice.ts'
 import { refs } from '../../client/client.ts'
 import { matchesLabelMap } from '../../lib/selector.ts'
 import {
@@ -14,14 +15,12 @@ import {
 import { templateHash } from './deployment-revision.ts'
 import { controllerReference } from './ownership.ts'
 import { isFinished, isReady } from './pod-state.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { deleteAction, labelled, mutateAction } from './workload.ts'
 
 /** Endpoints of one slice, as upstream's default of --max-endpoints-per-slice. */
 const maxEndpoints = 100
 const managedBy = 'endpointslice-controller.k8s.io'
-export const managedByLabel = 'endpointslice.kubernetes.io/managed-by'
-export const serviceNameLabel = 'kubernetes.io/service-name'
 
 /** Services by one of the labels that they select: a pod that they select has it. */
 const bySelector: Index = {

@@ -1,8 +1,8 @@
 import type { EndpointAddress, Endpoints, EndpointSlice, EndpointSubset, Service } from '../../api/kinds.ts'
 import { refs } from '../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
-import { serviceNameLabel } from './endpoint-slice.ts'
-import { sameJson } from './same-json.ts'
+import { serviceNameLabel } from '../../api/endpoint-slice.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { labelled } from './workload.ts'
 
 /** An Endpoints object holds at most this many addresses; more are in the slices only (upstream: over-capacity). */

@@ -5,7 +5,7 @@ import { poolConfigMap } from '../../api/load-balancer.ts'
 import { type Controller, keyOf, nothing, type Plan, referenceTo, splitKey, type View } from '../controller.ts'
 import { ingressPorts, nodesPortTaken, serviceAtIngressPorts } from './front-ports.ts'
 import { addressOf, isReady } from './node-addresses.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { eventAction } from './workload.ts'
 
 /**

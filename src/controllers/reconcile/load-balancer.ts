@@ -13,7 +13,7 @@ import {
 import { isProviderSecret } from '../cloud/provider-config.ts'
 import { announcerAnnotation, poolConfigMap } from '../../api/load-balancer.ts'
 import { type AddressBits, bitsOf, parseAddress } from '../../lib/ip-address.ts'
-import { serviceNameLabel } from './endpoint-slice.ts'
+import { serviceNameLabel } from '../../api/endpoint-slice.ts'
 import {
   ingressBefore,
   ingressPorts,
@@ -25,7 +25,7 @@ import {
 } from './front-ports.ts'
 import { type AddressPool, parseAddressPool } from './load-balancer-pool.ts'
 import { addressOf, excludedFromLoadBalancers, isReady } from './node-addresses.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { labelled } from './workload.ts'
 
 /**

@@ -10,7 +10,7 @@ import {
 import type { GroupResource, KubeObject } from '../../api/object.ts'
 import { refs } from '../../client/client.ts'
 import { type Action, type Controller, keyOf, nothing, splitKey, type View, type Watch } from '../controller.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { deleteAction } from './workload.ts'
 
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'

@@ -12,7 +12,7 @@ import {
   type Watch,
 } from '../controller.ts'
 import type { CollectedResource, Resources } from '../resources.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { timestamp } from './timestamp.ts'
 import { deleteAction, mutateAction } from './workload.ts'
 

@@ -13,7 +13,7 @@ import {
 import { createNodeZones, isOurEviction, type NodeZones } from './node-zones.ts'
 import { timeMs, timestamp } from './timestamp.ts'
 import { isFinished, podCondition } from './pod-state.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { createTaintTimes, evictions, type TaintTimes } from './taint-eviction.ts'
 import { byNode, eventAction, mutateAction, sooner } from './workload.ts'
 

@@ -12,7 +12,7 @@ import { type Controller, keyOf, nothing, type Plan, referenceTo, splitKey, type
 import { scaledValue } from './int-or-percent.ts'
 import { controllerOf } from './ownership.ts'
 import { isReady } from './pod-state.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { timeMs, timestamp } from './timestamp.ts'
 import { eventAction, mutateAction, selectedBy, selfWatch, sooner } from './workload.ts'
 

@@ -11,7 +11,7 @@ import { refs } from '../../client/client.ts'
 import { matchesLabelMap } from '../../lib/selector.ts'
 import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type View } from '../controller.ts'
 import { availableInMs, byDeletionOrder, isActive, isReady, podFromTemplate } from './pod-state.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { timestamp } from './timestamp.ts'
 import { childWatch, claimChildren, createPod, deletePod, mutateAction, selfWatch, statusAction } from './workload.ts'
 

@@ -7,7 +7,7 @@ import { refs } from '../../client/client.ts'
 import { formatQuantity, zeroQuantity } from '../../lib/quantity.ts'
 import { type Controller, keyOf, nothing, type Plan, splitKey, type View, type Watch } from '../controller.ts'
 import type { CollectedResource, Resources } from '../resources.ts'
-import { sameJson } from './same-json.ts'
+import { sameJson } from '../../lib/same-json.ts'
 import { selfWatch, statusAction } from './workload.ts'
 
 /** Kinds whose amounts can change while they live; of the others only the number counts. */

@@ -1,4 +1,5 @@
 import type { EndpointSlice, Service } from '../../api/kinds.ts'
+import { serviceNameLabel } from '../../api/endpoint-slice.ts'
 import { formatAddress } from '../../lib/ip-address.ts'
 import type { ZoneView } from './zone-view.ts'
 
@@ -201,7 +202,7 @@ function resolveReverse(name: string, ip: string, type: string, view: ZoneView, 
   else {
     for (const slice of view.slicesByIp(ip)) {
       const { namespace = '', labels } = slice.metadata
-      const owner = labels?.['kubernetes.io/service-name'] ?? ''
+      const owner = labels?.[serviceNameLabel] ?? ''
       const headless = view.service(namespace, owner)
       if (!headless || !isHeadless(headless)) continue
       for (const host of readyHosts([slice])) {

@@ -1,8 +1,8 @@
 import type { EndpointSlice, Namespace, Pod, Service } from '../../api/kinds.ts'
+import { serviceNameLabel } from '../../api/endpoint-slice.ts'
 import { refs } from '../../client/client.ts'
 import type { Informers } from '../../client/informer.ts'
 
-const serviceNameLabel = 'kubernetes.io/service-name'
 /** Of which the last change is known. */
 const maxNamespaces = 100_000
 

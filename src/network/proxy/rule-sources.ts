@@ -1,3 +1,5 @@
+import { sameJson } from '../../lib/same-json.ts'
+import { serviceNameLabel } from '../../api/endpoint-slice.ts'
 import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service, ServiceCIDR } from '../../api/kinds.ts'
 import { serviceRanges } from '../../api/service-ranges.ts'
 import { refs } from '../../client/client.ts'
@@ -16,7 +18,6 @@ const rangesOwner = 'ranges'
 const serviceOwner = (key: string): string => `service/${key}`
 const podOwner = (key: string): string => `pod/${key}`
 const keyOf = ({ metadata }: Service | Pod): string => `${metadata.namespace}/${metadata.name}`
-const serviceNameLabel = 'kubernetes.io/service-name'
 const zoneLabel = 'topology.kubernetes.io/zone'
 
 export interface RuleSourcesOptions {
@@ -169,8 +170,6 @@ function mattersToPolicies(before: Pod | undefined, after: Pod | undefined): boo
   ]
   return !sameJson(viewOf(before), viewOf(after))
 }
-
-const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 /** The host ports of a pod that runs on this node with an address of its own. */
 function hostPortsOf(pod: Pod, nodeName: string, family: Family): HostPort[] {

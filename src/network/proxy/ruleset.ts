@@ -1,3 +1,4 @@
+import { sameJson } from '../../lib/same-json.ts'
 import type { Family } from '../family.ts'
 import type { Contribution, Element } from './contribution.ts'
 import { elementText, ruleText, type Chain, type Container, type ElementValue } from './rules.ts'
@@ -216,5 +217,3 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 
 const usesEndpointMap = ({ rules }: Chain): boolean =>
   rules.some((rule) => rule.does.some((action) => action.do === 'dnat'))
-
-const sameJson = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b)

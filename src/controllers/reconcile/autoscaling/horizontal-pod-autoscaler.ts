@@ -21,7 +21,7 @@ import {
   splitKey,
   type View,
 } from '../../controller.ts'
-import { sameJson } from '../same-json.ts'
+import { sameJson } from '../../../lib/same-json.ts'
 import { timestamp } from '../timestamp.ts'
 import { eventAction, mutateAction, selectedBy, selfWatch, statusAction } from '../workload.ts'
 import { type History, limit, type PodUsage, prune, recommend, type Recommendation } from './recommendation.ts'

@@ -12,7 +12,7 @@ import {
 } from '../../controller.ts'
 import { conditionOf, isFinishedJob } from '../job/outcome.ts'
 import { controllerReference, ownerKeys } from '../ownership.ts'
-import { sameJson } from '../same-json.ts'
+import { sameJson } from '../../../lib/same-json.ts'
 import { timeMs, timestamp } from '../timestamp.ts'
 import { byController, deleteAction, eventAction, selfWatch, statusAction } from '../workload.ts'
 import { newestDue, parseSchedule, type Schedule } from './schedule.ts'

@@ -13,7 +13,7 @@ import {
 import { type History, historyOf, revisionLabel, truncateHistory } from '../controller-history.ts'
 import { ownerKeys } from '../ownership.ts'
 import { availableInMs, isAvailable, isFinished, isReady } from '../pod-state.ts'
-import { sameJson } from '../same-json.ts'
+import { sameJson } from '../../../lib/same-json.ts'
 import {
   childWatch,
   claimChildren,

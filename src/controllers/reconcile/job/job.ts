@@ -11,7 +11,7 @@ import {
   type View,
 } from '../../controller.ts'
 import { isActive, isFinished, isReady } from '../pod-state.ts'
-import { sameJson } from '../same-json.ts'
+import { sameJson } from '../../../lib/same-json.ts'
 import { timestamp } from '../timestamp.ts'
 import { childWatch, claimChildren, deleteAction, eventAction, selfWatch, sooner, statusAction } from '../workload.ts'
 import { manage } from './manage.ts'

@@ -1,7 +1,7 @@
 import type { OwnerReference, PersistentVolumeClaim, Pod, StatefulSet } from '../../../api/kinds.ts'
 import { refs } from '../../../client/client.ts'
 import { type Action, referenceTo, type View } from '../../controller.ts'
-import { sameJson } from '../same-json.ts'
+import { sameJson } from '../../../lib/same-json.ts'
 import { eventAction, mutateAction } from '../workload.ts'
 import { claimName } from './identity.ts'
 

@@ -4,7 +4,7 @@ import { type Action, type Controller, keyOf, nothing, type Plan, splitKey, type
 import { type History, historyOf, templateOf, truncateHistory } from '../controller-history.ts'
 import { ownerKeys } from '../ownership.ts'
 import { availableInMs, isReady } from '../pod-state.ts'
-import { sameJson } from '../same-json.ts'
+import { sameJson } from '../../../lib/same-json.ts'
 import { byNode, childWatch, claimChildren, selfWatch, sooner, statusAction } from '../workload.ts'
 import { ordinalOf } from './identity.ts'
 import { nextActions } from './next-step.ts'

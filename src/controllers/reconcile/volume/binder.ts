@@ -10,7 +10,7 @@ import {
   referenceTo,
   type View,
 } from '../../controller.ts'
-import { sameJson } from '../same-json.ts'
+import { sameJson } from '../../../lib/same-json.ts'
 import { eventAction, mutateAction } from '../workload.ts'
 import { classOf, findVolume, isReservedFor, satisfies, storageClassOf } from './matching.ts'
 
